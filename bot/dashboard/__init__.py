@@ -1,0 +1,1 @@
+"""A window on the state; commands enter through it as facts."""

@@ -1,0 +1,1 @@
+"""The embedded exchange: a pure engine that speaks Deribit's protocol outside."""

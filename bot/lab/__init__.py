@@ -1,0 +1,1 @@
+"""The shipping shell in virtual time: faults, backtests, replays and sweeps."""

@@ -1,0 +1,1 @@
+"""The asyncio shell: clocks, inbox, loop, outbox, journal, timers, telemetry."""
