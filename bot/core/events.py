@@ -1,0 +1,274 @@
+"""Facts: everything the world can tell the core, in the past tense.
+
+`_ms` stamps are on the market clock (the venue's), `_ns` stamps on the wire clock (monotonic, local); see
+the two clocks of the design. Sizes are signed and native. A fact never carries a guess: what a message did not say is None.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.core.instruments import Instrument
+
+
+class Link(StrEnum):
+    """The two connections to a venue: one is watched, the other is traded on."""
+
+    MARKET = "market"
+    TRADING = "trading"
+
+
+class VenueStatus(StrEnum):
+    """What the venue says an order is."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+class FillCause(StrEnum):
+    """Why a position changed hands."""
+
+    TRADE = "trade"
+    LIQUIDATION = "liquidation"
+    SETTLEMENT = "settlement"
+    BUST = "bust"
+
+
+class Command(StrEnum):
+    """What a person may order the daemon to do."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    HALT = "halt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSeen:
+    """The loop read its clocks; first fact of every fold, so that silence passes time too."""
+
+    market_ms: int
+    wire_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentsSeen:
+    """The venue listed these instruments; replaces what was known of them."""
+
+    instruments: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteSeen:
+    """A ticker. Prices in the instrument's own price unit (coin for inverse options, USD otherwise).
+
+    `index_usd` and `forward_usd` are in USD per coin; `iv` is the mark volatility as a decimal (0.55).
+    """
+
+    instrument: str
+    venue_ms: int
+    arrived_ns: int
+    bid: float | None
+    ask: float | None
+    mark: float | None
+    index_usd: float | None
+    bid_size_native: float | None = None
+    ask_size_native: float | None = None
+    forward_usd: float | None = None
+    iv: float | None = None
+    funding_8h: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRow:
+    """One position as the venue reports it."""
+
+    instrument: str
+    size_native: Decimal
+    average_price: float
+    realized_funding_coin: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionsSeen:
+    """The venue reported positions: all of the account's (`complete`) or only those that changed.
+
+    `asked_ns` is the wire time of the question when this answers one, None when the venue pushed it.
+    """
+
+    positions: tuple[PositionRow, ...]
+    complete: bool
+    asked_ns: int | None
+    arrived_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceSeen:
+    """The account's money in one settlement currency, all figures in that currency.
+
+    `delta_total_coin` is the venue's own net delta of the account, None where it gives none.
+    """
+
+    currency: str
+    equity: float
+    margin_balance: float
+    available_funds: float
+    initial_margin: float
+    maintenance_margin: float
+    delta_total_coin: float | None
+    arrived_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSent:
+    """The order's bytes were handed to the socket at `wire_ns`. Says nothing about its fate."""
+
+    order_id: str
+    wire_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSeen:
+    """The venue told of an order, ours (by `order_id`, the label) or not (`order_id` empty or foreign)."""
+
+    order_id: str
+    venue_order_id: str
+    instrument: str
+    status: VenueStatus
+    size_native: Decimal
+    filled_native: Decimal
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRejected:
+    """The venue refused an order with a code from the allow-list of definite rejections."""
+
+    order_id: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnknown:
+    """An order was sent, or may have been, and no definite answer came."""
+
+    order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNotFound:
+    """The venue was asked for an order and each of these independent sources answered "none".
+
+    `asked_ms` is the market time of the question: only an answer asked after `valid_until` proves absence.
+    """
+
+    order_id: str
+    sources: tuple[str, ...]
+    asked_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillSeen:
+    """A trade of the account. `fee` is in the settlement currency, positive when paid."""
+
+    trade_id: str
+    order_id: str
+    venue_order_id: str
+    instrument: str
+    size_native: Decimal
+    price: float
+    fee: float
+    is_maker: bool
+    cause: FillCause
+    venue_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrdersSeen:
+    """Every order of the account that rests at the venue, answering a question asked at `asked_ns`."""
+
+    orders: tuple[OrderSeen, ...]
+    asked_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRead:
+    """A whole read of the account (open orders, trades, positions, balances) arrived, in the facts before this one."""
+
+    asked_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFailed:
+    """A question to the venue got no usable answer. Never to be read as flat, empty or not found."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUp:
+    """A connection is open, logged in and subscribed."""
+
+    link: Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDown:
+    """A connection was lost."""
+
+    link: Link
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadMessage:
+    """A message could not be translated; it changed nothing but this count."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandGiven:
+    """A person gave a command. A `command_id` seen before is a repeat and does nothing."""
+
+    command: Command
+    command_id: str
+    actor: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """A scheduled moment came (`reconcile`, `reload-instruments`, `expiry-roll`, ...)."""
+
+    name: str
+
+
+Fact = (
+    ClockSeen
+    | InstrumentsSeen
+    | QuoteSeen
+    | PositionsSeen
+    | BalanceSeen
+    | OrderSent
+    | OrderSeen
+    | OrderRejected
+    | OrderUnknown
+    | OrderNotFound
+    | FillSeen
+    | OpenOrdersSeen
+    | AccountRead
+    | ReadFailed
+    | LinkUp
+    | LinkDown
+    | BadMessage
+    | CommandGiven
+    | TimerFired
+)
+Facts = Sequence[Fact]

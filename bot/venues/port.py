@@ -1,0 +1,45 @@
+"""The port: what the shell needs of a venue, whatever its dialect."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bot.core.actions import Action
+from bot.core.events import Fact
+
+Post = Callable[[Fact], None]
+
+
+class VenueRefusedError(Exception):
+    """The venue cannot be used as configured (wrong key, withdrawing key, wrong network). One sentence for a person."""
+
+
+class VenueUnreachableError(Exception):
+    """The venue did not answer at start. One sentence for a person."""
+
+
+class Venue(Protocol):
+    """One venue, one account.
+
+    The venue posts facts as they arrive (`post` given to `open`) and performs actions. It never retries an
+    order, and it never raises from `perform`: what went wrong is a fact.
+    """
+
+    async def open(self, post: Post) -> None:
+        """Connect, check the key's permissions, load instruments (posts `InstrumentsSeen`).
+
+        Raises:
+            VenueRefusedError: credentials or permissions are not acceptable.
+            VenueUnreachableError: nobody answers.
+        """
+
+    async def run(self) -> None:
+        """Keep the connections alive and post what they say, until cancelled."""
+
+    async def perform(self, action: Action) -> tuple[Fact, ...]:
+        """Carry out one action and return what came of it."""
+
+    async def market_time_ms(self) -> int:
+        """Ask the venue for its time, in milliseconds of the market clock."""
+
+    async def close(self) -> None:
+        """Leave: log out, close sockets. Safe to call twice."""
