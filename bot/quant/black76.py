@@ -52,7 +52,7 @@ class Greeks(NamedTuple):
     rho: FloatArray
 
 
-def _greeks_rows(
+def _greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     out: FloatArray,
     forward: FloatArray,
     strike: FloatArray,
@@ -111,7 +111,7 @@ def warm() -> None:
     _kernel()
 
 
-def greeks_into(
+def greeks_into(  # noqa: PLR0917 (the kernel's own order)
     out: FloatArray,
     forward: FloatArray,
     strike: FloatArray,

@@ -4,11 +4,11 @@ Notation, as in the design: option size q (coin, signed), undiscounted Black del
 forward, coin mark m = C/F, spot index S, forward F, elasticity e = (S/F) dF/dS, perpetual of N USD
 (inverse) or n coins (linear) at perpetual mark P, account equity E, collateral share a.
 
-| convention | inverse (coin-settled)                | linear (USD-settled)             | flat at 0  |
-|------------|---------------------------------------|----------------------------------|------------|
-| coin       | sum q (D - m) e + N/P                 | `usd` delta - a E/S              | coins      |
-| usd        | `coin` delta + a E                    | sum q df D (F/S) e + n P/S       | USD        |
-| book       | sum q (m + (D - m) e) + N/P           | as `usd`                         | book, USD  |
+| convention | inverse (coin-settled)       | linear (USD-settled)        | zero keeps flat      |
+|------------|------------------------------|-----------------------------|----------------------|
+| coin       | sum q (D - m) e + N/P        | `usd` delta - a E/S         | equity in coin       |
+| usd        | `coin` delta + a E           | sum q df D (F/S) e + n P/S  | equity in USD        |
+| book       | sum q (m + (D - m) e) + N/P  | as `usd`                    | the book, in USD     |
 
 A delta is in coins: the change of that equity for a relative move of the spot, per unit of it.
 Where the option's mark is m coins, a move of ln S by h moves ln F by e h and m by (D - m) e h: the
@@ -48,7 +48,7 @@ def expiry_weight(now_ms: ArrayLike, expiry_ms: ArrayLike) -> FloatArray:
 def elasticity(
     index_usd: ArrayLike, forward_usd: ArrayLike, forward_slope: ArrayLike
 ) -> FloatArray:
-    """e = (S/F) dF/dS: 1 when the basis is proportional (slope F/S), S/F when it is additive."""
+    """Elasticity (S/F) dF/dS: 1 when the basis is proportional (slope F/S), S/F when it is additive."""
     index, forward, slope = (_floats(value) for value in (index_usd, forward_usd, forward_slope))
     return index / forward * slope
 
@@ -67,7 +67,7 @@ def option_delta_coin(
     `mark_coin` is m. Sum over a book, add the perpetual and `equity_term`.
     """
     q, d, m = _floats(size), _floats(black_delta), _floats(mark_coin)
-    net = (d - m) * elasticity * weight
+    net = (d - m) * _floats(elasticity) * _floats(weight)
     match convention:
         case Convention.COIN | Convention.USD:
             return _floats(q * net)
@@ -78,7 +78,7 @@ def option_delta_coin(
 
 
 def inverse_perp_delta_coin(notional_usd: ArrayLike, mark_usd: ArrayLike) -> FloatArray:
-    """N/P: coins of delta in an inverse perpetual of `notional_usd` at the perpetual's mark."""
+    """Coins of delta N/P in an inverse perpetual of `notional_usd` at the perpetual's mark."""
     return _floats(notional_usd) / _floats(mark_usd)
 
 
@@ -117,15 +117,15 @@ def linear_option_delta_coin(
         _floats(size)
         * _floats(black_delta)
         * (_floats(forward_usd) / _floats(index_usd))
-        * elasticity
-        * weight
+        * _floats(elasticity)
+        * _floats(weight)
     )
 
 
 def linear_perp_delta_coin(
     size_coin: ArrayLike, mark_usd: ArrayLike, index_usd: ArrayLike
 ) -> FloatArray:
-    """n P/S: a proportional move of the index moves the perpetual's mark by P/S as much."""
+    """Coins of delta n P/S: a proportional move of the index moves the perpetual's mark by P/S as much."""
     return _floats(size_coin) * _floats(mark_usd) / _floats(index_usd)
 
 
