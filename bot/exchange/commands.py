@@ -1,0 +1,347 @@
+"""What one may ask of the engine, what it answers, and what it tells.
+
+Commands go in with the market's time, events come out; nothing here reads a clock or does I/O.
+A command is answered by `Answer(result, events)` or by `Refused` with the venue's code and words.
+The engine itself is `bot.exchange.engine.Engine`; `TradingEngine` is its whole public signature.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar, overload
+
+from bot.exchange.contracts import Contract, Kind
+from bot.exchange.market import MarketFrame, Skipped
+from bot.exchange.reports import (
+    AccountView,
+    BookView,
+    CancelledView,
+    CancelReason,
+    Direction,
+    MarginsView,
+    OrderType,
+    OrderView,
+    PlacedView,
+    PositionView,
+    TickerView,
+    TimeInForce,
+    TradeView,
+)
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """Buy or sell `amount` (native, positive). `price` None is for market orders only.
+
+    `valid_until_ms` is market time: processing that starts later is refused. Post-only orders
+    that would trade are re-priced one tick behind the other side, or refused with
+    `reject_post_only`. A reduce-only order is cut to what it can reduce.
+    """
+
+    account: str
+    instrument_name: str
+    direction: Direction
+    amount: Decimal
+    order_type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GOOD_TIL_CANCELLED
+    post_only: bool = False
+    reject_post_only: bool = False
+    reduce_only: bool = False
+    valid_until_ms: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Cancel one open order of the account. Answer: OrderView."""
+
+    account: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAll:
+    """Cancel the account's open orders that pass every filter that is given.
+
+    `order_ids` serves cancel-on-disconnect: the orders that one connection placed.
+    """
+
+    account: str
+    instrument_name: str | None = None
+    kind: Kind | None = None
+    order_type: OrderType | None = None
+    currency: str | None = None
+    order_ids: frozenset[str] | None = None
+    reason: CancelReason = CancelReason.USER_REQUEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelByLabel:
+    """Cancel every open order of the account with exactly this label."""
+
+    account: str
+    label: str
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPosition:
+    """Set the position to `size` (signed, native) at the mark: no fee, no profit. Not a trade."""
+
+    account: str
+    instrument_name: str
+    size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shock:
+    """Move the underlying by the fraction `move` for ever after."""
+
+    underlying: str
+    move: float
+
+
+Command = PlaceOrder | CancelOrder | CancelAll | CancelByLabel | SetPosition | Shock
+
+# ---- events --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChanged:
+    """An order was opened, filled in part or whole, or cancelled. Refused orders do not appear."""
+
+    account: str
+    order: OrderView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """An order (or, at expiry, a settlement) of the account was filled."""
+
+    account: str
+    trade: TradeView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged:
+    """The account's position in the instrument is now `size` (signed, native; 0 = gone)."""
+
+    account: str
+    instrument_name: str
+    size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioChanged:
+    """The account's money changed by a command or a settlement (market moves do that anyway)."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarketMoved:
+    """A new frame: every ticker and book may have changed; no BookChanged comes for it."""
+
+    frame: MarketFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookChanged:
+    """Orders or trades changed this instrument's book between two frames."""
+
+    instrument_name: str
+    change_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentListed:
+    """A contract is tradable from now on."""
+
+    instrument_name: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentExpired:
+    """A contract has been delivered at `delivery_price_usd`; it is no longer listed."""
+
+    instrument_name: str
+    delivery_price_usd: float
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettled:
+    """08:00 UTC: every account's session profit went into its balance."""
+
+    at_ms: int
+
+
+Event = (
+    OrderChanged
+    | Traded
+    | PositionChanged
+    | PortfolioChanged
+    | MarketMoved
+    | BookChanged
+    | InstrumentListed
+    | InstrumentExpired
+    | SessionSettled
+    | Skipped
+)
+
+# ---- answers -------------------------------------------------------------------------------------
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T_co]):
+    """The command was carried out: what to answer, and what everybody else is told."""
+
+    result: T_co
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The command was not carried out. `code` and `message` are the venue's; `data` explains."""
+
+    code: int
+    message: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def invalid_params(param: str, reason: str) -> Refused:
+    """The venue's JSON-RPC answer to a bad argument: code -32602 with the reason in `data`."""
+    return Refused(code=-32602, message="Invalid params", data={"reason": reason, "param": param})
+
+
+# ---- the engine's whole public signature ---------------------------------------------------------
+
+
+class TradingEngine(Protocol):
+    """What a server or a laboratory may use of the engine. Queries never change it.
+
+    Constructed as `Engine(market=..., rules=Rules(), accounts=[OpeningAccount(...)])`.
+    """
+
+    @property
+    def now_ms(self) -> int:
+        """Market time up to which the engine has advanced."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """The settlement currency, which is the market's base: `BTC`."""
+        ...
+
+    @property
+    def frame(self) -> MarketFrame:
+        """The latest frame."""
+        ...
+
+    def advance(self, to_ms: int) -> list[Event]:
+        """Let market time pass up to and including `to_ms`; going back is a no-op.
+
+        If the events end with `Skipped`, `now_ms` stands at its `to_ms`, and the caller shifts
+        its clock by the difference and asks again.
+        """
+        ...
+
+    @overload
+    def handle(self, command: PlaceOrder) -> Answer[PlacedView] | Refused: ...
+    @overload
+    def handle(self, command: CancelOrder) -> Answer[OrderView] | Refused: ...
+    @overload
+    def handle(self, command: CancelAll | CancelByLabel) -> Answer[CancelledView] | Refused: ...
+    @overload
+    def handle(self, command: SetPosition | Shock) -> Answer[None] | Refused: ...
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """Listed contracts: the perpetual first, then options in the frame's order."""
+        ...
+
+    def contract(self, instrument_name: str) -> Contract | None:
+        """A listed contract by name, else None."""
+        ...
+
+    def expired_contracts(self) -> Mapping[str, float]:
+        """Delivery price in USD by name of contracts that expired while the engine ran."""
+        ...
+
+    def index_usd(self) -> float:
+        """The index of the latest frame."""
+        ...
+
+    def ticker(self, instrument_name: str) -> TickerView | None:
+        """None if the contract is not listed."""
+        ...
+
+    def book(self, instrument_name: str, depth: int = 20) -> BookView | None:
+        """At most `depth` levels a side, best first; None if the contract is not listed."""
+        ...
+
+    def order(self, account: str, order_id: str) -> OrderView | None:
+        """Any order of the account that was ever accepted, open or closed."""
+        ...
+
+    def orders_by_label(self, account: str, label: str) -> Sequence[OrderView]:
+        """Accepted orders with this label, open and closed, newest first."""
+        ...
+
+    def open_orders(
+        self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
+    ) -> Sequence[OrderView]:
+        """Open orders, oldest first."""
+        ...
+
+    def trades(
+        self,
+        account: str,
+        *,
+        instrument_name: str | None = None,
+        kind: Kind | None = None,
+        order_id: str | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> Sequence[TradeView]:
+        """The account's fills by orders (settlements excluded), oldest first."""
+        ...
+
+    def position(self, account: str, instrument_name: str) -> PositionView | None:
+        """One position, flat ones included; None if the contract is not listed."""
+        ...
+
+    def positions(self, account: str, *, kind: Kind | None = None) -> Sequence[PositionView]:
+        """Positions that are not flat, by name."""
+        ...
+
+    def account(self, account: str) -> AccountView:
+        """The account summary, valued at the latest frame. KeyError for an unknown account."""
+        ...
+
+    def accounts(self) -> Sequence[str]:
+        """Names of the accounts."""
+        ...
+
+    def margins(
+        self, account: str, instrument_name: str, amount: Decimal, price: Decimal
+    ) -> MarginsView | Refused:
+        """What such an order would need by itself, and the price band."""
+        ...
+
+    def ledger_orders(self) -> Sequence[OrderView]:
+        """Every order that reached the engine, refused ones as `rejected`, oldest first."""
+        ...
+
+    def ledger_fills(self) -> Sequence[TradeView]:
+        """Every fill, settlements included, oldest first."""
+        ...
+
+    def ledger_positions(self, account: str) -> Mapping[str, Decimal]:
+        """Signed native size by instrument, flat ones left out."""
+        ...

@@ -1,0 +1,116 @@
+"""The exchange's parameters: fees, margins, funding, house liquidity. Every number has a unit.
+
+Sources of the defaults: Deribit's fee schedule and funding article, and its standard margin.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class MarginUnderlying(StrEnum):
+    """What an option's out-of-the-money amount is measured against; sources disagree."""
+
+    FORWARD = "forward"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeRules:
+    """Fees as fractions: of the notional in coin, and the option cap of the premium."""
+
+    perp_maker: float = 0.0
+    perp_taker: float = 0.0005
+    option_coin: float = 0.0003
+    option_premium_cap: float = 0.125
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRules:
+    """Eight-hour rate = clip(max(d, p) + min(-d, p), +-cap), p the premium of mark over index."""
+
+    dampener: float = 0.00025
+    cap_8h: float = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginTier:
+    """Futures rates that hold for positions up to and including `size_coin_upper`."""
+
+    size_coin_upper: float
+    im_rate: float
+    mm_rate: float
+
+
+DEFAULT_TIERS = tuple(
+    MarginTier(size_coin_upper=upper, im_rate=1 / leverage, mm_rate=2 / 3 / leverage)
+    for upper, leverage in ((50.0, 50), (100.0, 40), (200.0, 25), (500.0, 15), (math.inf, 10))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionMarginRules:
+    """Standard margin of short options, fractions of one coin per contract."""
+
+    im_at_the_money: float = 0.15
+    im_floor: float = 0.10
+    mm: float = 0.075
+    underlying: MarginUnderlying = MarginUnderlying.FORWARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseRules:
+    """How the house quotes: levels per side, growth of size outward, time constant of refilling.
+
+    `option_level_ticks` is the distance between an option's levels, in its own ticks. What takers
+    consumed comes back as 1 - exp(-t / refill_seconds), in market seconds.
+    """
+
+    option_levels: int = 4
+    option_level_ticks: int = 2
+    option_level_growth: float = 1.6
+    refill_seconds: float = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceBandRules:
+    """How far from the mark an order may be priced before it is clamped."""
+
+    perp_fraction: float = 0.015
+    option_coin: float = 0.03
+    option_fraction: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """All parameters of one exchange. `futures_tiers` rise in size; the last has no limit."""
+
+    fees: FeeRules = field(default_factory=FeeRules)
+    funding: FundingRules = field(default_factory=FundingRules)
+    futures_tiers: tuple[MarginTier, ...] = DEFAULT_TIERS
+    option_margin: OptionMarginRules = field(default_factory=OptionMarginRules)
+    house: HouseRules = field(default_factory=HouseRules)
+    price_band: PriceBandRules = field(default_factory=PriceBandRules)
+    label_length_max: int = 64
+    open_orders_max: int = 1_000
+    settlement_average_ms: int = 30 * 60_000
+    first_order_number: int = 1_001
+    first_trade_number: int = 5_001
+
+    def __post_init__(self) -> None:
+        uppers = [tier.size_coin_upper for tier in self.futures_tiers]
+        if not uppers or uppers != sorted(uppers) or not math.isinf(uppers[-1]):
+            raise ValueError(f"futures tiers must rise to infinity, they end as {uppers}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningAccount:
+    """An account as the exchange opens it: collateral in coin, then positions set at the mark.
+
+    The equity after opening is `equity_coin`, whatever the positions cost at the mark.
+    """
+
+    name: str
+    equity_coin: float
+    positions: Mapping[str, float] = field(default_factory=dict)
