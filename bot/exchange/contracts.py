@@ -20,6 +20,8 @@ MONTH_NUMBER: Final[Mapping[str, int]] = {code: at for at, code in enumerate(MON
 
 
 class Kind(StrEnum):
+    """The venue's word for what an instrument is."""
+
     PERPETUAL = "perpetual"
     OPTION = "option"
 
@@ -109,7 +111,9 @@ def parse_expiry_code(code: str) -> int:
     return int(day.timestamp()) * 1000
 
 
-def option_name(base: str, expiry_ms: int, strike: float, is_call: bool) -> str:
+def option_name(  # noqa: FBT001 (a column of the table of options, as everywhere)
+    base: str, expiry_ms: int, strike: float, is_call: bool
+) -> str:
     """`BTC-26DEC25-90000-C`; a fractional strike is written with `d` for the point."""
     text = f"{strike:.10f}".rstrip("0").rstrip(".").replace(".", "d")
     return f"{base}-{expiry_code(expiry_ms)}-{text}-{'C' if is_call else 'P'}"
@@ -139,7 +143,9 @@ def perpetual(base: str) -> Contract:
     )
 
 
-def option(base: str, expiry_ms: int, strike: float, is_call: bool) -> Contract:
+def option(  # noqa: FBT001 (a column of the table of options, as everywhere)
+    base: str, expiry_ms: int, strike: float, is_call: bool
+) -> Contract:
     """The inverse option on `base`: amounts and prices in coin, strike in USD."""
     if base not in OPTION_LOT:
         raise ValueError(f"no options are listed on {base!r}")

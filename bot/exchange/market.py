@@ -64,10 +64,14 @@ class Market(Protocol):
         ...
 
     @property
-    def start_ms(self) -> int: ...
+    def start_ms(self) -> int:
+        """Market time of the first frame: where the market clock starts."""
+        ...
 
     @property
-    def frame(self) -> MarketFrame: ...
+    def frame(self) -> MarketFrame:
+        """The latest frame."""
+        ...
 
     def advance(self, to_ms: int) -> list[MarketFrame | Skipped]:
         """Every frame (and every skip) after the latest up to and including `to_ms`, in order.

@@ -28,10 +28,9 @@ from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import types
 from numpy.typing import ArrayLike, NDArray
 
-from bot.quant.compiled import FLAGS, INPUT, ROWS, compile_kernel
+from bot.quant.compiled import Argument, compile_kernel
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -102,8 +101,8 @@ def _greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
 
 @cache
 def _kernel() -> Callable[..., None]:
-    signature = types.void(ROWS, INPUT, INPUT, INPUT, INPUT, FLAGS, INPUT)
-    return compile_kernel(_greeks_rows, signature)
+    floats = (Argument.INPUT,) * 4
+    return compile_kernel(_greeks_rows, (Argument.ROWS, *floats, Argument.FLAGS, Argument.INPUT))
 
 
 def warm() -> None:

@@ -2,31 +2,52 @@
 
 numba compiles per combination of argument types, and read-only and writable arrays are different
 types: a kernel left to guess would compile again in the tick path. Here a kernel gets exactly one
-signature, with read-only inputs (writable arrays convert to it for free).
+signature, with read-only inputs (writable arrays convert to it for free). numba itself is imported
+when the first kernel is wanted, so that a command which prices nothing starts quickly.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
-
-from numba import njit, types
-
-INPUT: Final = types.Array(types.float64, 1, "C", readonly=True)
-FLAGS: Final = types.Array(types.boolean, 1, "C", readonly=True)
-OUTPUT: Final = types.Array(types.float64, 1, "C")
-ROWS: Final = types.Array(types.float64, 2, "C")
+from enum import Enum, auto
+from typing import Any
 
 
-def compile_kernel(function: Callable[..., None], signature: Any) -> Callable[..., None]:
-    """`function` as machine code that accepts `signature` and nothing else.
+class Argument(Enum):
+    """What a kernel takes: C-contiguous arrays only."""
+
+    INPUT = auto()  # float64, one dimension, never written
+    FLAGS = auto()  # bool, one dimension, never written
+    ROWS = auto()  # float64, two dimensions, the caller's, written
+
+
+def compile_kernel(
+    function: Callable[..., None], arguments: tuple[Argument, ...]
+) -> Callable[..., None]:
+    """`function` as machine code that accepts `arguments` and nothing else.
 
     The cache lives where `NUMBA_CACHE_DIR` says, else beside the source, else in the user's cache
     directory. Where none of them can be written (a read-only container) the kernel is compiled
     afresh in each process instead: slower to start, otherwise the same.
     """
-    options = {"error_model": "numpy", "nogil": True}
+    from numba import njit, types
+
+    def numba_type(argument: Argument) -> Any:
+        match argument:
+            case Argument.INPUT:
+                return types.Array(types.float64, 1, "C", readonly=True)
+            case Argument.FLAGS:
+                return types.Array(types.boolean, 1, "C", readonly=True)
+            case Argument.ROWS:
+                return types.Array(types.float64, 2, "C")
+
+    signature = types.void(*(numba_type(argument) for argument in arguments))
+
+    def compiled(*, cache: bool) -> Callable[..., None]:
+        decorate = njit(signature, cache=cache, error_model="numpy", nogil=True)
+        kernel: Callable[..., None] = decorate(function)
+        return kernel
+
     try:
-        kernel: Callable[..., None] = njit(signature, cache=True, **options)(function)
+        return compiled(cache=True)
     except (RuntimeError, OSError):
         # numba says RuntimeError when no directory is writable, OSError when the disk is full.
-        kernel = njit(signature, **options)(function)
-    return kernel
+        return compiled(cache=False)

@@ -48,7 +48,7 @@ def expiry_weight(now_ms: ArrayLike, expiry_ms: ArrayLike) -> FloatArray:
 def elasticity(
     index_usd: ArrayLike, forward_usd: ArrayLike, forward_slope: ArrayLike
 ) -> FloatArray:
-    """Elasticity (S/F) dF/dS: 1 when the basis is proportional (slope F/S), S/F when it is additive."""
+    """(S/F) dF/dS from the slope dF/dS: 1 for a proportional basis, S/F for an additive one."""
     index, forward, slope = (_floats(value) for value in (index_usd, forward_usd, forward_slope))
     return index / forward * slope
 
@@ -125,7 +125,7 @@ def linear_option_delta_coin(
 def linear_perp_delta_coin(
     size_coin: ArrayLike, mark_usd: ArrayLike, index_usd: ArrayLike
 ) -> FloatArray:
-    """Coins of delta n P/S: a proportional move of the index moves the perpetual's mark by P/S as much."""
+    """Coins of delta n P/S: a relative move of the index moves the position by n P times it."""
     return _floats(size_coin) * _floats(mark_usd) / _floats(index_usd)
 
 
