@@ -51,7 +51,7 @@ def _guard(name: str, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def loopback_only() -> Any:
-    """Refuse every connection that leaves this machine, and every name that would have to be asked for."""
+    """Refuse every connection that leaves this machine, and every name that needs asking for."""
     resolve = socket.getaddrinfo
 
     def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
