@@ -1,7 +1,8 @@
 """Where a running daemon is found: two small files beside its ledger, readable by its owner only.
 
 `<journal>.port` holds the port (or `host:port` where the daemon is not reached through 127.0.0.1),
-`<journal>.token` the bearer token for commands. Both are written when the port is bound and removed at the end.
+`<journal>.token` the bearer token for commands. Both are written when the port is bound and
+removed at the end.
 """
 
 import os
@@ -60,7 +61,7 @@ def reached_at(bind: str, port: int, token: str) -> Address:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, readable and writable by the owner only from its first byte."""
+    """Write `text` to `path` in one step; nobody but the owner can read it at any moment."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,7 +85,7 @@ def published(journal: Path, address: Address) -> Iterator[None]:
 
 
 def find(journal: Path) -> Address | None:
-    """Return the address that the daemon of `journal` published, or None if there is none that makes sense."""
+    """Return the address that the daemon of `journal` published, None if none that makes sense."""
     try:
         place = port_path(journal).read_text(encoding="utf-8")[:ADDRESS_CHARS_MAX].strip()
         token = token_path(journal).read_text(encoding="utf-8")[:ADDRESS_CHARS_MAX].strip()

@@ -1,4 +1,4 @@
-"""Who may talk to the daemon: known Host names, no foreign pages, a bearer token where one is wanted."""
+"""Who may talk to the daemon: known Host names, no foreign pages, a bearer token for commands."""
 
 import hmac
 import json
@@ -18,8 +18,8 @@ OWN_SITE = frozenset({"same-origin", "none"})
 class Rules:
     """What the guard lets through.
 
-    `hosts` are the names under which the daemon may be addressed, without ports. `token_to_read` wants the token
-    for reading as well, as it should wherever strangers can reach the port.
+    `hosts` are the names under which the daemon may be addressed, without ports. `token_to_read`
+    wants the token for reading as well, as it should wherever strangers can reach the port.
     """
 
     hosts: frozenset[str]

@@ -23,7 +23,9 @@ class PortTakenError(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a bound, listening socket (port 0: any free one), so that a taken port is known before anything starts.
+    """Return a bound, listening socket (port 0: any free one).
+
+    A taken port is so known before anything starts.
 
     Raises:
         PortTakenError: another process has the port, or the address is not this machine's.
@@ -52,7 +54,7 @@ class _Guest(uvicorn.Server):
 
 
 async def serve(app: ASGIApp, sock: socket.socket, journal: Path, token: str) -> None:
-    """Serve `app` on `sock` until cancelled; then let running answers finish, for two seconds at most.
+    """Serve `app` on `sock` until cancelled; then let running answers finish, two seconds at most.
 
     While it serves, the port and token files of `journal` say where.
     """
