@@ -218,7 +218,7 @@ def test_the_embedded_exchange_is_pure_but_for_its_server() -> None:
     assert not advice, "\n".join(advice)
 
 
-def test_the_floors_hold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_imports_point_down_only(capsys: pytest.CaptureFixture[str]) -> None:
     code = linter.lint_imports(
         config_filename=str(ROOT / "pyproject.toml"), no_cache=True, verbose=False, no_logo=True
     )
