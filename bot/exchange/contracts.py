@@ -111,8 +111,11 @@ def parse_expiry_code(code: str) -> int:
     return int(day.timestamp()) * 1000
 
 
-def option_name(  # noqa: FBT001 (a column of the table of options, as everywhere)
-    base: str, expiry_ms: int, strike: float, is_call: bool
+def option_name(
+    base: str,
+    expiry_ms: int,
+    strike: float,
+    is_call: bool,  # noqa: FBT001 (a column like the others)
 ) -> str:
     """`BTC-26DEC25-90000-C`; a fractional strike is written with `d` for the point."""
     text = f"{strike:.10f}".rstrip("0").rstrip(".").replace(".", "d")
@@ -143,10 +146,18 @@ def perpetual(base: str) -> Contract:
     )
 
 
-def option(  # noqa: FBT001 (a column of the table of options, as everywhere)
-    base: str, expiry_ms: int, strike: float, is_call: bool
+def option(
+    base: str,
+    expiry_ms: int,
+    strike: float,
+    is_call: bool,  # noqa: FBT001 (a column like the others)
+    *,
+    creation_ms: int | None = None,
 ) -> Contract:
-    """The inverse option on `base`: amounts and prices in coin, strike in USD."""
+    """The inverse option on `base`: amounts and prices in coin, strike in USD.
+
+    `creation_ms` is when it was listed; unknown, it is taken as 90 days before expiry.
+    """
     if base not in OPTION_LOT:
         raise ValueError(f"no options are listed on {base!r}")
     return Contract(
@@ -159,7 +170,7 @@ def option(  # noqa: FBT001 (a column of the table of options, as everywhere)
         lot=OPTION_LOT[base],
         tick_size=OPTION_TICK,
         tick_steps=OPTION_TICK_STEPS,
-        creation_ms=expiry_ms - OPTION_CREATED_BEFORE_MS,
+        creation_ms=expiry_ms - OPTION_CREATED_BEFORE_MS if creation_ms is None else creation_ms,
         expiry_ms=expiry_ms,
         strike=strike,
         is_call=is_call,
