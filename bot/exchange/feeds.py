@@ -1,0 +1,303 @@
+"""What the public channels say: each feed turns the engine's state into message payloads.
+
+A feed is made when its channel gets the first subscriber and lives while it has one. `payloads`
+answers what has to be said now, as JSON text that every subscriber of the channel gets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Protocol
+
+from bot.exchange import views
+from bot.exchange.channels import (
+    BookChannel,
+    DepthChannel,
+    IndexChannel,
+    InstrumentStateChannel,
+    PublicChannel,
+    QuoteChannel,
+    Selector,
+    TickerChannel,
+)
+from bot.exchange.commands import (
+    BookChanged,
+    Event,
+    InstrumentExpired,
+    InstrumentListed,
+    MarketMoved,
+    TradingEngine,
+)
+from bot.exchange.contracts import parse_name
+from bot.exchange.protocol import Json, dumps
+from bot.exchange.reports import BookView, TickerView
+
+BOOK_LEVELS_MAX: Final = 1_000
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at the engine: each ticker is valued once, however many channels show it."""
+
+    engine: TradingEngine
+    _tickers: dict[str, TickerView | None] = field(default_factory=dict)
+
+    def ticker(self, instrument_name: str) -> TickerView | None:
+        """The ticker at this moment; None if the contract is not listed."""
+        if instrument_name not in self._tickers:
+            self._tickers[instrument_name] = self.engine.ticker(instrument_name)
+        return self._tickers[instrument_name]
+
+
+def _concerns(event: Event, instrument_name: str) -> bool:
+    match event:
+        case MarketMoved():
+            return True
+        case BookChanged():
+            return event.instrument_name == instrument_name
+        case _:
+            return False
+
+
+class Feed(Protocol):
+    """One public channel that somebody listens to."""
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event; say nothing yet."""
+        ...
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something happened since the channel last spoke."""
+        ...
+
+    def opening(self, look: Look) -> str | None:
+        """What a new subscriber hears at once."""
+        ...
+
+    def payloads(self, look: Look) -> list[str]:
+        """What every subscriber hears now."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class TickerFeed:
+    """`ticker` and `quote`: the state whole, again and again."""
+
+    channel: TickerChannel | QuoteChannel
+    is_stale: bool = False
+
+    def hear(self, event: Event) -> None:
+        """A new frame concerns every ticker, a change of the book its own."""
+        self.is_stale |= _concerns(event, self.channel.instrument_name)
+
+    def opening(self, look: Look) -> str | None:
+        """The state at this moment."""
+        view = look.ticker(self.channel.instrument_name)
+        return None if view is None else dumps(self._content(view))
+
+    def payloads(self, look: Look) -> list[str]:
+        """The state at this moment, also where nothing changed: a held quote stays fresh."""
+        self.is_stale = False
+        text = self.opening(look)
+        return [] if text is None else [text]
+
+    def _content(self, view: TickerView) -> dict[str, Json]:
+        match self.channel:
+            case TickerChannel():
+                return views.ticker(view)
+            case QuoteChannel():
+                return views.quote(view)
+
+
+Levels = Mapping[Decimal, Decimal]
+
+
+@dataclass(slots=True, kw_only=True)
+class BookFeed:
+    """`book`: a snapshot for whoever comes, then changes that link by `prev_change_id`.
+
+    What was said last is kept, so that a late subscriber's snapshot and the next change meet.
+    """
+
+    channel: BookChannel
+    is_stale: bool = False
+    _said: BookView | None = None
+
+    def hear(self, event: Event) -> None:
+        """A new frame concerns every book, a change its own."""
+        self.is_stale |= _concerns(event, self.channel.instrument_name)
+
+    def opening(self, look: Look) -> str | None:
+        """The book as the earlier subscribers know it."""
+        if self._said is None:
+            self._said = look.engine.book(self.channel.instrument_name, BOOK_LEVELS_MAX)
+        if self._said is None:
+            return None
+        return dumps(
+            {
+                "type": "snapshot",
+                "timestamp": self._said.at_ms,
+                "instrument_name": self.channel.instrument_name,
+                "change_id": self._said.change_id,
+                "bids": _news(self._said.bids),
+                "asks": _news(self._said.asks),
+            }
+        )
+
+    def payloads(self, look: Look) -> list[str]:
+        """The difference to what was said last; nothing if there is none."""
+        self.is_stale = False
+        book = look.engine.book(self.channel.instrument_name, BOOK_LEVELS_MAX)
+        said, self._said = self._said, book
+        if book is None or said is None:
+            return []
+        bids = _changes(dict(said.bids), dict(book.bids))
+        asks = _changes(dict(said.asks), dict(book.asks))
+        if not bids and not asks:
+            self._said = said
+            return []
+        return [
+            dumps(
+                {
+                    "type": "change",
+                    "timestamp": book.at_ms,
+                    "instrument_name": self.channel.instrument_name,
+                    "change_id": book.change_id,
+                    "prev_change_id": said.change_id,
+                    "bids": bids,
+                    "asks": asks,
+                }
+            )
+        ]
+
+
+def _news(levels: Sequence[tuple[Decimal, Decimal]]) -> list[Json]:
+    return [["new", views.number(price), views.number(amount)] for price, amount in levels]
+
+
+def _changes(before: Levels, after: Levels) -> list[Json]:
+    changes: list[Json] = [
+        ["delete", views.number(price), 0.0] for price in before if price not in after
+    ]
+    for price, amount in after.items():
+        if price not in before:
+            changes.append(["new", views.number(price), views.number(amount)])
+        elif before[price] != amount:
+            changes.append(["change", views.number(price), views.number(amount)])
+    return changes
+
+
+@dataclass(slots=True, kw_only=True)
+class DepthFeed:
+    """`book` with a depth: the best levels whole, as pairs."""
+
+    channel: DepthChannel
+    is_stale: bool = False
+
+    def hear(self, event: Event) -> None:
+        """A new frame concerns every book, a change its own."""
+        self.is_stale |= _concerns(event, self.channel.instrument_name)
+
+    def opening(self, look: Look) -> str | None:
+        """The best levels at this moment."""
+        book = look.engine.book(self.channel.instrument_name, self.channel.depth)
+        if book is None:
+            return None
+        return dumps(
+            {
+                "timestamp": book.at_ms,
+                "instrument_name": self.channel.instrument_name,
+                "change_id": book.change_id,
+                "bids": [[views.number(price), views.number(size)] for price, size in book.bids],
+                "asks": [[views.number(price), views.number(size)] for price, size in book.asks],
+            }
+        )
+
+    def payloads(self, look: Look) -> list[str]:
+        """The best levels at this moment."""
+        self.is_stale = False
+        text = self.opening(look)
+        return [] if text is None else [text]
+
+
+@dataclass(slots=True, kw_only=True)
+class IndexFeed:
+    """`deribit_price_index`: the index and when it was so."""
+
+    channel: IndexChannel
+    is_stale: bool = False
+
+    def hear(self, event: Event) -> None:
+        """The index moves with the frames."""
+        self.is_stale |= isinstance(event, MarketMoved)
+
+    def opening(self, look: Look) -> str | None:
+        """The index at this moment; nothing for an index that is not the market's."""
+        if self.channel.index_name != views.index_name(look.engine.currency):
+            return None
+        return dumps(
+            {
+                "timestamp": look.engine.now_ms,
+                "index_name": self.channel.index_name,
+                "price": round(look.engine.index_usd(), views.USD_DIGITS),
+            }
+        )
+
+    def payloads(self, look: Look) -> list[str]:
+        """The index at this moment."""
+        self.is_stale = False
+        text = self.opening(look)
+        return [] if text is None else [text]
+
+
+@dataclass(slots=True, kw_only=True)
+class InstrumentStateFeed:
+    """`instrument.state`: one message for each listing and each expiry."""
+
+    channel: InstrumentStateChannel
+    _news: list[dict[str, Json]] = field(default_factory=list)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a contract came or went since."""
+        return bool(self._news)
+
+    def hear(self, event: Event) -> None:
+        """Keep listings and expiries that the channel covers."""
+        match event:
+            case InstrumentListed():
+                self._keep(event.instrument_name, "started", event.at_ms)
+            case InstrumentExpired():
+                self._keep(event.instrument_name, "closed", event.at_ms)
+            case _:
+                pass
+
+    def _keep(self, name: str, state: str, at_ms: int) -> None:
+        selector: Selector = self.channel.selector
+        if selector.covers(parse_name(name)):
+            self._news.append({"timestamp": at_ms, "instrument_name": name, "state": state})
+
+    def opening(self, look: Look) -> str | None:  # noqa: ARG002 - the feeds share one signature
+        """Nothing: the channel tells of changes only."""
+        return None
+
+    def payloads(self, look: Look) -> list[str]:  # noqa: ARG002 - the feeds share one signature
+        """Everything that came or went since."""
+        news, self._news = self._news, []
+        return [dumps(item) for item in news]
+
+
+def make_feed(channel: PublicChannel) -> Feed:
+    """The feed behind a public channel."""
+    match channel:
+        case TickerChannel() | QuoteChannel():
+            return TickerFeed(channel=channel)
+        case BookChannel():
+            return BookFeed(channel=channel)
+        case DepthChannel():
+            return DepthFeed(channel=channel)
+        case IndexChannel():
+            return IndexFeed(channel=channel)
+        case InstrumentStateChannel():
+            return InstrumentStateFeed(channel=channel)

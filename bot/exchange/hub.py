@@ -1,0 +1,265 @@
+"""Who listens to what, and when each channel may speak.
+
+Cadence is wire time: a fast rehearsal must not drown its clients. Each message is put into JSON
+once, however many listen.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bot.exchange.channels import (
+    ANY,
+    BookChannel,
+    Cadence,
+    Channel,
+    DepthChannel,
+    IndexChannel,
+    InstrumentStateChannel,
+    PortfolioChannel,
+    PublicChannel,
+    QuoteChannel,
+    TickerChannel,
+    UserChannel,
+    parse_channel,
+)
+from bot.exchange.clock import NS_PER_MS
+from bot.exchange.commands import Event, TradingEngine
+from bot.exchange.feeds import Feed, Look, make_feed
+from bot.exchange.protocol import notification
+from bot.exchange.session import Session
+from bot.exchange.summaries import CURRENCIES
+from bot.exchange.user_feeds import PortfolioFeed, UserFeed, transactions
+from bot.exchange.views import index_name
+
+CHANNELS_PER_SESSION_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CadencePolicy:
+    """How often channels speak, wire milliseconds."""
+
+    aggregate_interval_ms: float = 100.0
+    coarse_interval_ms: float = 1_000.0
+    republish_interval_ms: float = 500.0
+    portfolio_interval_ms: float = 250.0
+
+    def interval_ns(self, cadence: Cadence) -> float:
+        """The shortest time between two messages of a channel."""
+        match cadence:
+            case Cadence.RAW:
+                return 0.0
+            case Cadence.MS_100:
+                return self.aggregate_interval_ms * NS_PER_MS
+            case Cadence.AGGREGATED:
+                return self.coarse_interval_ms * NS_PER_MS
+
+
+@dataclass(slots=True, kw_only=True)
+class PublicLine:
+    """A public channel with its listeners."""
+
+    name: str
+    feed: Feed
+    interval_ns: float
+    republishes: bool
+    spoken_ns: int
+    sessions: dict[Session, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class PrivateLine:
+    """A private channel of one account with its listeners."""
+
+    name: str
+    account: str
+    feed: UserFeed | PortfolioFeed
+    interval_ns: float
+    spoken_ns: int = 0
+    sessions: dict[Session, None] = field(default_factory=dict)
+
+
+class ChannelHub:
+    """All channels that somebody listens to."""
+
+    def __init__(self, *, engine: TradingEngine, policy: CadencePolicy) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._public: dict[str, PublicLine] = {}
+        self._private: dict[tuple[str, str], PrivateLine] = {}
+        self._openings: list[tuple[Session, str]] = []
+
+    def exists(self, channel: Channel | None) -> bool:
+        """Whether the exchange serves such a channel."""
+        match channel:
+            case None:
+                return False
+            case TickerChannel() | QuoteChannel() | BookChannel() | DepthChannel():
+                return self._engine.contract(channel.instrument_name) is not None
+            case IndexChannel():
+                return channel.index_name == index_name(self._engine.currency)
+            case PortfolioChannel():
+                return channel.currency == ANY or channel.currency.upper() in CURRENCIES
+            case InstrumentStateChannel():
+                return True
+            case UserChannel():
+                name = channel.selector.instrument_name
+                return name is None or self._engine.contract(name) is not None
+
+    def subscribe(self, session: Session, name: str, now_ns: int) -> bool:
+        """Let the session listen; False if there is no such channel, or it has too many."""
+        channel = parse_channel(name)
+        if channel is None or not self.exists(channel):
+            return False
+        if name in session.channels:
+            return True
+        if len(session.channels) >= CHANNELS_PER_SESSION_MAX:
+            return False
+        session.channels.add(name)
+        match channel:
+            case UserChannel() | PortfolioChannel():
+                self._listen_private(session, name, channel, now_ns)
+            case _:
+                self._listen_public(session, name, channel, now_ns)
+        return True
+
+    def _listen_public(
+        self, session: Session, name: str, channel: PublicChannel, now_ns: int
+    ) -> None:
+        line = self._public.get(name)
+        if line is None:
+            line = PublicLine(
+                name=name,
+                feed=make_feed(channel),
+                interval_ns=self._policy.interval_ns(_cadence(channel)),
+                republishes=isinstance(channel, TickerChannel | QuoteChannel | IndexChannel),
+                spoken_ns=now_ns,
+            )
+            self._public[name] = line
+        line.sessions[session] = None
+        opening = line.feed.opening(Look(self._engine))
+        if opening is not None:
+            self._openings.append((session, notification(name, opening)))
+
+    def _listen_private(
+        self, session: Session, name: str, channel: UserChannel | PortfolioChannel, now_ns: int
+    ) -> None:
+        assert session.grant is not None, "private channels are for a session that has logged in"
+        account = session.grant.account
+        line = self._private.get((name, account))
+        if line is None:
+            line = self._private_line(name, channel, account)
+            line.spoken_ns = now_ns
+            self._private[name, account] = line
+        line.sessions[session] = None
+        if isinstance(line.feed, PortfolioFeed):
+            for payload in line.feed.payloads(self._engine):
+                self._openings.append((session, notification(name, payload)))
+
+    def _private_line(
+        self, name: str, channel: UserChannel | PortfolioChannel, account: str
+    ) -> PrivateLine:
+        match channel:
+            case UserChannel():
+                return PrivateLine(
+                    name=name,
+                    account=account,
+                    feed=UserFeed(channel=channel, account=account),
+                    interval_ns=self._policy.interval_ns(channel.cadence),
+                )
+            case PortfolioChannel():
+                return PrivateLine(
+                    name=name,
+                    account=account,
+                    feed=PortfolioFeed(channel=channel, account=account),
+                    interval_ns=self._policy.portfolio_interval_ms * NS_PER_MS,
+                )
+
+    def unsubscribe(self, session: Session, name: str) -> bool:
+        """Stop listening; False if the session did not."""
+        if name not in session.channels:
+            return False
+        session.channels.discard(name)
+        public = self._public.get(name)
+        if public is not None:
+            public.sessions.pop(session, None)
+            if not public.sessions:
+                del self._public[name]
+        for key in [key for key, line in self._private.items() if line.name == name]:
+            private = self._private[key]
+            private.sessions.pop(session, None)
+            if not private.sessions:
+                del self._private[key]
+        return True
+
+    def drop(self, session: Session) -> None:
+        """Forget a session that is gone."""
+        for name in list(session.channels):
+            self.unsubscribe(session, name)
+
+    def drop_private(self, session: Session) -> None:
+        """Stop telling a session about an account, its login having ended."""
+        for (name, _), line in list(self._private.items()):
+            if session in line.sessions:
+                self.unsubscribe(session, name)
+
+    def open(self) -> None:
+        """Send new listeners what they hear first; after the answer to their request."""
+        openings, self._openings = self._openings, []
+        for session, text in openings:
+            session.send(text)
+
+    def publish(self, events: Iterable[Event], now_ns: int) -> None:
+        """Take one transaction's events, and say whatever is due."""
+        events = tuple(events)
+        for line in self._public.values():
+            for event in events:
+                line.feed.hear(event)
+        private = transactions(events)
+        for private_line in self._private.values():
+            feed = private_line.feed
+            if isinstance(feed, PortfolioFeed):
+                for event in events:
+                    feed.hear_market(event)
+            if private_line.account in private:
+                feed.hear(private[private_line.account])
+        self.speak(now_ns)
+
+    def speak(self, now_ns: int) -> None:
+        """Say whatever is due by the wire's clock."""
+        look = Look(self._engine)
+        republish_ns = self._policy.republish_interval_ms * NS_PER_MS
+        for line in list(self._public.values()):
+            silent_ns = now_ns - line.spoken_ns
+            is_due = line.feed.is_stale and silent_ns >= line.interval_ns
+            if is_due or (line.republishes and silent_ns >= republish_ns):
+                line.spoken_ns = now_ns
+                _broadcast(line.name, line.feed.payloads(look), line.sessions)
+        for private in list(self._private.values()):
+            self._speak_private(private, now_ns)
+
+    def _speak_private(self, line: PrivateLine, now_ns: int) -> None:
+        is_urgent = isinstance(line.feed, PortfolioFeed) and line.feed.is_urgent
+        is_due = line.feed.is_stale and now_ns - line.spoken_ns >= line.interval_ns
+        if not (is_urgent or is_due):
+            return
+        line.spoken_ns = now_ns
+        for session in list(line.sessions):
+            if session.grant is None or not session.grant.is_live(now_ns):
+                self.drop_private(session)
+        _broadcast(line.name, line.feed.payloads(self._engine), line.sessions)
+
+
+def _broadcast(name: str, payloads: Iterable[str], sessions: Mapping[Session, None]) -> None:
+    for payload in payloads:
+        text = notification(name, payload)
+        for session in list(sessions):
+            session.send(text)
+
+
+def _cadence(channel: PublicChannel) -> Cadence:
+    match channel:
+        case TickerChannel() | BookChannel() | DepthChannel():
+            return channel.cadence
+        case QuoteChannel() | IndexChannel() | InstrumentStateChannel():
+            return Cadence.RAW

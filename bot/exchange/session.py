@@ -1,0 +1,46 @@
+"""One WebSocket connection as the methods see it: its login, its channels, its duties.
+
+State only: the socket behind it is the server's. `send` hands a frame to the socket's queue.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.exchange.auth import Grant
+from bot.exchange.clock import NS_PER_MS
+
+
+@dataclass(slots=True, kw_only=True)
+class Heartbeat:
+    """The dead-man's handle of a connection, all on the wire's monotonic clock.
+
+    Every `interval_ns` a heartbeat goes out, and with it a `test_request` if the client has been
+    silent for as long; a client silent for two intervals is taken for dead.
+    """
+
+    interval_ns: int
+    beaten_ns: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Session:
+    """One connection. `orders` are those it placed and that may still be open.
+
+    With `cancels_on_disconnect` they are cancelled when it breaks, but not when the client said
+    goodbye with `private/logout`.
+    """
+
+    number: int
+    send: Callable[[str], None]
+    close: Callable[[str], None]
+    heard_ns: int
+    grant: Grant | None = None
+    channels: set[str] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
+    cancels_on_disconnect: bool = False
+    said_goodbye: bool = False
+    heartbeat: Heartbeat | None = None
+
+    def silent_ms(self, now_ns: int) -> float:
+        """For how long the client has sent nothing."""
+        return (now_ns - self.heard_ns) / NS_PER_MS
