@@ -1,0 +1,101 @@
+"""The account's options as columns: one immutable numpy array per field, one row per option held.
+
+A quote changes one entry of a few columns, so a burst of quotes costs one copy per column, not one object per option.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.core.events import QuoteSeen
+from bot.core.instruments import Instrument
+
+Floats = npt.NDArray[np.float64]
+Stamps = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+NEVER_NS = -(2**62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OptionTable:
+    """Options held, one row each; all arrays have shape (rows,) and are read-only.
+
+    `size` is signed, in coins. `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd` come from
+    the last good quote and are NaN before the first; `quoted_ns` is its arrival on the wire clock.
+    """
+
+    names: tuple[str, ...]
+    underlyings: tuple[str, ...]
+    rows: Mapping[str, int]
+    size: Floats
+    strike: Floats
+    expiry_ms: Stamps
+    is_call: Flags
+    forward_usd: Floats
+    iv: Floats
+    mark: Floats
+    index_usd: Floats
+    quoted_ns: Stamps
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    column = np.array(values, dtype=np.float64)
+    column.setflags(write=False)
+    return column
+
+
+def _stamps(values: Sequence[int]) -> Stamps:
+    column = np.array(values, dtype=np.int64)
+    column.setflags(write=False)
+    return column
+
+
+def table_of(
+    held: Sequence[tuple[Instrument, float]], quotes: Mapping[str, QuoteSeen]
+) -> OptionTable:
+    """Build the table of `held` options (terms, signed coins), with the last good quote of each."""
+    names = tuple(instrument.name for instrument, _ in held)
+    flags = np.array([bool(instrument.is_call) for instrument, _ in held], dtype=np.bool_)
+    flags.setflags(write=False)
+    blank = _floats([np.nan] * len(held))
+    table = OptionTable(
+        names=names,
+        underlyings=tuple(instrument.underlying for instrument, _ in held),
+        rows={name: row for row, name in enumerate(names)},
+        size=_floats([size for _, size in held]),
+        strike=_floats([instrument.strike or np.nan for instrument, _ in held]),
+        expiry_ms=_stamps([instrument.expiry_ms or 0 for instrument, _ in held]),
+        is_call=flags,
+        forward_usd=blank,
+        iv=blank,
+        mark=blank,
+        index_usd=blank,
+        quoted_ns=_stamps([NEVER_NS] * len(held)),
+    )
+    return requoted(table, [quotes[name] for name in names if name in quotes])
+
+
+EMPTY_TABLE = table_of((), {})
+
+
+def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
+    """Put good quotes into the table: one copy of each quoted column, however many quotes there are."""
+    rows = [(table.rows[quote.instrument], quote) for quote in quotes if quote.instrument in table.rows]
+    if not rows:
+        return table
+    forward, iv = table.forward_usd.copy(), table.iv.copy()
+    mark, index, quoted = table.mark.copy(), table.index_usd.copy(), table.quoted_ns.copy()
+    for row, quote in rows:
+        forward[row] = np.nan if quote.forward_usd is None else quote.forward_usd
+        iv[row] = np.nan if quote.iv is None else quote.iv
+        mark[row] = np.nan if quote.mark is None else quote.mark
+        index[row] = np.nan if quote.index_usd is None else quote.index_usd
+        quoted[row] = quote.arrived_ns
+    for column in (forward, iv, mark, index, quoted):
+        column.setflags(write=False)
+    return replace(
+        table, forward_usd=forward, iv=iv, mark=mark, index_usd=index, quoted_ns=quoted
+    )

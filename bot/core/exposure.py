@@ -1,0 +1,255 @@
+"""What a book is exposed to, in the convention it is hedged in.
+
+Every number of a book comes from good, fresh quotes of all of its legs, or there is no number (`Unpriced`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+import numpy as np
+
+from bot.core import instruments, orders, units
+from bot.core.columns import OptionTable, Stamps
+from bot.core.instruments import Instrument, Kind
+from bot.core.standing import EMPTY
+from bot.core.state import QuotePolicy, State
+from bot.quant import black76, conventions
+from bot.quant.conventions import Convention
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which of the account's positions belong to a book.
+
+    A position belongs if its name is in `include`, or if all other conditions hold and it is not in `exclude`.
+    `expiry_min` and `expiry_max` bound the time left to expiry (from `expiry_min` on, up to but not at `expiry_max`).
+    """
+
+    underlying: str
+    kinds: frozenset[Kind] = frozenset({Kind.OPTION})
+    expiry_min: timedelta | None = None
+    expiry_max: timedelta | None = None
+    include: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookPolicy:
+    """A book: what is in it, which equity must not move, what it is hedged with.
+
+    `collateral_share` is the part of the account's equity that the book answers for (convention `usd`).
+    """
+
+    name: str
+    selector: Selector
+    convention: Convention
+    hedge_instrument: str
+    collateral_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpriced:
+    """There is no number for this book now, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """A book's sensitivities now.
+
+    Deltas in coins of the underlying (change of the protected equity for a relative move of the spot, per unit of
+    it), by the book's convention: `delta_coin` = options + futures + hedge + equity parts. `delta_low_coin` and
+    `delta_high_coin` bound it over all outcomes of orders in flight. Gamma is the change of delta for a move of +1 %.
+    """
+
+    delta_coin: float
+    delta_low_coin: float
+    delta_high_coin: float
+    options_delta_coin: float
+    hedge_delta_coin: float
+    equity_delta_coin: float
+    gamma_coin_per_percent: float
+    vega_usd_per_vol_point: float
+    theta_usd_per_day: float
+    options_value_coin: float
+    options_held: int
+    index_usd: float
+    hedge_mark_usd: float
+    hedge_native: Decimal
+
+
+@lru_cache(maxsize=256)
+def _named_rows(
+    names: tuple[str, ...], underlyings: tuple[str, ...], selector: Selector
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return per row: chosen by name, and chosen if its expiry fits."""
+    wanted = Kind.OPTION in selector.kinds
+    chosen = np.array([name in selector.include for name in names], dtype=np.bool_)
+    maybe = np.array(
+        [
+            wanted and of == selector.underlying and name not in selector.exclude
+            for name, of in zip(names, underlyings, strict=True)
+        ],
+        dtype=np.bool_,
+    )
+    return chosen, maybe
+
+
+def _in_range(left_ms: Stamps, selector: Selector) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    fits = np.ones(left_ms.shape, dtype=np.bool_)
+    if selector.expiry_min is not None:
+        fits &= left_ms >= selector.expiry_min / timedelta(milliseconds=1)
+    if selector.expiry_max is not None:
+        fits &= left_ms < selector.expiry_max / timedelta(milliseconds=1)
+    return fits
+
+
+def members(table: OptionTable, selector: Selector, now_ms: int) -> Stamps:
+    """Return the rows of the options that belong to a book now."""
+    chosen, maybe = _named_rows(table.names, table.underlyings, selector)
+    return np.flatnonzero(chosen | (maybe & _in_range(table.expiry_ms - now_ms, selector)))
+
+
+def selects(selector: Selector, instrument: Instrument, now_ms: int) -> bool:
+    """Whether one instrument belongs to a book now."""
+    if instrument.name in selector.include:
+        return True
+    if instrument.kind not in selector.kinds or instrument.underlying != selector.underlying:
+        return False
+    left_ms = np.array([(instrument.expiry_ms or 2**62) - now_ms], dtype=np.int64)
+    return instrument.name not in selector.exclude and bool(_in_range(left_ms, selector)[0])
+
+
+def stale_leg(state: State, table: OptionTable, rows: Stamps, policy: QuotePolicy) -> str | None:
+    """Name the first option without a good, fresh quote, or None."""
+    oldest_ns = state.now_ns - policy.option_age_max_ns
+    for row in rows[(table.quoted_ns[rows] < oldest_ns) | ~np.isfinite(table.iv[rows])]:
+        return _leg_trouble(state, table.names[row], int(table.quoted_ns[row]))
+    return None
+
+
+def _leg_trouble(state: State, name: str, quoted_ns: int) -> str:
+    why = state.bad_quotes.get(name, "")
+    if name not in state.quotes:
+        return f"{name}: {why or 'no quote yet'}"
+    age_s = (state.now_ns - quoted_ns) / units.NS_PER_SECOND
+    return f"{name}: last good quote {age_s:.1f} s ago" + (f", since then {why}" if why else "")
+
+
+def hedge_trouble(state: State, name: str, policy: QuotePolicy) -> str | None:
+    """Say why the hedge instrument's quote cannot be used now, or None."""
+    quote = state.quotes.get(name)
+    if quote is None:
+        return f"{name}: {state.bad_quotes.get(name, 'no quote yet')}"
+    if state.now_ns - quote.arrived_ns > policy.hedge_age_max_ns:
+        return _leg_trouble(state, name, quote.arrived_ns)
+    return None
+
+
+def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure | Unpriced:
+    """Value a book: one kernel call over its options, plus its futures, hedge and equity terms."""
+    table = state.table
+    rows = members(table, book.selector, state.now_ms)
+    trouble = hedge_trouble(state, book.hedge_instrument, policy) or stale_leg(
+        state, table, rows, policy
+    )
+    if trouble is not None:
+        return Unpriced(reason=trouble)
+    quote = state.quotes[book.hedge_instrument]
+    mark, index = quote.mark, quote.index_usd
+    assert mark is not None and index is not None, "apply admits no quote without a mark and an index"
+    balance = state.balances.get(state.instruments[book.hedge_instrument].currency)
+    if balance is None:
+        return Unpriced(reason="the account's equity is not known yet")
+    futures_coin = _futures_delta(state, book)
+    if futures_coin is None:
+        return Unpriced(reason="a future of the book has no quote yet")
+    held = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
+    equity_coin = conventions.equity_term(book.convention, book.collateral_share, balance.equity)
+    return _summed(
+        state, book, rows, rest=(float(held) / mark, equity_coin, futures_coin), prices=(index, mark), held=held
+    )
+
+
+def _futures_delta(state: State, book: BookPolicy) -> float | None:
+    """Add up the book's futures and perpetuals other than its hedge; None if one has no quote."""
+    total = 0.0
+    for name, size in state.standing.positions.items():
+        terms = state.instruments.get(name)
+        if terms is None or terms.kind is Kind.OPTION or name == book.hedge_instrument:
+            continue
+        if not selects(book.selector, terms, state.now_ms):
+            continue
+        quote = state.quotes.get(name)
+        if quote is None or quote.mark is None:
+            return None
+        total += instruments.size_coin(terms, size, quote.mark)
+    return total
+
+
+def _summed(
+    state: State,
+    book: BookPolicy,
+    rows: Stamps,
+    *,
+    rest: tuple[float, float, float],
+    prices: tuple[float, float],
+    held: Decimal,
+) -> Exposure:
+    table = state.table
+    size, forward = table.size[rows], table.forward_usd[rows]
+    left_ms = np.maximum(table.expiry_ms[rows] - state.now_ms, 0)
+    greeks = black76.greeks(
+        forward, table.strike[rows], left_ms / units.MS_PER_YEAR, table.iv[rows], table.is_call[rows]
+    )
+    weight = conventions.expiry_weight(state.now_ms, table.expiry_ms[rows])
+    mark_coin = greeks.price / forward
+    options = conventions.option_delta_coin(
+        book.convention, size, greeks.delta, mark_coin, 1.0, weight
+    )
+    hedge_coin, equity_coin, futures_coin = rest
+    options_coin = float(options.sum()) + futures_coin
+    delta = options_coin + hedge_coin + equity_coin
+    low, high = _in_flight(state, book, prices[1])
+    return Exposure(
+        delta_coin=delta,
+        delta_low_coin=delta + low,
+        delta_high_coin=delta + high,
+        options_delta_coin=options_coin,
+        hedge_delta_coin=hedge_coin,
+        equity_delta_coin=equity_coin,
+        gamma_coin_per_percent=float((size * greeks.gamma * forward * weight).sum()) * 0.01,
+        vega_usd_per_vol_point=float((size * greeks.vega).sum()) * 0.01,
+        theta_usd_per_day=float((size * greeks.theta).sum()) / 365.0,
+        options_value_coin=float((size * mark_coin).sum()),
+        options_held=len(rows),
+        index_usd=prices[0],
+        hedge_mark_usd=prices[1],
+        hedge_native=held,
+    )
+
+
+def _in_flight(state: State, book: BookPolicy, mark: float) -> tuple[float, float]:
+    """Return how far orders in flight may still move the book's delta, down and up, in coins."""
+    low, high = 0.0, 0.0
+    for order in orders_in_flight(state.standing.orders.values(), book.hedge_instrument):
+        net = float(sum(share.size_native for share in order.shares))
+        asked = float(sum(s.size_native for s in order.shares if s.book == book.name))
+        moves = float(order.remaining_native) * asked / net / mark if net else 0.0
+        low, high = low + min(moves, 0.0), high + max(moves, 0.0)
+    return low, high
+
+
+def orders_in_flight(
+    known: Iterable[orders.Order], instrument: str
+) -> list[orders.Order]:
+    """Return the orders on an instrument of which something is still expected."""
+    return [
+        order
+        for order in known
+        if order.instrument == instrument and not order.is_quiet
+    ]

@@ -1,0 +1,217 @@
+"""Margin before action: what the account would look like after an order filled completely.
+
+The local model gives the change; the venue's own figures give the level. An order that lowers both requirements always passes;
+any other must leave maintenance margin under the stages and initial margin under the balance. No projection, no order.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.core import units
+from bot.core.events import BalanceSeen
+from bot.core.exposure import hedge_trouble, stale_leg
+from bot.core.instruments import Instrument, Kind
+from bot.core.margin import deribit_standard
+from bot.core.margin.deribit_standard import Rates, Requirement
+from bot.core.state import QuotePolicy, State
+
+import numpy as np
+
+TRIM_STEPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """Stages of u = maintenance margin / margin balance, rising, each in (0, 1).
+
+    At `warn` a person is told; from `reduce_only` on only orders that lower the requirement pass; from `hold` on none is
+    sent. `funds_buffer` is the share of the margin balance that an order must leave free.
+    """
+
+    warn: float = 0.5
+    reduce_only: float = 0.7
+    hold: float = 0.85
+    funds_buffer: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """The order may go as asked."""
+
+    size_native: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trimmed:
+    """A smaller order may go."""
+
+    size_native: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No order may go."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """The account before and after an order, in coins of the settlement currency."""
+
+    before: Requirement
+    after: Requirement
+    balance: float
+    initial_now: float
+    maintenance_now: float
+    fee: float
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the order lowers what the account must hold."""
+        less = self.after.initial <= self.before.initial
+        return less and self.after.maintenance <= self.before.maintenance
+
+    @property
+    def initial_after(self) -> float:
+        """Initial margin after the fill."""
+        return self.initial_now + self.after.initial - self.before.initial
+
+    @property
+    def maintenance_after(self) -> float:
+        """Maintenance margin after the fill."""
+        return self.maintenance_now + self.after.maintenance - self.before.maintenance
+
+    @property
+    def usage_after(self) -> float:
+        """Maintenance margin over margin balance after the fill and its fee."""
+        return usage(self.maintenance_after, self.balance - self.fee)
+
+
+def usage(maintenance: float, balance: float) -> float:
+    """Return u, the share of the margin balance that maintenance margin takes; infinite without a balance."""
+    return maintenance / balance if balance > 0.0 else math.inf
+
+
+def project(
+    state: State, hedge: Instrument, size_native: Decimal, rates: Rates, quotes: QuotePolicy
+) -> Projection | Refused:
+    """Work out the account after `size_native` more of `hedge`; Refused if any leg has no price."""
+    balance = state.balances.get(hedge.currency)
+    if balance is None:
+        return Refused(reason="no margin projection: the account's balance is not known")
+    rows = np.arange(len(state.table.names))
+    trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(state, state.table, rows, quotes)
+    if trouble is not None:
+        return Refused(reason=f"no margin projection: {trouble}")
+    before = _required(state, {}, rates)
+    after = _required(state, {hedge.name: size_native}, rates)
+    if before is None or after is None:
+        return Refused(reason="no margin projection: a position has no mark")
+    return _projection(state, hedge, size_native, balance, (before, after))
+
+
+def _projection(
+    state: State,
+    hedge: Instrument,
+    size_native: Decimal,
+    balance: BalanceSeen,
+    requirements: tuple[Requirement, Requirement],
+) -> Projection:
+    before, after = requirements
+    mark = state.quotes[hedge.name].mark
+    assert mark is not None, "apply admits no quote without a mark"
+    return Projection(
+        before=before,
+        after=after,
+        balance=balance.margin_balance,
+        initial_now=max(balance.initial_margin, before.initial),
+        maintenance_now=max(balance.maintenance_margin, before.maintenance),
+        fee=abs(float(size_native)) / mark * float(hedge.taker_fee),
+    )
+
+
+def _required(
+    state: State, change: Mapping[str, Decimal], rates: Rates
+) -> Requirement | None:
+    """Return what the account's positions need after `change`, None if a mark is missing."""
+    total = deribit_standard.of_options(state.table, rates)
+    for name in sorted(state.standing.positions.keys() | change.keys()):
+        terms = state.instruments.get(name)
+        if terms is None or terms.kind is Kind.OPTION:
+            continue
+        quote = state.quotes.get(name)
+        if quote is None or quote.mark is None:
+            return None
+        size = state.standing.positions.get(name, units.ZERO) + change.get(name, units.ZERO)
+        total += deribit_standard.of_future(float(size), quote.mark, rates)
+    return total if math.isfinite(total.initial) and math.isfinite(total.maintenance) else None
+
+
+def trouble_of(projection: Projection, policy: GatePolicy) -> str | None:
+    """Say which limit an order would break, with its arithmetic, or None."""
+    if projection.reduces:
+        return None
+    u = projection.usage_after
+    if u >= policy.reduce_only:
+        return (
+            f"maintenance {projection.maintenance_after:.4f} / balance "
+            f"{projection.balance - projection.fee:.4f} = {u:.1%} after the fill, "
+            f"limit {policy.reduce_only:.0%}"
+        )
+    free = projection.balance - projection.fee - projection.initial_after
+    needed = policy.funds_buffer * projection.balance
+    if free < needed:
+        return (
+            f"initial {projection.initial_after:.4f} of {projection.balance:.4f} leaves {free:.4f} "
+            f"after the fill, at least {needed:.4f} must stay free"
+        )
+    return None
+
+
+def judge(
+    state: State,
+    hedge: Instrument,
+    size_native: Decimal,
+    policy: GatePolicy,
+    rates: Rates,
+    quotes: QuotePolicy,
+) -> Approved | Trimmed | Refused:
+    """Let an order pass, shrink it to the largest part that passes, or refuse it."""
+    whole = project(state, hedge, size_native, rates, quotes)
+    if isinstance(whole, Refused):
+        return whole
+    trouble = trouble_of(whole, policy)
+    if trouble is None:
+        kept = "lowers the requirement" if whole.reduces else f"uses {whole.usage_after:.1%} of margin"
+        return Approved(size_native=size_native, reason=f"after the fill the account {kept}")
+    size = _largest_passing(state, hedge, size_native, policy, rates, quotes)
+    if not size:
+        return Refused(reason=trouble)
+    return Trimmed(size_native=size, reason=f"{size} of {size_native} {hedge.name}: {trouble}")
+
+
+def _largest_passing(
+    state: State,
+    hedge: Instrument,
+    size_native: Decimal,
+    policy: GatePolicy,
+    rates: Rates,
+    quotes: QuotePolicy,
+) -> Decimal:
+    """Bisect over whole lots. What passes is an interval from zero: margin grows with the size once it grows."""
+    low, high = 0, int(abs(size_native) / hedge.lot)
+    for _ in range(TRIM_STEPS):
+        if high - low <= 1:
+            break
+        middle = (low + high) // 2
+        part = (hedge.lot * middle).copy_sign(size_native)
+        projected = project(state, hedge, part, rates, quotes)
+        passes = isinstance(projected, Projection) and trouble_of(projected, policy) is None
+        low, high = (middle, high) if passes else (low, middle)
+    size = (hedge.lot * low).copy_sign(size_native)
+    return size if low and abs(size) >= hedge.size_min else units.ZERO

@@ -1,0 +1,172 @@
+"""Our positions against the venue's. On a difference that our own orders cannot explain the venue is right.
+
+A difference is borne while an order of ours is in flight on the instrument or a fill has just arrived; after that it is
+adopted as EXTERNAL. We never trade back to our own book.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.core import fills, orders, units
+from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
+from bot.core.exposure import orders_in_flight
+from bot.core.instruments import Instrument, Kind
+from bot.core.orders import OrderPolicy, OrderStatus
+from bot.core.state import ApplyPolicy, Mode, Reported, State, owner_of, retabled
+
+FILL_REST_NS = units.NS_PER_SECOND
+READ_TIMEOUT_NS = 20 * units.NS_PER_SECOND
+READ_OVERLAP_MS = 10 * units.MS_PER_MINUTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A position was taken over from the venue without a trade of ours: what, from, to and why."""
+
+    instrument: str
+    before_native: Decimal
+    after_native: Decimal
+    reason: str
+
+
+def differing(state: State) -> Iterator[tuple[str, Decimal, Reported]]:
+    """Yield the instruments whose position at the venue is not what we hold it to be."""
+    for name, report in state.reported.items():
+        held = state.standing.positions.get(name, units.ZERO)
+        if name in state.instruments and report.row.size_native != held:
+            yield name, held, report
+
+
+def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]]:
+    """Take over every difference that is ours to take over now."""
+    adopted: list[Adopted] = []
+    for name, held, report in list(differing(state)):
+        terms = state.instruments[name]
+        price = _price(state, terms)
+        if price is None or not _explains_itself(state, name, report):
+            continue
+        size = report.row.size_native
+        reason = _why(state, terms)
+        adopted.append(Adopted(instrument=name, before_native=held, after_native=size, reason=reason))
+        known = fills.adopted(state.standing, terms, size, price, owner_of(name, policy))
+        state = replace(state, standing=known)
+    return (retabled(state), tuple(adopted)) if adopted else (state, ())
+
+
+def _price(state: State, terms: Instrument) -> float | None:
+    quote = state.quotes.get(terms.name)
+    return None if quote is None else quote.mark
+
+
+def _why(state: State, terms: Instrument) -> str:
+    expired = terms.expiry_ms is not None and state.now_ms >= terms.expiry_ms
+    if terms.kind is not Kind.PERPETUAL and expired:
+        return "settled at expiry"
+    return "changed at the venue, not by us" if state.mode is not Mode.RECONCILING else "found at start"
+
+
+def _explains_itself(state: State, name: str, report: Reported) -> bool:
+    """Whether nothing of ours can still explain the difference.
+
+    No order in flight, no fill within the last second, and a report that is younger than the last fill.
+    """
+    if orders_in_flight(state.standing.orders.values(), name):
+        return False
+    filled_ns = state.fills_ns.get(name)
+    if filled_ns is None:
+        return True
+    return report.known_ns > filled_ns and state.now_ns - filled_ns > FILL_REST_NS
+
+
+def unsettled(state: State, name: str) -> str | None:
+    """Say why the position in an instrument is not certain now, or None."""
+    for order in orders_in_flight(state.standing.orders.values(), name):
+        return f"order {order.order_id} is {order.status}" + (f": {order.reason}" if order.reason else "")
+    for other, held, report in differing(state):
+        if other == name:
+            return f"venue reports {report.row.size_native} {name}, our fills make it {held}"
+    return None
+
+
+def minded(state: State, policy: OrderPolicy) -> State:
+    """Let time pass over the orders: the silent become unknown, the hopeless unprovable."""
+    known = dict(state.standing.orders)
+    for order_id, order in state.standing.orders.items():
+        moved = orders.went_silent(order, state.now_ms, state.now_ns, policy)
+        known[order_id] = orders.gave_up(moved, state.now_ms, state.now_ns, policy)
+    if all(known[order_id] is order for order_id, order in state.standing.orders.items()):
+        return state
+    return replace(state, standing=replace(state.standing, orders=known))
+
+
+def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, ...]]:
+    """Ask the venue what is not certain: orders, the account, the list of instruments; choose the quotes."""
+    asked: list[Action] = []
+    state = _ask_orders(state, policy.orders, asked)
+    state = _ask_account(state, asked)
+    wanted = watch_list(state, policy)
+    if wanted != state.watched:
+        asked.append(Watch(instruments=wanted))
+        state = replace(state, watched=wanted)
+    if state.reload_wanted:
+        asked.append(ReloadInstruments(reason=state.reload_wanted))
+        state = replace(state, reload_wanted="")
+    return state, tuple(asked)
+
+
+def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
+    """Return the instruments whose quotes are needed: hedges, positions held and positions reported."""
+    held = state.standing.positions.keys()
+    reported = {name for name, report in state.reported.items() if report.row.size_native}
+    listed = (held | reported) & state.instruments.keys()
+    live = {name for name in listed if not _has_expired(state.instruments[name], state.now_ms)}
+    return frozenset(live | policy.hedge_instruments) if state.instruments else frozenset()
+
+
+def _has_expired(terms: Instrument, now_ms: int) -> bool:
+    return terms.expiry_ms is not None and now_ms >= terms.expiry_ms
+
+
+def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State:
+    known = dict(state.standing.orders)
+    for order_id, order in state.standing.orders.items():
+        doubtful = order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE)
+        fills_late = order.status is OrderStatus.CLOSED and not order.is_quiet
+        due = order.asked_ns is None or state.now_ns - order.asked_ns > policy.query_interval_ns
+        if not state.links or not due or not (doubtful or fills_late):
+            continue
+        asked.append(
+            QueryOrder(order_id=order_id, instrument=order.instrument, requested_ms=order.requested_ms)
+        )
+        known[order_id] = replace(order, asked_ns=state.now_ns)
+    if len(asked) == 0:
+        return state
+    return replace(state, standing=replace(state.standing, orders=known))
+
+
+def _ask_account(state: State, asked: list[Action]) -> State:
+    waiting = state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS
+    reason = state.read_wanted or _doubt(state)
+    if waiting or not reason or not state.links or not state.instruments:
+        return state
+    if state.read_failure and state.read_asked_ns is None and _asked_lately(state):
+        return state
+    since = state.standing.trades_until_ms - READ_OVERLAP_MS
+    since = max(since, state.standing.since_ms)
+    asked.append(ReadAccount(reason=reason, trades_since_ms=since))
+    return replace(state, read_asked_ns=state.now_ns, read_last_ns=state.now_ns, read_wanted="")
+
+
+def _asked_lately(state: State) -> bool:
+    return state.read_last_ns is not None and state.now_ns - state.read_last_ns < FILL_REST_NS
+
+
+def _doubt(state: State) -> str:
+    """Ask again when a difference lasts, at most once a second."""
+    if _asked_lately(state):
+        return ""
+    for name, held, report in differing(state):
+        if not orders_in_flight(state.standing.orders.values(), name):
+            return f"{name}: {held} here, {report.row.size_native} at the venue"
+    return ""

@@ -1,0 +1,152 @@
+"""Limits that are not about margin, and the mode that follows from everything that is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from bot.core import gate, instruments, units
+from bot.core.events import Link, QuoteSeen
+from bot.core.gate import GatePolicy
+from bot.core.instruments import Instrument
+from bot.core.orders import OrderStatus
+from bot.core.state import Mode, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyPolicy:
+    """Limits on what may be sent.
+
+    `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index - 1|. Own and
+    venue delta may differ by `delta_gap_max_coin` for at most `delta_gap_grace_ns`.
+    """
+
+    order_max_usd: float = 500_000.0
+    orders_per_minute_max: int = 30
+    divergence_max: float = 0.02
+    delta_gap_max_coin: float = 0.1
+    delta_gap_grace_ns: int = 5 * units.NS_PER_SECOND
+    unanswered_max_ns: int = 10 * units.NS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A mode, why, and what would clear it."""
+
+    mode: Mode
+    reason: str
+    clears: str
+
+
+ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
+
+
+def judge_mode(
+    state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str
+) -> Judgement:
+    """Return the most careful mode that anything asks for; the first reason of that mode."""
+    for judgement in _troubles(state, policy, margins, currency):
+        return judgement
+    return ALL_WELL
+
+
+def _troubles(
+    state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str
+) -> Iterator[Judgement]:
+    """Yield what is wrong, most careful mode first."""
+    if state.standing.halt_reason:
+        yield Judgement(mode=Mode.HALT, reason=state.standing.halt_reason, clears="a person resumes")
+    yield from _not_reconciled(state, currency)
+    if state.standing.pause_reason:
+        yield Judgement(mode=Mode.HOLD, reason=state.standing.pause_reason, clears="a person resumes")
+    for order in state.standing.orders.values():
+        if order.status is OrderStatus.UNPROVABLE:
+            reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
+            yield Judgement(mode=Mode.HOLD, reason=reason, clears="the venue answers for that order")
+    yield from _gap(state, policy)
+    yield from _margin(state, margins, currency)
+
+
+def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
+    def wait(reason: str, clears: str) -> Judgement:
+        return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
+
+    for link in Link:
+        if link not in state.links:
+            why = state.links_lost.get(link, "not connected yet")
+            yield wait(f"{link} connection: {why}", "the connection is back")
+    trading_since = state.links.get(Link.TRADING, 0)
+    if state.read_done_ns is None or state.read_done_ns < trading_since:
+        failed = f" ({state.read_failure})" if state.read_failure else ""
+        yield wait(f"the account has not been read since connecting{failed}", "a complete read")
+    if currency not in state.balances:
+        yield wait(f"the {currency} balance is not known", "a balance report")
+    for order in state.standing.orders.values():
+        old = order.requested_ms < state.started_ms
+        if old and not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
+            yield wait(f"order {order.order_id} of an earlier run is {order.status}", "the venue's answer")
+
+
+def _gap(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
+    since = state.gap_since_ns
+    if since is not None and state.now_ns - since > policy.delta_gap_grace_ns:
+        reason = (
+            f"own delta differs from the venue's by {state.gap_coin or 0.0:+.4f} coin, "
+            f"more than {policy.delta_gap_max_coin:.4f}"
+        )
+        yield Judgement(mode=Mode.HOLD, reason=reason, clears="both agree again")
+
+
+def _margin(state: State, policy: GatePolicy, currency: str) -> Iterator[Judgement]:
+    balance = state.balances.get(currency)
+    if balance is None:
+        return
+    u = gate.usage(balance.maintenance_margin, balance.margin_balance)
+    for mode, limit, what in (
+        (Mode.HOLD, policy.hold, "hold"),
+        (Mode.DEGRADED, policy.reduce_only, "reduce-only"),
+    ):
+        if u >= limit:
+            reason = f"margin use {u:.1%} is over the {what} limit {limit:.0%}"
+            yield Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
+
+
+def compare_delta(state: State, own_coin: float | None, venue_coin: float | None, policy: SafetyPolicy) -> State:
+    """Start, keep or stop the stopwatch of the difference between our delta and the venue's."""
+    if own_coin is None or venue_coin is None:
+        return state
+    gap = own_coin - venue_coin
+    if abs(gap) <= policy.delta_gap_max_coin:
+        if state.gap_since_ns is None and state.gap_coin == gap:
+            return state
+        return replace(state, gap_since_ns=None, gap_coin=gap)
+    since = state.now_ns if state.gap_since_ns is None else state.gap_since_ns
+    return replace(state, gap_since_ns=since, gap_coin=gap)
+
+
+def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:
+    """Say why no order may be priced on this hedge quote, or None."""
+    if quote.bid is None or quote.ask is None or quote.mark is None or quote.index_usd is None:
+        return f"{quote.instrument} has no two-sided quote"
+    spread = (quote.ask - quote.bid) / (0.5 * (quote.ask + quote.bid))
+    if spread > spread_max:
+        return f"spread {spread:.3%} of {quote.instrument} is over {spread_max:.3%}"
+    divergence = quote.mark / quote.index_usd - 1.0
+    if abs(divergence) > policy.divergence_max:
+        return f"mark {quote.mark} is {divergence:+.2%} from the index, limit {policy.divergence_max:.2%}"
+    return None
+
+
+def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
+    """Say whether too many orders went out in the last market minute, or None."""
+    since = state.now_ms - units.MS_PER_MINUTE
+    sent = sum(1 for order in state.standing.orders.values() if order.requested_ms > since)
+    if sent < policy.orders_per_minute_max:
+        return None
+    return f"{sent} orders in the last minute, limit {policy.orders_per_minute_max}"
+
+
+def clipped(size_native: Decimal, hedge: Instrument, mark_usd: float, limit_usd: float) -> Decimal:
+    """Cut an order to the largest allowed value, whole lots."""
+    usd = limit_usd if hedge.is_usd_sized else limit_usd / mark_usd
+    most = instruments.units.to_lots(usd, hedge.lot)
+    return min(abs(size_native), most).copy_sign(size_native)

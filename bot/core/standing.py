@@ -1,0 +1,108 @@
+"""What survives a restart: orders, positions, who holds what, the latch. Written to the ledger whenever it changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bot.core import units
+from bot.core.orders import Order
+
+TRADES_KEPT_MS = units.MS_PER_HOUR
+CLOSED_ORDERS_KEPT = 64
+
+EMPTY: Mapping[str, Decimal] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Cash that an instrument's trades moved, in its settlement currency: what attribution needs.
+
+    For a dollar-sized inverse contract `cost` is the sum of size/price over its fills (coins); for everything else it
+    is the sum of size x price. `fees` is positive when paid. `funding` is what was
+    received; `funding_base` and `funding_session` are the venue's last figure and its day.
+    """
+
+    cost: float = 0.0
+    fees: float = 0.0
+    funding: float = 0.0
+    funding_base: float | None = None
+    funding_session: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeMark:
+    """When a book last traded its hedge, and the index then."""
+
+    at_ms: int
+    index_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The durable part of the state.
+
+    `positions` are native sizes: the sum of fills, settlements and external changes. `holdings` divide the position of
+    each hedge instrument among the books. `instance` names this ledger's daemon in every order label.
+    """
+
+    instance: str
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    positions: Mapping[str, Decimal] = field(default_factory=dict)
+    holdings: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    hedge_marks: Mapping[str, HedgeMark] = field(default_factory=dict)
+    trades_seen: Mapping[str, int] = field(default_factory=dict)
+    trades_until_ms: int = 0
+    commands_seen: tuple[str, ...] = ()
+    order_counter: int = 0
+    halt_reason: str = ""
+    pause_reason: str = ""
+
+
+def with_order(standing: Standing, order: Order) -> Standing:
+    """Return `standing` with an order put in or replaced, old closed ones dropped."""
+    if standing.orders.get(order.order_id) is order:
+        return standing
+    return replace(standing, orders=_pruned({**standing.orders, order.order_id: order}))
+
+
+def _pruned(orders: dict[str, Order]) -> dict[str, Order]:
+    """Forget the oldest quiet orders beyond the limit. Order ids count upward, so their order is age."""
+    quiet = [order_id for order_id, order in orders.items() if order.is_quiet]
+    for order_id in quiet[: max(0, len(quiet) - CLOSED_ORDERS_KEPT)]:
+        del orders[order_id]
+    return orders
+
+
+def with_position(standing: Standing, instrument: str, size_native: Decimal) -> Standing:
+    """Return `standing` with a position set; a flat one is dropped."""
+    positions = {**standing.positions, instrument: size_native}
+    if not size_native:
+        del positions[instrument]
+    return replace(standing, positions=positions)
+
+
+def with_holding(standing: Standing, book: str, instrument: str, change: Decimal) -> Standing:
+    """Return `standing` with a book's part of a hedge instrument changed."""
+    held = standing.holdings.get(book, EMPTY)
+    size = held.get(instrument, units.ZERO) + change
+    return replace(
+        standing, holdings={**standing.holdings, book: {**held, instrument: size}}
+    )
+
+
+def with_account(standing: Standing, instrument: str, account: Account) -> Standing:
+    """Return `standing` with an instrument's cash account replaced."""
+    return replace(standing, accounts={**standing.accounts, instrument: account})
+
+
+def with_trade(standing: Standing, trade_id: str, venue_ms: int) -> Standing:
+    """Remember a trade id, and forget those too old to be reported again."""
+    until = max(standing.trades_until_ms, venue_ms)
+    kept = {
+        known: at_ms
+        for known, at_ms in standing.trades_seen.items()
+        if at_ms >= until - TRADES_KEPT_MS
+    }
+    kept[trade_id] = venue_ms
+    return replace(standing, trades_seen=kept, trades_until_ms=until)

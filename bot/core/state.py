@@ -1,0 +1,380 @@
+"""Everything the daemon knows, and how one fact changes it.
+
+`apply` is total: a fact that makes no sense here (an order nobody knows, a fill seen before) changes nothing.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import assert_never
+
+from bot.core import columns, fills, orders, standing, units
+from bot.core.columns import OptionTable
+from bot.core.events import (
+    AccountRead,
+    BadMessage,
+    BalanceSeen,
+    ClockSeen,
+    Command,
+    CommandGiven,
+    Fact,
+    FillSeen,
+    InstrumentsSeen,
+    Link,
+    LinkDown,
+    LinkUp,
+    OpenOrdersSeen,
+    OrderNotFound,
+    OrderRejected,
+    OrderSeen,
+    OrderSent,
+    OrderUnknown,
+    PositionRow,
+    PositionsSeen,
+    QuoteSeen,
+    ReadFailed,
+    TimerFired,
+)
+from bot.core.instruments import Instrument, Kind
+from bot.core.orders import OrderPolicy
+from bot.core.standing import Standing
+
+COMMANDS_KEPT = 64
+
+
+class Mode(StrEnum):
+    """What the daemon allows itself to do, most to least careful last to first."""
+
+    RECONCILING = "reconciling"
+    RUN = "run"
+    DEGRADED = "degraded"
+    HOLD = "hold"
+    HALT = "halt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A position as the venue last reported it, and when that report arrived or was asked for."""
+
+    row: PositionRow
+    known_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Counters since the start of the process."""
+
+    quotes: int = 0
+    bad_quotes: int = 0
+    bad_messages: int = 0
+    folds: int = 0
+    fills: int = 0
+    rejects: int = 0
+    refusals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotePolicy:
+    """Which quotes may be used.
+
+    Ages are on the wire clock. `spread_max` is a share of the middle (hedge instruments). An option whose mark is at most
+    `one_sided_mark_max` (price unit) may lack its bid: nobody bids for what is worth next to nothing.
+    """
+
+    option_age_max_ns: int = 30 * units.NS_PER_SECOND
+    hedge_age_max_ns: int = 3 * units.NS_PER_SECOND
+    spread_max: float = 0.005
+    one_sided_mark_max: float = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class State:
+    """The daemon's knowledge at one moment. Immutable; `standing` is the part that survives a restart."""
+
+    standing: Standing
+    now_ms: int
+    now_ns: int
+    started_ms: int
+    mode: Mode = Mode.RECONCILING
+    mode_reason: str = "starting"
+    mode_clears: str = "a first read of the account"
+    mode_since_ms: int = 0
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    quotes: Mapping[str, QuoteSeen] = field(default_factory=dict)
+    bad_quotes: Mapping[str, str] = field(default_factory=dict)
+    table: OptionTable = columns.EMPTY_TABLE
+    reported: Mapping[str, Reported] = field(default_factory=dict)
+    balances: Mapping[str, BalanceSeen] = field(default_factory=dict)
+    links: Mapping[Link, int] = field(default_factory=dict)
+    links_lost: Mapping[Link, str] = field(default_factory=dict)
+    fills_ns: Mapping[str, int] = field(default_factory=dict)
+    differing_since_ns: Mapping[str, int] = field(default_factory=dict)
+    foreign: str = ""
+    read_asked_ns: int | None = None
+    read_done_ns: int | None = None
+    read_wanted: str = "start"
+    read_failure: str = ""
+    reload_wanted: str = ""
+    watched: frozenset[str] = frozenset()
+    gap_since_ns: int | None = None
+    gap_coin: float | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    counts: Counts = Counts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyPolicy:
+    """What `apply` must know: quote rules, order rules and who owns changes that we did not cause."""
+
+    quotes: QuotePolicy
+    orders: OrderPolicy
+    external_book: str
+    hedge_instruments: frozenset[str]
+
+
+def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
+    """Return the book that holds what others trade in `instrument`; only hedge instruments are held."""
+    return policy.external_book if instrument in policy.hedge_instruments else None
+
+
+def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
+    """Say why a quote may not be used, or None if it may."""
+    numbers = {"mark": quote.mark, "index": quote.index_usd}
+    if instrument.kind is Kind.OPTION:
+        numbers |= {"forward": quote.forward_usd, "volatility": quote.iv}
+    for what, number in numbers.items():
+        if number is None or not math.isfinite(number) or number <= 0.0:
+            return f"no usable {what} ({number})"
+    for side, price in (("bid", quote.bid), ("ask", quote.ask)):
+        if price is not None and (not math.isfinite(price) or price <= 0.0):
+            return f"no usable {side} ({price})"
+    return _bad_sides(quote, instrument, policy)
+
+
+def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
+    if quote.ask is None:
+        return "one-sided: no ask"
+    if quote.bid is None:
+        worthless = instrument.kind is Kind.OPTION and (quote.mark or 0.0) <= policy.one_sided_mark_max
+        return None if worthless else "one-sided: no bid"
+    if quote.bid > quote.ask:
+        return f"crossed: bid {quote.bid} above ask {quote.ask}"
+    return None
+
+
+def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:
+    """Fold many facts into the state; quotes last and together, since they cost one copy per column."""
+    seen = [fact for fact in facts if isinstance(fact, QuoteSeen)]
+    for fact in facts:
+        if not isinstance(fact, QuoteSeen):
+            state = apply(state, fact, policy)
+    return _quoted(state, seen, policy.quotes) if seen else state
+
+
+def apply(state: State, fact: Fact, policy: ApplyPolicy) -> State:
+    """Return the state after one fact."""
+    match fact:
+        case ClockSeen():
+            return _clocked(state, fact)
+        case QuoteSeen():
+            return _quoted(state, (fact,), policy.quotes)
+        case InstrumentsSeen():
+            listed = {instrument.name: instrument for instrument in fact.instruments}
+            return retabled(replace(state, instruments={**state.instruments, **listed}))
+        case OrderSeen() | OrderRejected() | OrderUnknown() | OrderNotFound() | OpenOrdersSeen():
+            return _order_news(state, fact, policy)
+        case FillSeen():
+            return _filled(state, fact, policy)
+        case PositionsSeen():
+            return _positions(state, fact, policy)
+        case BalanceSeen():
+            return replace(state, balances={**state.balances, fact.currency: fact})
+        case AccountRead() | ReadFailed():
+            return _read(state, fact)
+        case LinkUp() | LinkDown():
+            return _link(state, fact)
+        case CommandGiven():
+            return _commanded(state, fact)
+        case BadMessage():
+            counts = replace(state.counts, bad_messages=state.counts.bad_messages + 1)
+            return replace(state, counts=counts)
+        case TimerFired():
+            return _timer(state, fact)
+        case OrderSent():
+            return state
+    assert_never(fact)
+
+
+def _clocked(state: State, fact: ClockSeen) -> State:
+    assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
+    assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
+    counts = replace(state.counts, folds=state.counts.folds + 1)
+    return replace(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, counts=counts)
+
+
+def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:
+    good: dict[str, QuoteSeen] = {}
+    bad: dict[str, str] = {}
+    for quote in seen:
+        instrument = state.instruments.get(quote.instrument)
+        why = bad_quote(quote, instrument, policy) if instrument else "not a listed instrument"
+        if why is None:
+            good[quote.instrument] = quote
+            bad.pop(quote.instrument, None)
+        else:
+            bad[quote.instrument] = why
+    counts = replace(
+        state.counts, quotes=state.counts.quotes + len(seen), bad_quotes=state.counts.bad_quotes + len(bad)
+    )
+    still_bad = state.bad_quotes
+    if bad or still_bad:
+        still_bad = {name: why for name, why in still_bad.items() if name not in good} | bad
+    return replace(
+        state,
+        quotes={**state.quotes, **good},
+        bad_quotes=still_bad,
+        table=columns.requoted(state.table, list(good.values())),
+        counts=counts,
+    )
+
+
+def retabled(state: State) -> State:
+    """Rebuild the option columns after positions or instruments changed."""
+    held = [
+        (state.instruments[name], float(size))
+        for name, size in sorted(state.standing.positions.items())
+        if name in state.instruments and state.instruments[name].kind is Kind.OPTION
+    ]
+    return replace(state, table=columns.table_of(held, state.quotes))
+
+
+def _order_news(
+    state: State,
+    fact: OrderSeen | OrderRejected | OrderUnknown | OrderNotFound | OpenOrdersSeen,
+    policy: ApplyPolicy,
+) -> State:
+    if isinstance(fact, OpenOrdersSeen):
+        for row in fact.orders:
+            state = _order_news(state, row, policy)
+        return state
+    order = state.standing.orders.get(fact.order_id)
+    if order is None:
+        return _stranger(state, fact, policy) if isinstance(fact, OrderSeen) else state
+    rejects = state.counts.rejects
+    match fact:
+        case OrderSeen():
+            moved = orders.seen(order, fact, state.now_ms, state.now_ns)
+        case OrderRejected():
+            moved = orders.rejected(order, fact, state.now_ms, state.now_ns)
+            rejects += 1
+        case OrderUnknown():
+            moved = orders.lost(order, fact, state.now_ms, state.now_ns)
+        case OrderNotFound():
+            moved = _missing(state, order, fact, policy.orders)
+    counts = replace(state.counts, rejects=rejects)
+    return replace(state, standing=standing.with_order(state.standing, moved), counts=counts)
+
+
+def _missing(
+    state: State, order: orders.Order, fact: OrderNotFound, policy: OrderPolicy
+) -> orders.Order:
+    """Judge a "not found": the position must have been read since, and be what our fills say."""
+    report = state.reported.get(order.instrument)
+    read_since = state.read_done_ns is not None and state.read_done_ns >= order.requested_ns
+    size = report.row.size_native if report else units.ZERO
+    agrees = read_since and size == state.standing.positions.get(order.instrument, units.ZERO)
+    settle_ms = policy.settle_ns // units.NS_PER_MS
+    return orders.not_found(
+        order, fact, settle_ms=settle_ms, position_agrees=agrees, now_ms=state.now_ms
+    )
+
+
+def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
+    """Whether a label was made by this ledger's daemon, now or in an earlier run."""
+    return order_id.startswith(policy.label_prefix + state.standing.instance)
+
+
+def _stranger(state: State, fact: OrderSeen | FillSeen, policy: ApplyPolicy) -> State:
+    """Notice a label of our kind that is not in our ledger: another daemon trades this account."""
+    prefix = policy.orders.label_prefix
+    if not fact.order_id.startswith(prefix) or is_ours(fact.order_id, state, policy.orders):
+        return state
+    return replace(state, foreign=f"order {fact.order_id} on {fact.instrument}")
+
+
+def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
+    if fact.trade_id in state.standing.trades_seen:
+        return state
+    owner = owner_of(fact.instrument, policy)
+    after = fills.filled(state.standing, fact, state.instruments.get(fact.instrument), owner)
+    counts = replace(state.counts, fills=state.counts.fills + 1)
+    moved = replace(
+        state,
+        standing=after,
+        counts=counts,
+        fills_ns={**state.fills_ns, fact.instrument: state.now_ns},
+    )
+    if fact.order_id not in state.standing.orders:
+        moved = _stranger(moved, fact, policy)
+    return retabled(moved)
+
+
+def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
+    known_ns = fact.arrived_ns if fact.asked_ns is None else fact.asked_ns
+    rows = {row.instrument: row for row in fact.positions}
+    if fact.complete:
+        for name in state.reported.keys() | state.standing.positions.keys():
+            rows.setdefault(name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0))
+    reported = {name: Reported(row=row, known_ns=known_ns) for name, row in rows.items()}
+    known = state.standing
+    for name in rows.keys() & policy.hedge_instruments:
+        known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
+    return replace(state, standing=known, reported={**state.reported, **reported})
+
+
+def _read(state: State, fact: AccountRead | ReadFailed) -> State:
+    if isinstance(fact, AccountRead):
+        return replace(state, read_asked_ns=None, read_done_ns=fact.asked_ns, read_failure="")
+    if fact.what != "account":
+        return state
+    return replace(state, read_asked_ns=None, read_wanted="last read failed", read_failure=fact.reason)
+
+
+def _link(state: State, fact: LinkUp | LinkDown) -> State:
+    if isinstance(fact, LinkUp):
+        lost = {link: why for link, why in state.links_lost.items() if link is not fact.link}
+        up = replace(state, links={**state.links, fact.link: state.now_ns}, links_lost=lost)
+        return replace(up, read_wanted="connected") if fact.link is Link.TRADING else up
+    links = {link: at for link, at in state.links.items() if link is not fact.link}
+    return replace(state, links=links, links_lost={**state.links_lost, fact.link: fact.reason})
+
+
+def _commanded(state: State, fact: CommandGiven) -> State:
+    known = state.standing
+    if fact.command_id in known.commands_seen:
+        return state
+    seen = (*known.commands_seen, fact.command_id)[-COMMANDS_KEPT:]
+    said = f"by {fact.actor}" + (f": {fact.note}" if fact.note else "")
+    match fact.command:
+        case Command.PAUSE:
+            after = replace(known, pause_reason=f"paused {said}")
+        case Command.HALT:
+            after = replace(known, halt_reason=f"halted {said}")
+        case Command.RESUME:
+            after = replace(known, pause_reason="", halt_reason="")
+    wanted = "resumed" if fact.command is Command.RESUME else state.read_wanted
+    foreign = "" if fact.command is Command.RESUME else state.foreign
+    return replace(
+        state, standing=replace(after, commands_seen=seen), read_wanted=wanted, foreign=foreign
+    )
+
+
+def _timer(state: State, fact: TimerFired) -> State:
+    match fact.name:
+        case "reconcile":
+            return replace(state, read_wanted=state.read_wanted or "timer")
+        case "reload-instruments" | "expiry-roll":
+            return replace(state, reload_wanted=fact.name)
+        case _:
+            return state
