@@ -6,7 +6,7 @@ often or in what portions one asks for it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from bot.exchange.contracts import Contract
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
+Item = TypeVar("Item", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,8 +77,8 @@ class Market(Protocol):
     def advance(self, to_ms: int) -> list[MarketFrame | Skipped]:
         """Every frame (and every skip) after the latest up to and including `to_ms`, in order.
 
-        After a `Skipped` the market's own time is at its `to_ms`: the caller shifts its clock by
-        `to_ms - from_ms`. The call stops there, so that a caller on the old clock asks again.
+        After a `Skipped` comes the frame at its `to_ms`, and the call ends there: the caller shifts
+        its clock by `to_ms - from_ms` and asks again on the new one.
         """
         ...
 
@@ -87,3 +88,9 @@ class Market(Protocol):
         It shows in the next frame, one market step later.
         """
         ...
+
+
+def frozen(values: NDArray[Item]) -> NDArray[Item]:
+    """The array, no longer writable: frames are shared by everyone."""
+    values.flags.writeable = False
+    return values

@@ -12,20 +12,17 @@ thing from outside that can move it.
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bot.exchange import quotes
 from bot.exchange.contracts import Contract, option, perpetual
 from bot.exchange.listing import expiries_at, ladder, strike_step_usd
-from bot.exchange.market import BoolArray, FloatArray, IntArray, MarketFrame, Skipped
+from bot.exchange.market import BoolArray, FloatArray, IntArray, MarketFrame, Skipped, frozen
 from bot.quant.black76 import ROW_COUNT, greeks_into
 from bot.quant.conventions import SETTLEMENT_WINDOW_MS, expiry_weight
 from bot.quant.processes import YEAR_MS, JumpDiffusion, Reversion, ReversionPath, SpotPath
-
-Item = TypeVar("Item", bound=np.generic)
 
 STEP_MS: Final = 1000
 START_MS: Final = 1_767_603_600_000  # Monday 2026-01-05T09:00Z
@@ -177,7 +174,7 @@ class SyntheticMarket:
 
     def _average_index(self) -> None:
         """Keep the sum behind the settlement average of the next 08:00."""
-        if 0 < expiries_left_ms(self._now_ms) < SETTLEMENT_WINDOW_MS:
+        if 0 < _window_left_ms(self._now_ms) < SETTLEMENT_WINDOW_MS:
             self._settling_sum_usd += self._spot.spot
             self._settling_count += 1
         else:
@@ -330,12 +327,6 @@ def _option_quotes(
     return quotes.option_quotes(mark_coin - half_coin, mark_coin + half_coin)
 
 
-def expiries_left_ms(now_ms: int) -> int:
-    """Milliseconds from `now_ms` to the next 08:00 UTC; 0 at it."""
+def _window_left_ms(now_ms: int) -> int:
+    """Milliseconds from `now_ms` to the next 08:00 UTC, when a settlement window ends."""
     return (8 * HOUR_MS - now_ms) % (24 * HOUR_MS)
-
-
-def frozen(values: NDArray[Item]) -> NDArray[Item]:
-    """The array, no longer writable: frames are shared by everyone."""
-    values.flags.writeable = False
-    return values
