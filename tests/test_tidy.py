@@ -144,20 +144,30 @@ def test_a_class_is_a_noun_of_the_domain() -> None:
 
 
 def broad_excepts(text: str) -> Iterator[int]:
-    """Yield the line of every handler that catches anything and gives no reason beside it."""
-    lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.ExceptHandler):
+    """Yield the line of every handler that swallows anything and gives no reason beside it.
+
+    Beside it is on its own line, the one before or after, or above the `try`. A handler that only
+    cleans up and raises again swallows nothing.
+    """
+    lines = ["", *text.splitlines(), ""]
+    for block in ast.walk(ast.parse(text)):
+        if not isinstance(block, ast.Try | ast.TryStar):
             continue
-        caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        names = {one.id if isinstance(one, ast.Name) else None for one in caught if one}
-        if node.type is not None and not names & {"Exception", "BaseException"}:
-            continue
-        near = [lines[node.lineno - 2].strip(), lines[node.lineno - 1].strip()]
-        comments = [line.partition("#")[2] for line in near if "#" in line]
-        reasons = [re.sub(r"noqa(: ?[A-Z0-9, ]+)?", "", comment) for comment in comments]
-        if not any(re.search(r"[A-Za-z]{3}", reason) for reason in reasons):
-            yield node.lineno
+        for handler in block.handlers:
+            last = handler.body[-1]
+            if not catches_anything(handler) or (isinstance(last, ast.Raise) and not last.exc):
+                continue
+            near = {block.lineno - 1, handler.lineno - 1, handler.lineno, handler.lineno + 1}
+            comments = [lines[number].partition("#")[2] for number in near]
+            reasons = [re.sub(r"noqa(: ?[A-Z0-9, ]+)?", "", comment) for comment in comments]
+            if not any(re.search(r"[A-Za-z]{3}", reason) for reason in reasons):
+                yield handler.lineno
+
+
+def catches_anything(handler: ast.ExceptHandler) -> bool:
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {one.id if isinstance(one, ast.Name) else None for one in caught if one}
+    return handler.type is None or bool(names & {"Exception", "BaseException"})
 
 
 def test_whoever_catches_everything_says_why() -> None:
@@ -183,12 +193,9 @@ def test_nothing_unfinished_is_committed() -> None:
 
 
 def test_the_tests_mirror_the_house() -> None:
-    rooms = {path.name for path in (ROOT / "bot").iterdir() if (path / "__init__.py").exists()}
-    folders = {
-        path.parent.relative_to(ROOT / "tests").parts[0]
-        for path in files("tests")
-        if path.parent != ROOT / "tests"
-    }
+    rooms = {path.name for path in (ROOT / "bot").iterdir() if path.is_dir()}
+    inside = [path.relative_to(ROOT / "tests").parts for path in files("tests")]
+    folders = {parts[0] for parts in inside if len(parts) > 1}
 
     strange = folders - rooms
     assert not strange, f"{sorted(strange)}: tests/ mirrors bot/, so that a test is where one looks"
@@ -230,11 +237,13 @@ def test_the_changelog_knows_this_version() -> None:
 def test_a_planted_broad_except_is_found_and_a_reasoned_one_is_not() -> None:
     silent = "try:\n    f()\nexcept Exception:  # noqa: BLE001\n    pass\n"
     reasoned = "try:\n    f()\n# It must live to cancel.\nexcept Exception:\n    pass\n"
+    cleaned = "try:\n    f()\nexcept BaseException:\n    g()\n    raise\n"
     narrow = "try:\n    f()\nexcept ValueError:\n    pass\n"
 
     assert list(broad_excepts(silent)) == [3]
     assert list(broad_excepts("try:\n    f()\nexcept (OSError, Exception):\n    pass\n")) == [3]
     assert list(broad_excepts(reasoned)) == []
+    assert list(broad_excepts(cleaned)) == []
     assert list(broad_excepts(narrow)) == []
 
 
