@@ -83,6 +83,10 @@ def place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=place(path))
+
+
 def is_in(name: str, homes: tuple[str, ...]) -> bool:
     """Say whether a file is one of the homes (`bot/cli` is both `bot/cli.py` and `bot/cli/...`)."""
     return any(name == f"{home}.py" or name.startswith(f"{home}/") for home in homes)
@@ -152,7 +156,7 @@ def foreign_imports(path: Path, allowed: frozenset[str]) -> list[str]:
     return [
         f"{name}:{line} imports {module}: the core and the mathematics decide, they neither "
         "do nor ask; move what needs it to the shell and pass its result as a fact or an argument"
-        for line, module in imports(ast.parse(path.read_text()))
+        for line, module in imports(parsed(path))
         if module.partition(".")[0] not in allowed | {"bot"}
     ]
 
@@ -175,7 +179,7 @@ def test_only_the_clock_reads_clocks() -> None:
         f"{place(path)}:{line} reads {what}: time arrives in facts; take a callable from {CLOCK}"
         for path in sources()
         if place(path) != CLOCK
-        for line, what in clock_reads(ast.parse(path.read_text()))
+        for line, what in clock_reads(parsed(path))
     ]
 
     assert not advice, "\n".join(advice)
@@ -186,7 +190,7 @@ def test_each_third_party_stays_at_home() -> None:
         f"{place(path)}:{line} imports {module}, whose home is {' and '.join(homes)}: "
         "take what its home makes of it"
         for path in sources()
-        for line, module in imports(ast.parse(path.read_text()))
+        for line, module in imports(parsed(path))
         if (homes := HOMES.get(module.partition(".")[0])) and not is_in(place(path), homes)
     ]
 
@@ -211,7 +215,7 @@ def test_the_embedded_exchange_is_pure_but_for_its_server() -> None:
         "returns events; the server does the rest"
         for path in sources()
         if is_in(place(path), tuple(f"bot/exchange/{name}" for name in pure))
-        for line, module in imports(ast.parse(path.read_text()))
+        for line, module in imports(parsed(path))
         if module.partition(".")[0] in forbidden
     ]
 

@@ -40,6 +40,10 @@ def place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=place(path))
+
+
 def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
     """Yield (dotted name, node) of every function of a file, methods and inner ones as well."""
 
@@ -98,7 +102,7 @@ def test_a_function_fits_the_screen() -> None:
     sizes = {
         f"{place(path)}:{name}": lines_of(node)
         for path in files("bot", "tests")
-        for name, node in functions(ast.parse(path.read_text()))
+        for name, node in functions(parsed(path))
     }
 
     advice = ratchet(sizes, LONG_FUNCTIONS, FUNCTION_LINES_MAX, "LONG_FUNCTIONS")
@@ -112,7 +116,7 @@ def test_a_call_can_be_read() -> None:
         f"{place(path)}:{name}": parameters_of(node)
         for path in files("bot", "tests")
         if not place(path).startswith(("bot/cli/", "bot/quant/"))
-        for name, node in functions(ast.parse(path.read_text()))
+        for name, node in functions(parsed(path))
     }
 
     advice = ratchet(counts, WIDE_FUNCTIONS, PARAMETERS_MAX, "WIDE_FUNCTIONS")
@@ -136,7 +140,7 @@ def test_a_class_is_a_noun_of_the_domain() -> None:
         f"{place(path)}:{node.lineno} {node.name}: the suffix adds nothing; say what it is "
         "(fact, action, step, book, quote, venue, inbox, ...)"
         for path in files("bot", "tests")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef) and node.name.endswith(EMPTY_SUFFIXES)
     ]
 
@@ -205,7 +209,7 @@ def test_a_test_is_a_sentence_and_mocks_nothing() -> None:
     advice = []
     for path in files("tests"):
         text = path.read_text()
-        tree = ast.parse(text)
+        tree = parsed(path)
         if re.search(r"^\s*(from|import) unittest", text, re.MULTILINE):
             advice.append(f"{place(path)}: use builders or the embedded exchange instead of mocks")
         for name, node in functions(tree):
