@@ -84,6 +84,4 @@ class Alert:
     text: str
 
 
-Action = (
-    SubmitOrder | CancelOrder | QueryOrder | ReadAccount | Watch | ReloadInstruments | Alert
-)
+Action = SubmitOrder | CancelOrder | QueryOrder | ReadAccount | Watch | ReloadInstruments | Alert

@@ -1,6 +1,7 @@
 """The account's options as columns: one immutable numpy array per field, one row per option held.
 
-A quote changes one entry of a few columns, so a burst of quotes costs one copy per column, not one object per option.
+A quote changes one entry of a few columns, so a burst of quotes costs one copy per column, not one
+object per option.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +24,9 @@ NEVER_NS = -(2**62)
 class OptionTable:
     """Options held, one row each; all arrays have shape (rows,) and are read-only.
 
-    `size` is signed, in coins. `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd` come from
-    the last good quote and are NaN before the first; `quoted_ns` is its arrival on the wire clock.
+    `size` is signed, in coins. `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd`
+    come from the last good quote and are NaN before the first; `quoted_ns` is its arrival on the
+    wire clock.
     """
 
     names: tuple[str, ...]
@@ -82,8 +84,13 @@ EMPTY_TABLE = table_of((), {})
 
 
 def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
-    """Put good quotes into the table: one copy of each quoted column, however many quotes there are."""
-    rows = [(table.rows[quote.instrument], quote) for quote in quotes if quote.instrument in table.rows]
+    """Put good quotes into the table:
+
+    one copy of each quoted column, however many quotes there are.
+    """
+    rows = [
+        (table.rows[quote.instrument], quote) for quote in quotes if quote.instrument in table.rows
+    ]
     if not rows:
         return table
     forward, iv = table.forward_usd.copy(), table.iv.copy()
@@ -96,6 +103,4 @@ def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
         quoted[row] = quote.arrived_ns
     for column in (forward, iv, mark, index, quoted):
         column.setflags(write=False)
-    return replace(
-        table, forward_usd=forward, iv=iv, mark=mark, index_usd=index, quoted_ns=quoted
-    )
+    return replace(table, forward_usd=forward, iv=iv, mark=mark, index_usd=index, quoted_ns=quoted)

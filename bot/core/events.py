@@ -1,7 +1,8 @@
 """Facts: everything the world can tell the core, in the past tense.
 
-`_ms` stamps are on the market clock (the venue's), `_ns` stamps on the wire clock (monotonic, local); see
-the two clocks of the design. Sizes are signed and native. A fact never carries a guess: what a message did not say is None.
+`_ms` stamps are on the market clock (the venue's), `_ns` stamps on the wire clock (monotonic,
+local); see the two clocks of the design. Sizes are signed and native. A fact never carries a guess:
+what a message did not say is None.
 """
 
 from collections.abc import Sequence
@@ -47,10 +48,14 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSeen:
-    """The loop read its clocks; first fact of every fold, so that silence passes time too."""
+    """The loop read its clocks; first fact of every fold, so that silence passes time too.
+
+    `rate` is market time per wire time: 1 live, the speed in a rehearsal.
+    """
 
     market_ms: int
     wire_ns: int
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,8 @@ class InstrumentsSeen:
 class QuoteSeen:
     """A ticker. Prices in the instrument's own price unit (coin for inverse options, USD otherwise).
 
-    `index_usd` and `forward_usd` are in USD per coin; `iv` is the mark volatility as a decimal (0.55).
+    `index_usd` and `forward_usd` are in USD per coin; `iv` is the mark volatility as a decimal
+    (0.55).
     """
 
     instrument: str
@@ -95,7 +101,8 @@ class PositionRow:
 class PositionsSeen:
     """The venue reported positions: all of the account's (`complete`) or only those that changed.
 
-    `asked_ns` is the wire time of the question when this answers one, None when the venue pushed it.
+    `asked_ns` is the wire time of the question when this answers one, None when the venue pushed
+    it.
     """
 
     positions: tuple[PositionRow, ...]
@@ -163,7 +170,8 @@ class OrderUnknown:
 class OrderNotFound:
     """The venue was asked for an order and each of these independent sources answered "none".
 
-    `asked_ms` is the market time of the question: only an answer asked after `valid_until` proves absence.
+    `asked_ms` is the market time of the question: only an answer asked after `valid_until` proves
+    absence.
     """
 
     order_id: str
@@ -204,7 +212,10 @@ class AccountRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFailed:
-    """A question to the venue got no usable answer. Never to be read as flat, empty or not found."""
+    """A question to the venue got no usable answer.
+
+    Never to be read as flat, empty or not found.
+    """
 
     what: str
     reason: str

@@ -1,6 +1,7 @@
 """What a book is exposed to, in the convention it is hedged in.
 
-Every number of a book comes from good, fresh quotes of all of its legs, or there is no number (`Unpriced`).
+Every number of a book comes from good, fresh quotes of all of its legs, or there is no number
+(`Unpriced`).
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from bot.core import instruments, orders, units
-from bot.core.columns import OptionTable, Stamps
+from bot.core.columns import Flags, Floats, OptionTable, Stamps
 from bot.core.instruments import Instrument, Kind
 from bot.core.standing import EMPTY
 from bot.core.state import QuotePolicy, State
@@ -24,8 +25,9 @@ from bot.quant.conventions import Convention
 class Selector:
     """Which of the account's positions belong to a book.
 
-    A position belongs if its name is in `include`, or if all other conditions hold and it is not in `exclude`.
-    `expiry_min` and `expiry_max` bound the time left to expiry (from `expiry_min` on, up to but not at `expiry_max`).
+    A position belongs if its name is in `include`, or if all other conditions hold and it is not in
+    `exclude`. `expiry_min` and `expiry_max` bound the time left to expiry (from `expiry_min` on, up
+    to but not at `expiry_max`).
     """
 
     underlying: str
@@ -40,7 +42,8 @@ class Selector:
 class BookPolicy:
     """A book: what is in it, which equity must not move, what it is hedged with.
 
-    `collateral_share` is the part of the account's equity that the book answers for (convention `usd`).
+    `collateral_share` is the part of the account's equity that the book answers for (convention
+    `usd`).
     """
 
     name: str
@@ -61,9 +64,10 @@ class Unpriced:
 class Exposure:
     """A book's sensitivities now.
 
-    Deltas in coins of the underlying (change of the protected equity for a relative move of the spot, per unit of
-    it), by the book's convention: `delta_coin` = options + futures + hedge + equity parts. `delta_low_coin` and
-    `delta_high_coin` bound it over all outcomes of orders in flight. Gamma is the change of delta for a move of +1 %.
+    Deltas in coins of the underlying (change of the protected equity for a relative move of the
+    spot, per unit of it), by the book's convention: `delta_coin` = options + futures + hedge +
+    equity parts. `delta_low_coin` and `delta_high_coin` bound it over all outcomes of orders in
+    flight. Gamma is the change of delta for a move of +1 %.
     """
 
     delta_coin: float
@@ -85,7 +89,7 @@ class Exposure:
 @lru_cache(maxsize=256)
 def _named_rows(
     names: tuple[str, ...], underlyings: tuple[str, ...], selector: Selector
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+) -> tuple[Flags, Flags]:
     """Return per row: chosen by name, and chosen if its expiry fits."""
     wanted = Kind.OPTION in selector.kinds
     chosen = np.array([name in selector.include for name in names], dtype=np.bool_)
@@ -99,8 +103,8 @@ def _named_rows(
     return chosen, maybe
 
 
-def _in_range(left_ms: Stamps, selector: Selector) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    fits = np.ones(left_ms.shape, dtype=np.bool_)
+def _in_range(left_ms: Stamps, selector: Selector) -> Flags:
+    fits: Flags = np.ones(left_ms.shape, dtype=np.bool_)
     if selector.expiry_min is not None:
         fits &= left_ms >= selector.expiry_min / timedelta(milliseconds=1)
     if selector.expiry_max is not None:
@@ -109,9 +113,10 @@ def _in_range(left_ms: Stamps, selector: Selector) -> np.ndarray[tuple[int], np.
 
 
 def members(table: OptionTable, selector: Selector, now_ms: int) -> Stamps:
-    """Return the rows of the options that belong to a book now."""
+    """Return the rows of the live options that belong to a book now."""
     chosen, maybe = _named_rows(table.names, table.underlyings, selector)
-    return np.flatnonzero(chosen | (maybe & _in_range(table.expiry_ms - now_ms, selector)))
+    left_ms = table.expiry_ms - now_ms
+    return np.flatnonzero((left_ms > 0) & (chosen | (maybe & _in_range(left_ms, selector))))
 
 
 def selects(selector: Selector, instrument: Instrument, now_ms: int) -> bool:
@@ -161,7 +166,9 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
         return Unpriced(reason=trouble)
     quote = state.quotes[book.hedge_instrument]
     mark, index = quote.mark, quote.index_usd
-    assert mark is not None and index is not None, "apply admits no quote without a mark and an index"
+    assert mark is not None and index is not None, (
+        "apply admits no quote without a mark and an index"
+    )
     balance = state.balances.get(state.instruments[book.hedge_instrument].currency)
     if balance is None:
         return Unpriced(reason="the account's equity is not known yet")
@@ -171,7 +178,12 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
     held = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
     equity_coin = conventions.equity_term(book.convention, book.collateral_share, balance.equity)
     return _summed(
-        state, book, rows, rest=(float(held) / mark, equity_coin, futures_coin), prices=(index, mark), held=held
+        state,
+        book,
+        rows,
+        rest=(float(held) / mark, equity_coin, futures_coin),
+        prices=(index, mark),
+        held=held,
     )
 
 
@@ -191,6 +203,19 @@ def _futures_delta(state: State, book: BookPolicy) -> float | None:
     return total
 
 
+def _options(state: State, rows: Stamps, convention: Convention) -> tuple[black76.Greeks, Floats]:
+    """Price the options in `rows` and return their Greeks and their signed deltas in coins."""
+    table = state.table
+    forward = table.forward_usd[rows]
+    years = np.maximum(table.expiry_ms[rows] - state.now_ms, 0) / units.MS_PER_YEAR
+    greeks = black76.greeks(forward, table.strike[rows], years, table.iv[rows], table.is_call[rows])
+    weight = conventions.expiry_weight(state.now_ms, table.expiry_ms[rows])
+    delta = conventions.option_delta_coin(
+        convention, table.size[rows], greeks.delta, greeks.price / forward, 1.0, weight
+    )
+    return greeks, delta
+
+
 def _summed(
     state: State,
     book: BookPolicy,
@@ -200,17 +225,9 @@ def _summed(
     prices: tuple[float, float],
     held: Decimal,
 ) -> Exposure:
-    table = state.table
-    size, forward = table.size[rows], table.forward_usd[rows]
-    left_ms = np.maximum(table.expiry_ms[rows] - state.now_ms, 0)
-    greeks = black76.greeks(
-        forward, table.strike[rows], left_ms / units.MS_PER_YEAR, table.iv[rows], table.is_call[rows]
-    )
-    weight = conventions.expiry_weight(state.now_ms, table.expiry_ms[rows])
-    mark_coin = greeks.price / forward
-    options = conventions.option_delta_coin(
-        book.convention, size, greeks.delta, mark_coin, 1.0, weight
-    )
+    greeks, options = _options(state, rows, book.convention)
+    size, forward = state.table.size[rows], state.table.forward_usd[rows]
+    weight = conventions.expiry_weight(state.now_ms, state.table.expiry_ms[rows])
     hedge_coin, equity_coin, futures_coin = rest
     options_coin = float(options.sum()) + futures_coin
     delta = options_coin + hedge_coin + equity_coin
@@ -225,7 +242,7 @@ def _summed(
         gamma_coin_per_percent=float((size * greeks.gamma * forward * weight).sum()) * 0.01,
         vega_usd_per_vol_point=float((size * greeks.vega).sum()) * 0.01,
         theta_usd_per_day=float((size * greeks.theta).sum()) / 365.0,
-        options_value_coin=float((size * mark_coin).sum()),
+        options_value_coin=float((size * greeks.price / forward).sum()),
         options_held=len(rows),
         index_usd=prices[0],
         hedge_mark_usd=prices[1],
@@ -244,12 +261,22 @@ def _in_flight(state: State, book: BookPolicy, mark: float) -> tuple[float, floa
     return low, high
 
 
-def orders_in_flight(
-    known: Iterable[orders.Order], instrument: str
-) -> list[orders.Order]:
+def account_delta_coin(state: State, currency: str, policy: QuotePolicy) -> float | None:
+    """Return the whole account's net delta in coins, as the venue counts it; None without good quotes."""
+    table, total = state.table, 0.0
+    rows = np.flatnonzero(table.expiry_ms > state.now_ms)
+    if stale_leg(state, table, rows, policy) is not None:
+        return None
+    for name, size in state.standing.positions.items():
+        terms, quote = state.instruments.get(name), state.quotes.get(name)
+        if terms is None or terms.kind is Kind.OPTION or terms.currency != currency:
+            continue
+        if quote is None or quote.mark is None:
+            return None
+        total += instruments.size_coin(terms, size, quote.mark)
+    return total + float(_options(state, rows, Convention.COIN)[1].sum())
+
+
+def orders_in_flight(known: Iterable[orders.Order], instrument: str) -> list[orders.Order]:
     """Return the orders on an instrument of which something is still expected."""
-    return [
-        order
-        for order in known
-        if order.instrument == instrument and not order.is_quiet
-    ]
+    return [order for order in known if order.instrument == instrument and not order.is_quiet]

@@ -1,4 +1,7 @@
-"""What a change of position does to the standing: who holds it, what it cost. One place for ours and others'."""
+"""What a change of position does to the standing:
+
+who holds it, what it cost. One place for ours and others'.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +20,8 @@ SESSION_START_MS = 8 * units.MS_PER_HOUR
 def allocated(size_native: Decimal, shares: tuple[Share, ...]) -> Iterator[Share]:
     """Divide a fill among the books that asked for it, pro rata to their netted intents.
 
-    The parts add up to the fill exactly: the last book takes the rounding. Opposite intents scale alike, so that books
-    which cancel each other cross at the fill's price.
+    The parts add up to the fill exactly: the last book takes the rounding. Opposite intents scale
+    alike, so that books which cancel each other cross at the fill's price.
     """
     if not shares:
         return
@@ -42,7 +45,8 @@ def filled(
 ) -> Standing:
     """Count a fill that was not seen before: order, position, holdings, cost.
 
-    `owner` is the book that holds what was not traded by us, None where books hold nothing (options).
+    `owner` is the book that holds what was not traded by us, None where books hold nothing
+    (options).
     """
     order = known.orders.get(fact.order_id)
     after = standing.with_trade(known, fact.trade_id, fact.venue_ms)
@@ -84,8 +88,8 @@ def adopted(
 def funded(known: Standing, name: str, realized: float | None, now_ms: int) -> Standing:
     """Count the funding that a position realised since the last report.
 
-    The venue's figure starts again from nothing with each daily session (08:00 UTC), so the first report of
-    a session counts whole.
+    The venue's figure starts again from nothing with each daily session (08:00 UTC), so the first
+    report of a session counts whole.
     """
     if realized is None:
         return known

@@ -1,13 +1,16 @@
 """Margin before action: what the account would look like after an order filled completely.
 
-The local model gives the change; the venue's own figures give the level. An order that lowers both requirements always passes;
-any other must leave maintenance margin under the stages and initial margin under the balance. No projection, no order.
+The local model gives the change; the venue's own figures give the level. An order that lowers both
+requirements always passes; any other must leave maintenance margin under the stages and initial
+margin under the balance. No projection, no order.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+
+import numpy as np
 
 from bot.core import units
 from bot.core.events import BalanceSeen
@@ -17,8 +20,6 @@ from bot.core.margin import deribit_standard
 from bot.core.margin.deribit_standard import Rates, Requirement
 from bot.core.state import QuotePolicy, State
 
-import numpy as np
-
 TRIM_STEPS = 24
 
 
@@ -26,8 +27,9 @@ TRIM_STEPS = 24
 class GatePolicy:
     """Stages of u = maintenance margin / margin balance, rising, each in (0, 1).
 
-    At `warn` a person is told; from `reduce_only` on only orders that lower the requirement pass; from `hold` on none is
-    sent. `funds_buffer` is the share of the margin balance that an order must leave free.
+    At `warn` a person is told; from `reduce_only` on only orders that lower the requirement pass;
+    from `hold` on none is sent. `funds_buffer` is the share of the margin balance that an order
+    must leave free.
     """
 
     warn: float = 0.5
@@ -104,8 +106,10 @@ def project(
     balance = state.balances.get(hedge.currency)
     if balance is None:
         return Refused(reason="no margin projection: the account's balance is not known")
-    rows = np.arange(len(state.table.names))
-    trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(state, state.table, rows, quotes)
+    rows = np.flatnonzero(state.table.expiry_ms > state.now_ms)
+    trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
+        state, state.table, rows, quotes
+    )
     if trouble is not None:
         return Refused(reason=f"no margin projection: {trouble}")
     before = _required(state, {}, rates)
@@ -135,9 +139,7 @@ def _projection(
     )
 
 
-def _required(
-    state: State, change: Mapping[str, Decimal], rates: Rates
-) -> Requirement | None:
+def _required(state: State, change: Mapping[str, Decimal], rates: Rates) -> Requirement | None:
     """Return what the account's positions need after `change`, None if a mark is missing."""
     total = deribit_standard.of_options(state.table, rates)
     for name in sorted(state.standing.positions.keys() | change.keys()):
@@ -187,7 +189,9 @@ def judge(
         return whole
     trouble = trouble_of(whole, policy)
     if trouble is None:
-        kept = "lowers the requirement" if whole.reduces else f"uses {whole.usage_after:.1%} of margin"
+        kept = (
+            "lowers the requirement" if whole.reduces else f"uses {whole.usage_after:.1%} of margin"
+        )
         return Approved(size_native=size_native, reason=f"after the fill the account {kept}")
     size = _largest_passing(state, hedge, size_native, policy, rates, quotes)
     if not size:
@@ -203,7 +207,10 @@ def _largest_passing(
     rates: Rates,
     quotes: QuotePolicy,
 ) -> Decimal:
-    """Bisect over whole lots. What passes is an interval from zero: margin grows with the size once it grows."""
+    """Bisect over whole lots.
+
+    What passes is an interval from zero: margin grows with the size once it grows.
+    """
     low, high = 0, int(abs(size_native) / hedge.lot)
     for _ in range(TRIM_STEPS):
         if high - low <= 1:

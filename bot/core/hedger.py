@@ -29,7 +29,10 @@ class Verdict(StrEnum):
 
 
 class Code(StrEnum):
-    """The kind of a reason: what changes when the answer changes, though its numbers always move."""
+    """The kind of a reason:
+
+    what changes when the answer changes, though its numbers always move.
+    """
 
     INSIDE_BAND = "inside-band"
     BELOW_LOT = "below-lot"
@@ -49,9 +52,10 @@ class Code(StrEnum):
 class HedgePolicy:
     """A book's band and how it is kept.
 
-    The band applies to x = ratio * (delta without hedge) + hedge - target; `band_low_coin` < 0 < `band_high_coin`.
-    `interval_min_ms` is on the market clock. `move_min` is a relative move of the index since the last hedge, 0 for
-    none. `price_cap_bps` is the worst price accepted, from the far side of the hedge's quote.
+    The band applies to x = ratio * (delta without hedge) + hedge - target; `band_low_coin` < 0 <
+    `band_high_coin`. `interval_min_ms` is on the market clock. `move_min` is a relative move of the
+    index since the last hedge, 0 for none. `price_cap_bps` is the worst price accepted, from the
+    far side of the hedge's quote.
     """
 
     band_low_coin: float
@@ -109,8 +113,9 @@ def decide(
 ) -> Hold | Intent:
     """Compare a book with its band.
 
-    Returns `Hold` inside the band, too soon after the last hedge, after too small a move of the underlying, when the
-    distance is less than a lot, or without a number; otherwise the trade that brings the delta back.
+    Returns `Hold` inside the band, too soon after the last hedge, after too small a move of the
+    underlying, when the distance is less than a lot, or without a number; otherwise the trade that
+    brings the delta back.
     """
     if isinstance(exposure, Unpriced):
         return Hold(code=Code.UNPRICED, reason=f"unpriced: {exposure.reason}")
@@ -126,7 +131,9 @@ def decide(
     notional = float(conventions.hedge_notional_usd(wanted_coin, exposure.hedge_mark_usd))
     size = _sized(notional, -wanted_coin, hedge)
     if not size:
-        reason = f"delta {x:+.4f} is outside {band}, but by less than a lot of {hedge.lot} {hedge.name}"
+        reason = (
+            f"delta {x:+.4f} is outside {band}, but by less than a lot of {hedge.lot} {hedge.name}"
+        )
         return Hold(code=Code.BELOW_LOT, reason=reason)
     reason = f"delta {x:+.4f} from target is outside {band}: back to the {policy.hedge_to}"
     return Intent(size_native=size, deviation_coin=x, reason=reason)
@@ -149,13 +156,20 @@ def _waits(
         return Hold(code=Code.TOO_SOON, reason=reason)
     move = abs(exposure.index_usd / last.index_usd - 1.0)
     if move < policy.move_min:
-        reason = f"underlying moved {move:.3%} since the last hedge, less than {policy.move_min:.3%}"
+        reason = (
+            f"underlying moved {move:.3%} since the last hedge, less than {policy.move_min:.3%}"
+        )
         return Hold(code=Code.SMALL_MOVE, reason=reason)
     return None
 
 
-def limit_price(intent_native: Decimal, bid: float, ask: float, hedge: Instrument, cap_bps: float) -> Decimal:
-    """Return the worst price of a hedge order: the far side of the quote, worse by the cap, on the tick."""
+def limit_price(
+    intent_native: Decimal, bid: float, ask: float, hedge: Instrument, cap_bps: float
+) -> Decimal:
+    """Return the worst price of a hedge order:
+
+    the far side of the quote, worse by the cap, on the tick.
+    """
     if intent_native > 0:
         return instruments.cap_price(hedge, ask * (1.0 + cap_bps * 1e-4), +1)
     return instruments.cap_price(hedge, bid * (1.0 - cap_bps * 1e-4), -1)

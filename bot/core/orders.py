@@ -5,7 +5,8 @@ Rules of the file:
 1. An order's status changes only through `NEXT`; a pair that is not in the table changes nothing.
 2. An order is sent once. Nothing here, and nothing above, ever sends it again.
 3. What was not definitely answered is UNKNOWN. ABSENT needs proof (`is_proved_absent`).
-4. An order is *quiet* only when it is closed and every coin that the venue says was filled has arrived as a fill.
+4. An order is *quiet* only when it is closed and every coin that the venue says was filled has
+arrived as a fill.
 """
 
 from collections.abc import Mapping
@@ -86,9 +87,10 @@ NEXT: Mapping[tuple[OrderStatus, News], OrderStatus] = {
 class OrderPolicy:
     """How orders are sent and how long their silence is borne.
 
-    `lifetime_ns` is a wire duration: the venue may not start an order later than that. `silence_max_ns` is how
-    long a sent order may stay unanswered before it counts as unknown; `settle_ns` is the wait after `valid_until`
-    before "not found" may prove anything; `unprovable_ns` the age at which an unknown order stops all trading.
+    `lifetime_ns` is a wire duration: the venue may not start an order later than that.
+    `silence_max_ns` is how long a sent order may stay unanswered before it counts as unknown;
+    `settle_ns` is the wait after `valid_until` before "not found" may prove anything;
+    `unprovable_ns` the age at which an unknown order stops all trading.
     """
 
     label_prefix: str
@@ -111,7 +113,8 @@ class Share:
 class Order:
     """One attempt to trade, as we know it.
 
-    `filled_native` is the sum of the fills that arrived; `reported_native` is what the venue said was filled.
+    `filled_native` is the sum of the fills that arrived; `reported_native` is what the venue said
+    was filled.
     """
 
     order_id: str
@@ -156,7 +159,11 @@ def _heard(order: Order, news: News, now_ms: int, now_ns: int, reason: str) -> O
     since = (order.unknown_since_ns or now_ns) if unknown else None
     closed_ms = now_ms if status is OrderStatus.CLOSED else order.closed_ms
     return replace(
-        order, status=status, unknown_since_ns=since, closed_ms=closed_ms, reason=reason or order.reason
+        order,
+        status=status,
+        unknown_since_ns=since,
+        closed_ms=closed_ms,
+        reason=reason or order.reason,
     )
 
 
@@ -214,8 +221,8 @@ def not_found(
 ) -> Order:
     """Close an unknown order as ABSENT if this answer proves that it never was and never can be.
 
-    Proof is: asked after `valid_until` plus `settle_ms`, two independent sources, and a position that our
-    fills explain. Anything less changes nothing.
+    Proof is: asked after `valid_until` plus `settle_ms`, two independent sources, and a position
+    that our fills explain. Anything less changes nothing.
     """
     late_enough = fact.asked_ms > order.valid_until_ms + settle_ms
     sources = len(set(fact.sources)) >= NOT_FOUND_SOURCES_MIN
@@ -236,7 +243,10 @@ def gave_up(order: Order, now_ms: int, now_ns: int, policy: OrderPolicy) -> Orde
 
 
 def recovered(order: Order, now_ms: int, now_ns: int) -> Order:
-    """Return an order as a new process must see it: not closed means unknown, until the venue was asked."""
+    """Return an order as a new process must see it:
+
+    not closed means unknown, until the venue was asked.
+    """
     fresh = replace(order, requested_ns=now_ns, asked_ns=None, unknown_since_ns=None)
     if order.status is OrderStatus.CLOSED:
         return fresh

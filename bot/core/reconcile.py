@@ -1,7 +1,7 @@
 """Our positions against the venue's. On a difference that our own orders cannot explain the venue is right.
 
-A difference is borne while an order of ours is in flight on the instrument or a fill has just arrived; after that it is
-adopted as EXTERNAL. We never trade back to our own book.
+A difference is borne while an order of ours is in flight on the instrument or a fill has just
+arrived; after that it is adopted as EXTERNAL. We never trade back to our own book.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,9 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
             continue
         size = report.row.size_native
         reason = _why(state, terms)
-        adopted.append(Adopted(instrument=name, before_native=held, after_native=size, reason=reason))
+        adopted.append(
+            Adopted(instrument=name, before_native=held, after_native=size, reason=reason)
+        )
         known = fills.adopted(state.standing, terms, size, price, owner_of(name, policy))
         state = replace(state, standing=known)
     return (retabled(state), tuple(adopted)) if adopted else (state, ())
@@ -63,13 +65,18 @@ def _why(state: State, terms: Instrument) -> str:
     expired = terms.expiry_ms is not None and state.now_ms >= terms.expiry_ms
     if terms.kind is not Kind.PERPETUAL and expired:
         return "settled at expiry"
-    return "changed at the venue, not by us" if state.mode is not Mode.RECONCILING else "found at start"
+    return (
+        "changed at the venue, not by us"
+        if state.mode is not Mode.RECONCILING
+        else "found at start"
+    )
 
 
 def _explains_itself(state: State, name: str, report: Reported) -> bool:
     """Whether nothing of ours can still explain the difference.
 
-    No order in flight, no fill within the last second, and a report that is younger than the last fill.
+    No order in flight, no fill within the last second, and a report that is younger than the last
+    fill.
     """
     if orders_in_flight(state.standing.orders.values(), name):
         return False
@@ -82,7 +89,9 @@ def _explains_itself(state: State, name: str, report: Reported) -> bool:
 def unsettled(state: State, name: str) -> str | None:
     """Say why the position in an instrument is not certain now, or None."""
     for order in orders_in_flight(state.standing.orders.values(), name):
-        return f"order {order.order_id} is {order.status}" + (f": {order.reason}" if order.reason else "")
+        return f"order {order.order_id} is {order.status}" + (
+            f": {order.reason}" if order.reason else ""
+        )
     for other, held, report in differing(state):
         if other == name:
             return f"venue reports {report.row.size_native} {name}, our fills make it {held}"
@@ -101,7 +110,10 @@ def minded(state: State, policy: OrderPolicy) -> State:
 
 
 def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, ...]]:
-    """Ask the venue what is not certain: orders, the account, the list of instruments; choose the quotes."""
+    """Ask the venue what is not certain:
+
+    orders, the account, the list of instruments; choose the quotes.
+    """
     asked: list[Action] = []
     state = _ask_orders(state, policy.orders, asked)
     state = _ask_account(state, asked)
@@ -116,7 +128,10 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
 
 
 def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
-    """Return the instruments whose quotes are needed: hedges, positions held and positions reported."""
+    """Return the instruments whose quotes are needed:
+
+    hedges, positions held and positions reported.
+    """
     held = state.standing.positions.keys()
     reported = {name for name, report in state.reported.items() if report.row.size_native}
     listed = (held | reported) & state.instruments.keys()
@@ -137,7 +152,9 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
         if not state.links or not due or not (doubtful or fills_late):
             continue
         asked.append(
-            QueryOrder(order_id=order_id, instrument=order.instrument, requested_ms=order.requested_ms)
+            QueryOrder(
+                order_id=order_id, instrument=order.instrument, requested_ms=order.requested_ms
+            )
         )
         known[order_id] = replace(order, asked_ns=state.now_ns)
     if len(asked) == 0:
@@ -146,7 +163,9 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
 
 
 def _ask_account(state: State, asked: list[Action]) -> State:
-    waiting = state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS
+    waiting = (
+        state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS
+    )
     reason = state.read_wanted or _doubt(state)
     if waiting or not reason or not state.links or not state.instruments:
         return state
@@ -163,10 +182,16 @@ def _asked_lately(state: State) -> bool:
 
 
 def _doubt(state: State) -> str:
-    """Ask again when a difference lasts, at most once a second."""
+    """Say what only a fresh read of the account can settle; at most once a second."""
     if _asked_lately(state):
         return ""
+    for order in state.standing.orders.values():
+        if order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE):
+            return f"order {order.order_id} is {order.status}"
     for name, held, report in differing(state):
         if not orders_in_flight(state.standing.orders.values(), name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"
+    for name in state.standing.positions:
+        if name in state.instruments and _has_expired(state.instruments[name], state.now_ms):
+            return f"{name} has expired and is still held"
     return ""

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.core import gate, instruments, units
+from bot.core import gate, units
 from bot.core.events import Link, QuoteSeen
 from bot.core.gate import GatePolicy
 from bot.core.instruments import Instrument
-from bot.core.orders import OrderStatus
+from bot.core.orders import OrderStatus, Outcome
 from bot.core.state import Mode, State
 
 
@@ -16,8 +16,9 @@ from bot.core.state import Mode, State
 class SafetyPolicy:
     """Limits on what may be sent.
 
-    `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index - 1|. Own and
-    venue delta may differ by `delta_gap_max_coin` for at most `delta_gap_grace_ns`.
+    `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index
+    - 1|. Own and venue delta may differ by `delta_gap_max_coin` for at most `delta_gap_grace_ns`.
+    After `rejects_max` rejections in a row a person must look.
     """
 
     order_max_usd: float = 500_000.0
@@ -25,7 +26,7 @@ class SafetyPolicy:
     divergence_max: float = 0.02
     delta_gap_max_coin: float = 0.1
     delta_gap_grace_ns: int = 5 * units.NS_PER_SECOND
-    unanswered_max_ns: int = 10 * units.NS_PER_SECOND
+    rejects_max: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +41,7 @@ class Judgement:
 ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
 
 
-def judge_mode(
-    state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str
-) -> Judgement:
+def judge_mode(state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str) -> Judgement:
     """Return the most careful mode that anything asks for; the first reason of that mode."""
     for judgement in _troubles(state, policy, margins, currency):
         return judgement
@@ -54,14 +53,21 @@ def _troubles(
 ) -> Iterator[Judgement]:
     """Yield what is wrong, most careful mode first."""
     if state.standing.halt_reason:
-        yield Judgement(mode=Mode.HALT, reason=state.standing.halt_reason, clears="a person resumes")
+        yield Judgement(
+            mode=Mode.HALT, reason=state.standing.halt_reason, clears="a person resumes"
+        )
     yield from _not_reconciled(state, currency)
     if state.standing.pause_reason:
-        yield Judgement(mode=Mode.HOLD, reason=state.standing.pause_reason, clears="a person resumes")
+        yield Judgement(
+            mode=Mode.HOLD, reason=state.standing.pause_reason, clears="a person resumes"
+        )
     for order in state.standing.orders.values():
         if order.status is OrderStatus.UNPROVABLE:
             reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
-            yield Judgement(mode=Mode.HOLD, reason=reason, clears="the venue answers for that order")
+            yield Judgement(
+                mode=Mode.HOLD, reason=reason, clears="the venue answers for that order"
+            )
+    yield from _rejected(state, policy)
     yield from _gap(state, policy)
     yield from _margin(state, margins, currency)
 
@@ -83,7 +89,23 @@ def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
     for order in state.standing.orders.values():
         old = order.requested_ms < state.started_ms
         if old and not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
-            yield wait(f"order {order.order_id} of an earlier run is {order.status}", "the venue's answer")
+            yield wait(
+                f"order {order.order_id} of an earlier run is {order.status}", "the venue's answer"
+            )
+
+
+def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
+    """Yield a stop after too many rejections in a row: asking again would not help."""
+    recent = list(state.standing.orders.values())[-policy.rejects_max :]
+    told = recent[-1].order_id if recent else ""
+    fresh = state.standing.order_counter - state.standing.forgiven_counter >= policy.rejects_max
+    if (
+        fresh
+        and len(recent) == policy.rejects_max
+        and all(order.outcome is Outcome.REJECTED for order in recent)
+    ):
+        reason = f"{policy.rejects_max} orders in a row were rejected, the last {told}: {recent[-1].reason}"
+        yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
 
 
 def _gap(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
@@ -110,7 +132,9 @@ def _margin(state: State, policy: GatePolicy, currency: str) -> Iterator[Judgeme
             yield Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
 
 
-def compare_delta(state: State, own_coin: float | None, venue_coin: float | None, policy: SafetyPolicy) -> State:
+def compare_delta(
+    state: State, own_coin: float | None, venue_coin: float | None, policy: SafetyPolicy
+) -> State:
     """Start, keep or stop the stopwatch of the difference between our delta and the venue's."""
     if own_coin is None or venue_coin is None:
         return state
@@ -148,5 +172,5 @@ def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
 def clipped(size_native: Decimal, hedge: Instrument, mark_usd: float, limit_usd: float) -> Decimal:
     """Cut an order to the largest allowed value, whole lots."""
     usd = limit_usd if hedge.is_usd_sized else limit_usd / mark_usd
-    most = instruments.units.to_lots(usd, hedge.lot)
+    most = units.to_lots(usd, hedge.lot)
     return min(abs(size_native), most).copy_sign(size_native)

@@ -1,4 +1,7 @@
-"""What survives a restart: orders, positions, who holds what, the latch. Written to the ledger whenever it changes."""
+"""What survives a restart:
+
+orders, positions, who holds what, the latch. Written to the ledger whenever it changes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,9 +20,9 @@ EMPTY: Mapping[str, Decimal] = {}
 class Account:
     """Cash that an instrument's trades moved, in its settlement currency: what attribution needs.
 
-    For a dollar-sized inverse contract `cost` is the sum of size/price over its fills (coins); for everything else it
-    is the sum of size x price. `fees` is positive when paid. `funding` is what was
-    received; `funding_base` and `funding_session` are the venue's last figure and its day.
+    For a dollar-sized inverse contract `cost` is the sum of size/price over its fills (coins); for
+    everything else it is the sum of size x price. `fees` is positive when paid. `funding` is what
+    was received; `funding_base` and `funding_session` are the venue's last figure and its day.
     """
 
     cost: float = 0.0
@@ -41,11 +44,14 @@ class HedgeMark:
 class Standing:
     """The durable part of the state.
 
-    `positions` are native sizes: the sum of fills, settlements and external changes. `holdings` divide the position of
-    each hedge instrument among the books. `instance` names this ledger's daemon in every order label.
+    `positions` are native sizes: the sum of fills, settlements and external changes. `holdings`
+    divide the position of each hedge instrument among the books. `instance` names this ledger's
+    daemon in every order label; the ledger begins at `since_ms`. Rejections of orders up to
+    `forgiven_counter` no longer count.
     """
 
     instance: str
+    since_ms: int
     orders: Mapping[str, Order] = field(default_factory=dict)
     positions: Mapping[str, Decimal] = field(default_factory=dict)
     holdings: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
@@ -55,6 +61,7 @@ class Standing:
     trades_until_ms: int = 0
     commands_seen: tuple[str, ...] = ()
     order_counter: int = 0
+    forgiven_counter: int = 0
     halt_reason: str = ""
     pause_reason: str = ""
 
@@ -67,7 +74,10 @@ def with_order(standing: Standing, order: Order) -> Standing:
 
 
 def _pruned(orders: dict[str, Order]) -> dict[str, Order]:
-    """Forget the oldest quiet orders beyond the limit. Order ids count upward, so their order is age."""
+    """Forget the oldest quiet orders beyond the limit.
+
+    Order ids count upward, so their order is age.
+    """
     quiet = [order_id for order_id, order in orders.items() if order.is_quiet]
     for order_id in quiet[: max(0, len(quiet) - CLOSED_ORDERS_KEPT)]:
         del orders[order_id]
@@ -86,9 +96,7 @@ def with_holding(standing: Standing, book: str, instrument: str, change: Decimal
     """Return `standing` with a book's part of a hedge instrument changed."""
     held = standing.holdings.get(book, EMPTY)
     size = held.get(instrument, units.ZERO) + change
-    return replace(
-        standing, holdings={**standing.holdings, book: {**held, instrument: size}}
-    )
+    return replace(standing, holdings={**standing.holdings, book: {**held, instrument: size}})
 
 
 def with_account(standing: Standing, instrument: str, account: Account) -> Standing:

@@ -1,6 +1,7 @@
 """Everything the daemon knows, and how one fact changes it.
 
-`apply` is total: a fact that makes no sense here (an order nobody knows, a fill seen before) changes nothing.
+`apply` is total: a fact that makes no sense here (an order nobody knows, a fill seen before)
+changes nothing.
 """
 
 import math
@@ -78,8 +79,9 @@ class Counts:
 class QuotePolicy:
     """Which quotes may be used.
 
-    Ages are on the wire clock. `spread_max` is a share of the middle (hedge instruments). An option whose mark is at most
-    `one_sided_mark_max` (price unit) may lack its bid: nobody bids for what is worth next to nothing.
+    Ages are on the wire clock. `spread_max` is a share of the middle (hedge instruments). An option
+    whose mark is at most `one_sided_mark_max` (price unit) may lack its bid: nobody bids for what
+    is worth next to nothing.
     """
 
     option_age_max_ns: int = 30 * units.NS_PER_SECOND
@@ -90,12 +92,16 @@ class QuotePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class State:
-    """The daemon's knowledge at one moment. Immutable; `standing` is the part that survives a restart."""
+    """The daemon's knowledge at one moment.
+
+    Immutable; `standing` is the part that survives a restart.
+    """
 
     standing: Standing
     now_ms: int
     now_ns: int
     started_ms: int
+    rate: float = 1.0
     mode: Mode = Mode.RECONCILING
     mode_reason: str = "starting"
     mode_clears: str = "a first read of the account"
@@ -113,6 +119,7 @@ class State:
     foreign: str = ""
     read_asked_ns: int | None = None
     read_done_ns: int | None = None
+    read_last_ns: int | None = None
     read_wanted: str = "start"
     read_failure: str = ""
     reload_wanted: str = ""
@@ -125,7 +132,10 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyPolicy:
-    """What `apply` must know: quote rules, order rules and who owns changes that we did not cause."""
+    """What `apply` must know:
+
+    quote rules, order rules and who owns changes that we did not cause.
+    """
 
     quotes: QuotePolicy
     orders: OrderPolicy
@@ -156,7 +166,9 @@ def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) ->
     if quote.ask is None:
         return "one-sided: no ask"
     if quote.bid is None:
-        worthless = instrument.kind is Kind.OPTION and (quote.mark or 0.0) <= policy.one_sided_mark_max
+        worthless = (
+            instrument.kind is Kind.OPTION and (quote.mark or 0.0) <= policy.one_sided_mark_max
+        )
         return None if worthless else "one-sided: no bid"
     if quote.bid > quote.ask:
         return f"crossed: bid {quote.bid} above ask {quote.ask}"
@@ -210,7 +222,7 @@ def _clocked(state: State, fact: ClockSeen) -> State:
     assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
     assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
     counts = replace(state.counts, folds=state.counts.folds + 1)
-    return replace(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, counts=counts)
+    return replace(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, counts=counts)
 
 
 def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:
@@ -225,7 +237,9 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
         else:
             bad[quote.instrument] = why
     counts = replace(
-        state.counts, quotes=state.counts.quotes + len(seen), bad_quotes=state.counts.bad_quotes + len(bad)
+        state.counts,
+        quotes=state.counts.quotes + len(seen),
+        bad_quotes=state.counts.bad_quotes + len(bad),
     )
     still_bad = state.bad_quotes
     if bad or still_bad:
@@ -261,7 +275,7 @@ def _order_news(
     order = state.standing.orders.get(fact.order_id)
     if order is None:
         return _stranger(state, fact, policy) if isinstance(fact, OrderSeen) else state
-    rejects = state.counts.rejects
+    moved, rejects = order, state.counts.rejects
     match fact:
         case OrderSeen():
             moved = orders.seen(order, fact, state.now_ms, state.now_ns)
@@ -279,15 +293,24 @@ def _order_news(
 def _missing(
     state: State, order: orders.Order, fact: OrderNotFound, policy: OrderPolicy
 ) -> orders.Order:
-    """Judge a "not found": the position must have been read since, and be what our fills say."""
+    """Judge a "not found":
+
+    positions read after the order could last start must be what our fills say.
+    """
     report = state.reported.get(order.instrument)
-    read_since = state.read_done_ns is not None and state.read_done_ns >= order.requested_ns
+    dead_ns = order.requested_ns + policy.lifetime_ns + policy.settle_ns
+    read_since = state.read_done_ns is not None and state.read_done_ns >= dead_ns
     size = report.row.size_native if report else units.ZERO
     agrees = read_since and size == state.standing.positions.get(order.instrument, units.ZERO)
-    settle_ms = policy.settle_ns // units.NS_PER_MS
+    settle_ms = wire_to_market_ms(policy.settle_ns, state.rate)
     return orders.not_found(
         order, fact, settle_ms=settle_ms, position_agrees=agrees, now_ms=state.now_ms
     )
+
+
+def wire_to_market_ms(duration_ns: int, rate: float) -> int:
+    """Convert a wire duration into market milliseconds, rounded up."""
+    return math.ceil(duration_ns * rate / units.NS_PER_MS)
 
 
 def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
@@ -325,7 +348,9 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
     rows = {row.instrument: row for row in fact.positions}
     if fact.complete:
         for name in state.reported.keys() | state.standing.positions.keys():
-            rows.setdefault(name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0))
+            rows.setdefault(
+                name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
+            )
     reported = {name: Reported(row=row, known_ns=known_ns) for name, row in rows.items()}
     known = state.standing
     for name in rows.keys() & policy.hedge_instruments:
@@ -338,7 +363,9 @@ def _read(state: State, fact: AccountRead | ReadFailed) -> State:
         return replace(state, read_asked_ns=None, read_done_ns=fact.asked_ns, read_failure="")
     if fact.what != "account":
         return state
-    return replace(state, read_asked_ns=None, read_wanted="last read failed", read_failure=fact.reason)
+    return replace(
+        state, read_asked_ns=None, read_wanted="last read failed", read_failure=fact.reason
+    )
 
 
 def _link(state: State, fact: LinkUp | LinkDown) -> State:
@@ -356,13 +383,16 @@ def _commanded(state: State, fact: CommandGiven) -> State:
         return state
     seen = (*known.commands_seen, fact.command_id)[-COMMANDS_KEPT:]
     said = f"by {fact.actor}" + (f": {fact.note}" if fact.note else "")
+    after = known
     match fact.command:
         case Command.PAUSE:
             after = replace(known, pause_reason=f"paused {said}")
         case Command.HALT:
             after = replace(known, halt_reason=f"halted {said}")
         case Command.RESUME:
-            after = replace(known, pause_reason="", halt_reason="")
+            after = replace(
+                known, pause_reason="", halt_reason="", forgiven_counter=known.order_counter
+            )
     wanted = "resumed" if fact.command is Command.RESUME else state.read_wanted
     foreign = "" if fact.command is Command.RESUME else state.foreign
     return replace(
@@ -374,7 +404,11 @@ def _timer(state: State, fact: TimerFired) -> State:
     match fact.name:
         case "reconcile":
             return replace(state, read_wanted=state.read_wanted or "timer")
-        case "reload-instruments" | "expiry-roll":
+        case "reload-instruments":
             return replace(state, reload_wanted=fact.name)
+        case "expiry-roll":
+            return replace(
+                state, reload_wanted=fact.name, read_wanted=state.read_wanted or fact.name
+            )
         case _:
             return state

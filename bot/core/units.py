@@ -1,7 +1,8 @@
 """The one border between what a venue sees (exact) and what mathematics uses (floats).
 
-Sizes are signed: positive is long. A *native* size is the venue's own unit for an instrument (USD for an
-inverse perpetual, coin for an option), always a `Decimal`; `_coin` and `_usd` figures are floats.
+Sizes are signed: positive is long. A *native* size is the venue's own unit for an instrument (USD
+for an inverse perpetual, coin for an option), always a `Decimal`; `_coin` and `_usd` figures are
+floats.
 """
 
 import math
@@ -32,7 +33,8 @@ def exact(number: float) -> Decimal:
 def to_lots(size: float | Decimal, lot: Decimal) -> Decimal:
     """Round a signed size toward zero to whole lots, so that rounding never trades more than was asked for.
 
-    A size within a billionth of a lot below a whole lot counts as that lot: it is a float's round-off.
+    A size within a billionth of a lot below a whole lot counts as that lot: it is a float's
+    round-off.
     """
     asked = size if isinstance(size, Decimal) else exact(size)
     whole = (abs(asked) / lot + Decimal("1e-9")).to_integral_value(rounding=ROUND_FLOOR)

@@ -1,18 +1,17 @@
 """Deribit's standard margin model (segregated), inverse contracts: initial and maintenance margin in coins.
 
-Sources: Deribit's published terms for options (IM 15 % less out-of-the-money amount, at least 10 %; MM 7.5 %),
-futures by a rate table, since the venue replaced its formula in August 2026 and its interpolation is not published.
-Whether the out-of-the-money amount is taken from the index or from the expiry's forward is not settled by
-the published sources: the larger requirement of the two is used.
+Sources: Deribit's published terms for options (IM 15 % less out-of-the-money amount, at least 10 %;
+MM 7.5 %), futures by a rate table, since the venue replaced its formula in August 2026 and its
+interpolation is not published. Whether the out-of-the-money amount is taken from the index or from
+the expiry's forward is not settled by the published sources: the larger requirement of the two is
+used.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 
-from bot.core.columns import Floats, OptionTable
+from bot.core.columns import Flags, Floats, OptionTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +68,15 @@ def of_options(table: OptionTable, rates: Rates) -> Requirement:
 def per_short_option(
     *,
     strike: Floats,
-    is_call: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    is_call: Flags,
     underlying: Floats,
     mark_coin: Floats,
     rates: Rates,
 ) -> tuple[Floats, Floats]:
     """Return initial and maintenance margin of one short coin of each option.
 
-    `underlying` has shape (candidates, options), USD: the largest requirement over the candidates counts.
+    `underlying` has shape (candidates, options), USD: the largest requirement over the candidates
+    counts.
     """
     out_usd = np.where(is_call, strike - underlying, underlying - strike)
     out_share = np.maximum(out_usd, 0.0) / underlying
@@ -92,17 +92,3 @@ def of_future(size_usd: float, mark_usd: float, rates: Rates) -> Requirement:
     coins = abs(size_usd) / mark_usd
     rate = next((r for r in rates.futures if coins <= r.size_coin_upper), rates.futures[-1])
     return Requirement(initial=coins * rate.initial, maintenance=coins * rate.maintenance)
-
-
-def of_futures(
-    positions: Mapping[str, Decimal], marks_usd: Mapping[str, float], names: Sequence[str], rates: Rates
-) -> Requirement:
-    """Return what several dollar-sized positions need together.
-
-    Raises:
-        KeyError: a position has no mark.
-    """
-    total = Requirement(initial=0.0, maintenance=0.0)
-    for name in names:
-        total += of_future(float(positions[name]), marks_usd[name], rates)
-    return total

@@ -1,0 +1,58 @@
+"""Where the money came from: options, hedge, fees, funding. In coins of the settlement currency."""
+
+from dataclasses import dataclass
+
+from bot.core import units
+from bot.core.standing import Account
+from bot.core.state import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pnl:
+    """Profit since the ledger began, in coins; positions found or changed by others count from their mark then.
+
+    `fees` is negative when paid. Idle collateral is no part of it.
+    """
+
+    options: float
+    hedge: float
+    fees: float
+    funding: float
+
+    @property
+    def total(self) -> float:
+        """The sum of the parts."""
+        return self.options + self.hedge + self.fees + self.funding
+
+
+def pnl_coin(state: State, currency: str) -> Pnl | None:
+    """Value every account at its last mark; None while a position has none.
+
+    A dollar-sized inverse contract earns the sum of size/price over its fills less size/mark of
+    what is held; everything else size x mark less its cost.
+    """
+    options = hedge = fees = funding = 0.0
+    for name, account in state.standing.accounts.items():
+        terms = state.instruments.get(name)
+        if terms is None or terms.currency != currency:
+            continue
+        worth = _worth(state, name, account, usd_sized=terms.is_usd_sized)
+        if worth is None:
+            return None
+        if terms.is_usd_sized:
+            hedge += worth
+        else:
+            options += worth
+        fees -= account.fees
+        funding += account.funding
+    return Pnl(options=options, hedge=hedge, fees=fees, funding=funding)
+
+
+def _worth(state: State, name: str, account: Account, *, usd_sized: bool) -> float | None:
+    size = float(state.standing.positions.get(name, units.ZERO))
+    if not size:
+        return account.cost if usd_sized else -account.cost
+    quote = state.quotes.get(name)
+    if quote is None or quote.mark is None:
+        return None
+    return account.cost - size / quote.mark if usd_sized else size * quote.mark - account.cost

@@ -1,0 +1,218 @@
+"""The one function: facts and state in, state, actions and reasons out.
+
+    step(state, facts, policy) -> Step
+
+Order of a step: apply the facts; let time pass over orders; adopt what the venue holds; value the
+books; judge the mode; decide, net and gate; commit; ask what is uncertain. Nothing is sent here: an
+order that is to be sent is already in the returned state as REQUESTED.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from bot.core import dealing, exposure, orders, reconcile, safety
+from bot.core import state as states
+from bot.core.actions import Action, Alert, CancelOrder, Severity
+from bot.core.dealing import BookPlan, DealPolicy
+from bot.core.events import BalanceSeen, Fact
+from bot.core.exposure import Exposure, Unpriced
+from bot.core.gate import GatePolicy
+from bot.core.hedger import Decision
+from bot.core.margin.deribit_standard import Rates
+from bot.core.orders import OrderPolicy, OrderStatus
+from bot.core.reconcile import Adopted
+from bot.core.safety import SafetyPolicy
+from bot.core.standing import Standing
+from bot.core.state import ApplyPolicy, Mode, QuotePolicy, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Everything the daemon was told to obey: each part belongs to the module that obeys it."""
+
+    currency: str
+    books: tuple[BookPlan, ...]
+    external_book: str
+    orders: OrderPolicy
+    rates: Rates
+    quotes: QuotePolicy = QuotePolicy()
+    gate: GatePolicy = GatePolicy()
+    safety: SafetyPolicy = SafetyPolicy()
+
+    @cached_property
+    def apply(self) -> ApplyPolicy:
+        """The part that folding facts needs."""
+        hedges = frozenset(plan.book.hedge_instrument for plan in self.books)
+        return ApplyPolicy(
+            quotes=self.quotes,
+            orders=self.orders,
+            external_book=self.external_book,
+            hedge_instruments=hedges,
+        )
+
+    @cached_property
+    def deal(self) -> DealPolicy:
+        """The part that dealing needs."""
+        return DealPolicy(
+            orders=self.orders,
+            rates=self.rates,
+            quotes=self.quotes,
+            gate=self.gate,
+            safety=self.safety,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChanged:
+    """The daemon allows itself something else now, why, and what would clear it."""
+
+    at_ms: int
+    before: Mode
+    after: Mode
+    reason: str
+    clears: str
+
+
+Note = ModeChanged | Adopted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """What one fold came to.
+
+    `verdicts` holds every book's decision, `decisions` only those that acted or changed the kind of
+    their reason.
+    """
+
+    state: State
+    actions: tuple[Action, ...]
+    exposures: Mapping[str, Exposure | Unpriced]
+    verdicts: Mapping[str, Decision]
+    decisions: tuple[Decision, ...]
+    notes: tuple[Note, ...]
+
+
+def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
+    """Start, or start again:
+
+    every order that was not closed is unknown until the venue was asked.
+    """
+    recovered = {
+        order_id: orders.recovered(order, now_ms, now_ns)
+        for order_id, order in standing.orders.items()
+    }
+    known = replace(standing, orders=recovered)
+    return State(
+        standing=known, now_ms=now_ms, now_ns=now_ns, started_ms=now_ms, mode_since_ms=now_ms
+    )
+
+
+def fresh_standing(instance: str, now_ms: int) -> Standing:
+    """Return the standing of a ledger that begins now."""
+    return Standing(instance=instance, since_ms=now_ms, trades_until_ms=now_ms)
+
+
+def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
+    """Fold facts, then decide once. Pure: the same arguments give the same answer, bit for bit."""
+    before = state
+    state = states.apply_all(state, facts, policy.apply)
+    state = reconcile.minded(state, policy.orders)
+    state, adopted = reconcile.adopt(state, policy.apply)
+    state = _compared(state, facts, policy)
+    state = _latched(state)
+    state, changes = _moded(state, policy)
+    dealt = dealing.deal(state, policy.books, policy.deal)
+    state, questions = reconcile.questions(dealt.state, policy.apply)
+    codes = {name: f"{d.verdict}:{d.code}" for name, d in dealt.verdicts.items()}
+    news = tuple(
+        decision
+        for name, decision in dealt.verdicts.items()
+        if decision.order_id or before.codes.get(name) != codes[name]
+    )
+    state = replace(state, codes=codes, counts=dealing.counted(state.counts, news))
+    return Step(
+        state=state,
+        actions=(*_cancels(state), *dealt.actions, *questions, *_alerts(changes, adopted)),
+        exposures=dealt.exposures,
+        verdicts=dealt.verdicts,
+        decisions=news,
+        notes=(*changes, *adopted),
+    )
+
+
+def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
+    """Compare our delta with the venue's whenever the venue gave one."""
+    for fact in reversed(facts):
+        if isinstance(fact, BalanceSeen) and fact.currency == policy.currency:
+            own = exposure.account_delta_coin(state, policy.currency, policy.quotes)
+            return safety.compare_delta(state, own, fact.delta_total_coin, policy.safety)
+    return state
+
+
+def _latched(state: State) -> State:
+    """Halt, until a person resumes, when another daemon was seen on the account."""
+    if not state.foreign or state.standing.halt_reason:
+        return state
+    reason = f"another deltaband trades this account: {state.foreign} is not in this ledger"
+    return replace(state, standing=replace(state.standing, halt_reason=reason))
+
+
+def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
+    judged = safety.judge_mode(state, policy.safety, policy.gate, policy.currency)
+    if judged.mode is state.mode:
+        return replace(state, mode_reason=judged.reason, mode_clears=judged.clears), ()
+    change = ModeChanged(
+        at_ms=state.now_ms,
+        before=state.mode,
+        after=judged.mode,
+        reason=judged.reason,
+        clears=judged.clears,
+    )
+    moved = replace(
+        state,
+        mode=judged.mode,
+        mode_reason=judged.reason,
+        mode_clears=judged.clears,
+        mode_since_ms=state.now_ms,
+    )
+    return moved, (change,)
+
+
+def _cancels(state: State) -> tuple[Action, ...]:
+    """Cancel what rests while halted; asked again with every fold until the venue shows none open."""
+    if state.mode is not Mode.HALT:
+        return ()
+    return tuple(
+        CancelOrder(order_id=order.order_id, instrument=order.instrument)
+        for order in state.standing.orders.values()
+        if order.status is OrderStatus.WORKING
+    )
+
+
+_SEVERITY: Mapping[Mode, Severity] = {
+    Mode.RECONCILING: Severity.INFO,
+    Mode.RUN: Severity.INFO,
+    Mode.DEGRADED: Severity.WARNING,
+    Mode.HOLD: Severity.CRITICAL,
+    Mode.HALT: Severity.CRITICAL,
+}
+
+
+def _alerts(changes: tuple[ModeChanged, ...], adopted: tuple[Adopted, ...]) -> tuple[Action, ...]:
+    modes = tuple(
+        Alert(
+            severity=_SEVERITY[change.after],
+            text=f"{change.before} -> {change.after}: {change.reason}"
+            + (f"; clears with {change.clears}" if change.clears else ""),
+        )
+        for change in changes
+    )
+    external = tuple(
+        Alert(
+            severity=Severity.INFO,
+            text=f"{note.instrument}: {note.before_native} -> {note.after_native}, {note.reason}",
+        )
+        for note in adopted
+    )
+    return modes + external
