@@ -1,0 +1,297 @@
+"""The ledger: what must be durable before anything is sent.
+
+One thread owns the one writing connection; callers wait until the disk has their rows. Rows of
+several callers share a commit. A write that fails is final: the ledger takes nothing more, and the
+loop must send nothing more.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import queue
+import secrets
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from bot.runtime import ledger_file
+from bot.runtime.clock import WireClock
+from bot.runtime.ledger_file import (
+    SCHEMA_VERSION,
+    Broken,
+    Entry,
+    Head,
+    LedgerRefusedError,
+    Verified,
+)
+from bot.runtime.ledger_reading import counts, entries, standing, tail, verify
+
+__all__ = [
+    "Broken",
+    "Entry",
+    "Head",
+    "JournalFailedError",
+    "Ledger",
+    "LedgerRefusedError",
+    "Row",
+    "RunHeader",
+    "Verified",
+    "counts",
+    "entries",
+    "standing",
+    "tail",
+    "verify",
+]
+
+BATCH_ROWS_MAX: Final = 1_000
+HIGH_EVERY_NS: Final = 1_000_000_000  # the mark costs two more flushes, so rows share one
+CLOSE_SECONDS_MAX: Final = 10.0
+
+
+class JournalFailedError(Exception):
+    """Rows could not be made durable. Nothing that depends on them may be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row to write. `at_ms` is market time; `body` is JSON in UTF-8."""
+
+    kind: str
+    at_ms: int
+    body: bytes | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeader:
+    """What a run says of itself in its first row. One ledger belongs to one account in one mode."""
+
+    code_version: str
+    config_digest: str
+    account: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    rows: Sequence[Row]
+    done: "asyncio.Future[None]"
+    loop: asyncio.AbstractEventLoop
+
+
+class Ledger:
+    """An open ledger. `async with`, or `close` it; one daemon at a time has it."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: int, head: Head, wire: WireClock
+    ) -> None:
+        """Take over an opened file; see `open`."""
+        self.path = path
+        self.run_id = secrets.token_hex(6)
+        self.failure = ""
+        self._connection = connection
+        self._lock = lock
+        self._head = head
+        self._high = head
+        self._high_ns = wire.monotonic_ns()
+        self._wire = wire
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, header: RunHeader, wire: WireClock | None = None) -> Self:
+        """Open or make the ledger at `path` for one run, and write the run's header row durably.
+
+        Raises:
+            LedgerRefusedError: another daemon has it, it is damaged or cut, newer, or of another
+                account.
+            JournalFailedError: the disk does not take the header.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _locked(path)
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = ledger_file.create(path)
+            head = _checked(path, connection, header)
+            ledger = cls(path, connection, lock, head, wire or WireClock())
+            body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
+            ledger._commit([Row(kind="run", at_ms=ledger._wire.epoch_ms(), body=body)])
+            ledger._mark_high()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            os.close(lock)
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise LedgerRefusedError(f"ledger {path} cannot be opened: {error}") from error
+            raise
+        ledger._thread.start()
+        return ledger
+
+    @property
+    def head(self) -> Head:
+        """The last durable row."""
+        return self._head
+
+    async def append(self, rows: Sequence[Row]) -> None:
+        """Write rows; returns when the disk has them.
+
+        Raises:
+            JournalFailedError: they are not durable, and no later row will be.
+        """
+        if self._closed or self.failure:
+            raise JournalFailedError(self.failure or "the ledger is closed")
+        if not rows:
+            return
+        loop = asyncio.get_running_loop()
+        order = _Order(rows=rows, done=loop.create_future(), loop=loop)
+        self._orders.put(order)
+        await order.done
+
+    def standing(self) -> str | None:
+        """Return the body of the latest `standing` row, None before the first."""
+        return standing(self.path)
+
+    def close(self) -> None:
+        """Write what waits, move the high-water mark, let the file go. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._orders.put(None)
+        self._thread.join(CLOSE_SECONDS_MAX)
+        if self._thread.is_alive():
+            self.failure = f"the disk did not answer within {CLOSE_SECONDS_MAX:g} s"
+            return  # the process is about to end and the lock with it
+        self._connection.close()
+        os.close(self._lock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    # The writer thread ------------------------------------------------------------------------
+
+    def _write_all(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            orders, open_for_more = self._gather()
+            if orders:
+                self._write(orders)
+        with suppress(
+            OSError, sqlite3.Error
+        ):  # the rows are durable; a mark that lags is checked anyway
+            self._mark_high()
+
+    def _gather(self) -> tuple[list[_Order], bool]:
+        """Wait for an order and take all that came meanwhile; False after the last."""
+        first = self._orders.get()
+        orders: list[_Order] = []
+        while first is not None:
+            orders.append(first)
+            if sum(len(order.rows) for order in orders) >= BATCH_ROWS_MAX or self._orders.empty():
+                return orders, True
+            first = self._orders.get()
+        return orders, False
+
+    def _write(self, orders: list[_Order]) -> None:
+        if self.failure:
+            _answer(orders, JournalFailedError(self.failure))
+            return
+        try:
+            self._commit([row for order in orders for row in order.rows])
+            _answer(orders, None)
+            if self._wire.monotonic_ns() - self._high_ns >= HIGH_EVERY_NS:
+                self._mark_high()
+        except (sqlite3.Error, OSError, UnicodeError) as error:
+            self.failure = f"cannot write {self.path}: {error}"
+            _answer(orders, JournalFailedError(self.failure))
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        head = self._head
+        made: list[Entry] = []
+        wire_epoch_ms = self._wire.epoch_ms()
+        for row in rows:
+            entry = ledger_file.chained(
+                head,
+                run_id=self.run_id,
+                at_ms=row.at_ms,
+                wire_epoch_ms=wire_epoch_ms,
+                kind=row.kind,
+                body=row.body if isinstance(row.body, str) else row.body.decode(),
+            )
+            made.append(entry)
+            head = Head(seq=entry.seq, hash=entry.hash)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(ledger_file.INSERT, (entry.stored for entry in made))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self._head = head
+
+    def _mark_high(self) -> None:
+        if self._high != self._head or not ledger_file.high_path(self.path).exists():
+            ledger_file.write_high(self.path, self._head)
+            self._high = self._head
+        self._high_ns = self._wire.monotonic_ns()
+
+
+def _answer(orders: list[_Order], error: JournalFailedError | None) -> None:
+    """Wake the callers, each in its own event loop, one wake-up a loop."""
+    for loop in {id(order.loop): order.loop for order in orders}.values():
+        mine = [order.done for order in orders if order.loop is loop]
+        with suppress(RuntimeError):  # that loop has ended, and nobody waits in it any more
+            loop.call_soon_threadsafe(_resolve, mine, error)
+
+
+def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | None) -> None:
+    for future in waiting:
+        if future.done():  # its caller was cancelled meanwhile
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+def _locked(path: Path) -> int:
+    target = path.with_name(path.name + ".lock")
+    lock = os.open(target, os.O_RDWR | os.O_CREAT, ledger_file.FILE_MODE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise LedgerRefusedError(
+            f"another daemon is running on ledger {path}: stop it, or name another journal.path"
+        ) from error
+    return lock
+
+
+def _checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> Head:
+    """Return the ledger's head after asking whether it is whole and ours."""
+    broken = ledger_file.check_high(connection, ledger_file.read_high(path))
+    end = broken or ledger_file.check_end(connection)
+    if isinstance(end, Broken):
+        raise LedgerRefusedError(
+            f"ledger {path} is damaged: row {end.seq} {end.reason}. Restore the file, or move it "
+            f"and {ledger_file.high_path(path).name} away to start from what the venue says"
+        )
+    query = "SELECT body FROM ledger WHERE kind = 'run' ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(query).fetchone()
+    if row is not None:
+        last = json.loads(row[0])
+        for what, asked in (("account", header.account), ("mode", header.mode)):
+            if last[what] != asked:
+                raise LedgerRefusedError(
+                    f"ledger {path} belongs to {what} {last[what]!r}, not {asked!r}: "
+                    "name another journal.path"
+                )
+    return end

@@ -1,0 +1,280 @@
+"""The ledger's file: its table, its hash chain and the high-water mark beside it.
+
+Layout of one database: an append-only table whose rows are chained by hash, so that a damaged or
+lost row shows; SQLite alone hides one (a flipped bit in the write-ahead log makes rows vanish
+without an error).
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+GENESIS: Final = bytes(32)
+FILE_MODE: Final = 0o600
+HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
+
+_DDL: Final = """
+CREATE TABLE IF NOT EXISTS ledger (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    wire_epoch_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    prev_hash BLOB NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS ledger_by_kind ON ledger (kind, seq);
+CREATE TRIGGER IF NOT EXISTS ledger_keeps_rows BEFORE DELETE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS ledger_keeps_words BEFORE UPDATE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+COLUMNS: Final = "seq, run_id, at_ms, wire_epoch_ms, kind, body, prev_hash, hash"
+INSERT: Final = f"INSERT INTO ledger ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  constants only
+
+
+class LedgerRefusedError(Exception):
+    """The ledger may not be opened. One sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of the ledger. `at_ms` is market time, `wire_epoch_ms` the host's."""
+
+    seq: int
+    run_id: str
+    at_ms: int
+    wire_epoch_ms: int
+    kind: str
+    body: str
+    prev_hash: bytes
+    hash: bytes
+
+    @property
+    def stored(self) -> tuple[int, str, int, int, str, str, bytes, bytes]:
+        """The row in the order of `COLUMNS`."""
+        return (
+            self.seq,
+            self.run_id,
+            self.at_ms,
+            self.wire_epoch_ms,
+            self.kind,
+            self.body,
+            self.prev_hash,
+            self.hash,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The last row: its number and hash."""
+
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Every row follows from the one before; the head stands at or after the high-water mark."""
+
+    rows: int
+    head: Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """The first row that is not what was written, and in what way."""
+
+    seq: int
+    reason: str
+
+
+EMPTY_HEAD: Final = Head(seq=0, hash=GENESIS)
+
+
+def chained(
+    prev: Head, *, run_id: str, at_ms: int, wire_epoch_ms: int, kind: str, body: str
+) -> Entry:
+    """Return the row that follows `prev`."""
+    seq = prev.seq + 1
+    return Entry(
+        seq=seq,
+        run_id=run_id,
+        at_ms=at_ms,
+        wire_epoch_ms=wire_epoch_ms,
+        kind=kind,
+        body=body,
+        prev_hash=prev.hash,
+        hash=_digest(prev.hash, (seq, at_ms, wire_epoch_ms), (run_id, kind, body)),
+    )
+
+
+def _digest(prev: bytes, numbers: tuple[int, int, int], texts: tuple[str, str, str]) -> bytes:
+    digest = hashlib.blake2b(prev, digest_size=32)
+    digest.update(struct.pack("<3q", *numbers))
+    for text in texts:
+        encoded = text.encode()
+        digest.update(struct.pack("<Q", len(encoded)))
+        digest.update(encoded)
+    return digest.digest()
+
+
+def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:
+    """Follow the chain from `prev`; the last row's head, or the first row that breaks it."""
+    for row in rows:
+        if row.seq != prev.seq + 1:
+            return Broken(
+                seq=prev.seq + 1, reason=f"missing: row {prev.seq} is followed by row {row.seq}"
+            )
+        if row.prev_hash != prev.hash:
+            return Broken(seq=row.seq, reason="does not follow from the row before it")
+        numbers = (row.seq, row.at_ms, row.wire_epoch_ms)
+        if _digest(row.prev_hash, numbers, (row.run_id, row.kind, row.body)) != row.hash:
+            return Broken(seq=row.seq, reason="its content does not match its hash")
+        prev = Head(seq=row.seq, hash=row.hash)
+    return prev
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Open the one writing connection, making the file if it is new.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened, or is no database.
+        OSError: the file cannot be made.
+        LedgerRefusedError: the file was written by a newer version.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+    # The writer thread owns the connection after this; nothing else touches it.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _refuse_newer(path, connection)
+        connection.executescript(_DDL)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise LedgerRefusedError(
+            f"ledger {path} has format {version}; this version reads up to {SCHEMA_VERSION}: "
+            "upgrade the program, or name another journal.path"
+        )
+
+
+def read_head(connection: sqlite3.Connection) -> Head:
+    """Return the last row's number and hash, `EMPTY_HEAD` in a new ledger."""
+    row = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+    return EMPTY_HEAD if row is None else Head(seq=row[0], hash=row[1])
+
+
+def rows_from(connection: sqlite3.Connection, seq: int) -> Iterable[Entry]:
+    """Yield rows from number `seq` on."""
+    query = f"SELECT {COLUMNS} FROM ledger WHERE seq >= ? ORDER BY seq"  # noqa: S608  constants only
+    for row in connection.execute(query, (seq,)):
+        yield entry_of(row)
+
+
+def entry_of(row: tuple[int, str, int, int, str, str, bytes, bytes]) -> Entry:
+    """Return a row of `COLUMNS` by name."""
+    seq, run_id, at_ms, wire_epoch_ms, kind, body, prev_hash, hashed = row
+    return Entry(
+        seq=seq,
+        run_id=run_id,
+        at_ms=at_ms,
+        wire_epoch_ms=wire_epoch_ms,
+        kind=kind,
+        body=body,
+        prev_hash=prev_hash,
+        hash=hashed,
+    )
+
+
+def check_end(connection: sqlite3.Connection) -> Head | Broken:
+    """Follow the chain over the last rows, as every start does."""
+    head = read_head(connection)
+    start = max(1, head.seq - HEAD_CHECKED_ROWS)
+    prev = EMPTY_HEAD
+    if start > 1:
+        query = "SELECT seq, hash FROM ledger WHERE seq < ? ORDER BY seq DESC LIMIT 1"
+        seq, hashed = connection.execute(query, (start,)).fetchone()
+        prev = Head(seq=seq, hash=hashed)
+    return check_chain(rows_from(connection, start), prev)
+
+
+def high_path(path: Path) -> Path:
+    """Where the high-water mark of a ledger lies."""
+    return path.with_name(path.name + ".high")
+
+
+def write_high(path: Path, head: Head) -> None:
+    """Replace the high-water mark durably: a row up to it may never be missing again."""
+    target = high_path(path)
+    fresh = target.with_name(target.name + ".new")
+    text = json.dumps({"seq": head.seq, "hash": head.hash.hex()}) + "\n"
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    try:
+        os.write(file, text.encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    fresh.replace(target)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed file's name durable."""
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def read_high(path: Path) -> Head:
+    """Return the high-water mark, `EMPTY_HEAD` where none was written.
+
+    Raises:
+        LedgerRefusedError: it is there and unreadable.
+    """
+    target = high_path(path)
+    text = ""
+    with suppress(FileNotFoundError):
+        text = target.read_text()
+    if not text:
+        return EMPTY_HEAD
+    try:
+        told = json.loads(text)
+        return Head(seq=int(told["seq"]), hash=bytes.fromhex(told["hash"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerRefusedError(f"high-water mark {target} cannot be read: {error}") from error
+
+
+def check_high(connection: sqlite3.Connection, high: Head) -> Broken | None:
+    """Compare the ledger with its high-water mark; None if nothing that was durable is missing."""
+    if high.seq == 0:
+        return None
+    row = connection.execute("SELECT hash FROM ledger WHERE seq = ?", (high.seq,)).fetchone()
+    if row is None:
+        head = read_head(connection)
+        return Broken(
+            seq=head.seq + 1,
+            reason=f"missing: the ledger ends at row {head.seq}, row {high.seq} was once durable",
+        )
+    if row[0] != high.hash:
+        return Broken(seq=high.seq, reason="is not the row that the high-water mark knows")
+    return None

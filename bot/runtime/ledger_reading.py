@@ -1,0 +1,100 @@
+"""Reading a ledger, closed or live, without ever writing to it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from bot.runtime.ledger_file import (
+    COLUMNS,
+    EMPTY_HEAD,
+    Broken,
+    Entry,
+    LedgerRefusedError,
+    Verified,
+    check_chain,
+    check_high,
+    entry_of,
+    read_high,
+    rows_from,
+)
+
+TAIL_MAX: Final = 100_000  # more rows than this are for `entries`, one by one
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise LedgerRefusedError(f"there is no ledger at {path}")
+    address = f"file:{quote(str(path))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")  # one view of a file that a daemon may be writing
+            yield connection
+    except sqlite3.Error as error:
+        raise LedgerRefusedError(f"{path} cannot be read as a ledger: {error}") from error
+
+
+def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
+    """Return the last rows, oldest first; of one kind if it is named.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    asked = min(max(rows, 0), TAIL_MAX)
+    where = "" if kind is None else "WHERE kind = ?"
+    query = f"SELECT {COLUMNS} FROM ledger {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  constants only
+    values = (asked,) if kind is None else (kind, asked)
+    with _reading(path) as connection:
+        found = connection.execute(query, values).fetchall()
+    return tuple(entry_of(row) for row in reversed(found))
+
+
+def entries(path: Path, first_seq: int = 1) -> Iterator[Entry]:
+    """Yield every row from `first_seq` on, in one consistent view.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    with _reading(path) as connection:
+        yield from rows_from(connection, first_seq)
+
+
+def counts(path: Path) -> dict[str, int]:
+    """Return how many rows there are of each kind.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    with _reading(path) as connection:
+        return dict(
+            connection.execute("SELECT kind, COUNT(*) FROM ledger GROUP BY kind ORDER BY kind")
+        )
+
+
+def standing(path: Path) -> str | None:
+    """Return the body of the latest `standing` row, None before the first.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    found = tail(path, 1, "standing")
+    return found[0].body if found else None
+
+
+def verify(path: Path) -> Verified | Broken:
+    """Follow the whole chain and compare its end with the high-water mark.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one at all.
+    """
+    high = read_high(path)  # before the rows: a live daemon moves both, and only ever forward
+    with _reading(path) as connection:
+        head = check_chain(rows_from(connection, 1), EMPTY_HEAD)
+        if isinstance(head, Broken):
+            return head
+        behind = check_high(connection, high)
+    return behind or Verified(rows=head.seq, head=head)

@@ -1,0 +1,265 @@
+"""The ledger: what was acknowledged is there, whatever was killed, cut or bent."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.runtime.journal import (
+    Broken,
+    JournalFailedError,
+    Ledger,
+    LedgerRefusedError,
+    Row,
+    RunHeader,
+    Verified,
+    counts,
+    entries,
+    tail,
+    verify,
+)
+
+HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
+
+
+def row(number: int, kind: str = "step") -> Row:
+    return Row(kind=kind, at_ms=1_000 + number, body=json.dumps({"number": number}))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+async def write(path: Path, rows: int) -> None:
+    async with Ledger.open(path, HEADER) as ledger:
+        for number in range(rows):
+            await ledger.append([row(number)])
+
+
+async def test_rows_come_back_in_order_with_the_run_that_wrote_them(path):
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1), row(2)])
+        await ledger.append([row(3, "facts")])
+        run_id = ledger.run_id
+    read = list(entries(path))
+    assert [entry.kind for entry in read] == ["run", "step", "step", "facts"]
+    assert {entry.run_id for entry in read} == {run_id}
+    assert json.loads(read[0].body)["account"] == "demo"
+    assert [entry.body for entry in tail(path, 2)] == ['{"number": 2}', '{"number": 3}']
+    assert [entry.at_ms for entry in tail(path, 5, "step")] == [1_001, 1_002]
+    assert counts(path) == {"facts": 1, "run": 1, "step": 2}
+    assert verify(path) == Verified(rows=4, head=ledger.head)
+
+
+async def test_a_row_is_on_disk_for_another_process_when_append_returns(path):
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        assert tail(path, 1)[0].body == '{"number": 1}'
+        assert isinstance(verify(path), Verified)
+
+
+async def test_the_latest_standing_is_found_again_after_a_restart(path):
+    async with Ledger.open(path, HEADER) as ledger:
+        assert ledger.standing() is None
+        await ledger.append([row(1, "standing"), row(2), row(3, "standing"), row(4)])
+    async with Ledger.open(path, HEADER) as ledger:
+        assert ledger.standing() == '{"number": 3}'
+
+
+async def test_many_callers_share_a_commit_and_each_keeps_its_own_order(path):
+    async with Ledger.open(path, HEADER) as ledger:
+
+        async def caller(name: int) -> None:
+            for number in range(20):
+                await ledger.append([row(1_000 * name + number)])
+
+        async with asyncio.TaskGroup() as group:
+            for name in range(10):
+                group.create_task(caller(name))
+    numbers = [json.loads(entry.body)["number"] for entry in entries(path, 2)]
+    assert len(numbers) == 200
+    for name in range(10):
+        mine = [number for number in numbers if number // 1_000 == name]
+        assert mine == sorted(mine)
+    assert isinstance(verify(path), Verified)
+
+
+async def test_a_second_daemon_on_the_same_ledger_is_refused(path):
+    async with Ledger.open(path, HEADER):
+        with pytest.raises(LedgerRefusedError, match="another daemon is running on ledger"):
+            Ledger.open(path, HEADER)
+    async with Ledger.open(path, HEADER):
+        pass  # and the first one's lock went with it
+
+
+async def test_a_ledger_of_another_account_or_mode_is_refused(path):
+    await write(path, 1)
+    other = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="live")
+    with pytest.raises(LedgerRefusedError, match="belongs to mode 'rehearsal', not 'live'"):
+        Ledger.open(path, other)
+
+
+async def test_a_ledger_of_a_newer_version_is_refused(path):
+    await write(path, 1)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerRefusedError, match="format 99; this version reads up to 1"):
+        Ledger.open(path, HEADER)
+
+
+async def test_a_file_that_is_no_ledger_is_refused_in_one_sentence(path):
+    path.write_bytes(b"delta,gamma\n" * 1_000)
+    with pytest.raises(LedgerRefusedError, match="cannot be opened: file is not a database"):
+        Ledger.open(path, HEADER)
+    with pytest.raises(LedgerRefusedError, match="cannot be read as a ledger"):
+        tail(path, 1)
+
+
+def test_reading_a_ledger_that_is_not_there_makes_no_file(path):
+    with pytest.raises(LedgerRefusedError, match="there is no ledger at"):
+        verify(path)
+    assert not path.exists()
+
+
+def bend(path: Path, statement: str) -> None:
+    """Change a closed ledger as a fault of the disk would: past its own triggers."""
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER ledger_keeps_rows; DROP TRIGGER ledger_keeps_words;")
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "reason"),
+    [
+        ("UPDATE ledger SET body = '{\"number\": 9}' WHERE seq = 5", 5, "content does not match"),
+        ("UPDATE ledger SET at_ms = 7 WHERE seq = 5", 5, "content does not match"),
+        ("UPDATE ledger SET kind = 'facts' WHERE seq = 5", 5, "content does not match"),
+        ("UPDATE ledger SET hash = zeroblob(32) WHERE seq = 5", 5, "content does not match"),
+        ("DELETE FROM ledger WHERE seq = 5", 5, "missing: row 4 is followed by row 6"),
+        (
+            "DELETE FROM ledger WHERE seq > 8",
+            9,
+            "the ledger ends at row 8, row 11 was once durable",
+        ),
+    ],
+)
+async def test_a_damaged_row_is_found_and_the_daemon_does_not_start_on_it(
+    path, statement, seq, reason
+):
+    await write(path, 10)
+    bend(path, statement)
+    broken = verify(path)
+    assert isinstance(broken, Broken)
+    assert broken.seq == seq
+    assert reason in broken.reason
+    with pytest.raises(LedgerRefusedError, match="is damaged"):
+        Ledger.open(path, HEADER)
+
+
+async def test_a_rewritten_history_that_follows_from_itself_still_fails_the_high_water_mark(
+    path, tmp_path
+):
+    await write(path, 10)
+    other = tmp_path / "other.db"
+    await write(other, 10)
+    os.replace(other, path)
+    assert verify(path) == Broken(seq=11, reason="is not the row that the high-water mark knows")
+
+
+async def test_a_copy_without_its_write_ahead_log_is_not_taken_for_an_empty_ledger(path):
+    await write(path, 10)
+    path.unlink()
+    with pytest.raises(LedgerRefusedError, match="ends at row 0, row 11 was once durable"):
+        Ledger.open(path, HEADER)
+
+
+async def test_rows_can_neither_be_changed_nor_deleted_by_a_stray_statement(path):
+    await write(path, 2)
+    connection = sqlite3.connect(path)
+    for statement in ("UPDATE ledger SET body = ''", "DELETE FROM ledger"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute(statement)
+    connection.close()
+
+
+async def test_the_ledger_and_all_that_lies_beside_it_is_for_its_owner_only(path):
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert set(modes) >= {"journal.db", "journal.db-wal", "journal.db.lock", "journal.db.high"}
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_write_that_fails_fails_all_that_wait_and_everything_after(path):
+    ledger = Ledger.open(path, HEADER)
+    await ledger.append([row(1)])
+    ledger._connection.execute(
+        "PRAGMA query_only = ON"
+    )  # what a disk that went read-only looks like
+    results = await asyncio.gather(
+        ledger.append([row(2)]), ledger.append([row(3)]), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [JournalFailedError, JournalFailedError]
+    ledger._connection.execute("PRAGMA query_only = OFF")
+    with pytest.raises(JournalFailedError, match="cannot write"):
+        await ledger.append([row(4)])
+    ledger.close()
+    assert [entry.kind for entry in entries(path)] == ["run", "step"]
+
+
+async def test_a_closed_ledger_takes_nothing(path):
+    ledger = Ledger.open(path, HEADER)
+    ledger.close()
+    ledger.close()
+    with pytest.raises(JournalFailedError, match="closed"):
+        await ledger.append([row(1)])
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from bot.runtime.journal import Ledger, Row, RunHeader
+async def main():
+    header = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
+    ledger = Ledger.open(Path(sys.argv[1]), header)
+    while True:
+        rows = [Row(kind="step", at_ms=0, body="x" * 300), Row(kind="facts", at_ms=0, body="y")]
+        await ledger.append(rows)
+        print(ledger.head.seq, flush=True)
+asyncio.run(main())
+"""
+
+
+def test_ten_kills_in_mid_write_lose_no_acknowledged_row(path):
+    chance = random.Random(7)
+    acknowledged = 0
+    for _ in range(10):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.08))
+        os.kill(writer.pid, signal.SIGKILL)
+        said = (first + writer.stdout.read()).split("\n")
+        writer.stdout.close()
+        writer.wait()
+        acknowledged = int(said[-2])  # the last whole line
+        whole = verify(path)
+        assert isinstance(whole, Verified)
+        assert whole.rows >= acknowledged
+    assert counts(path)["run"] == 10
+    assert acknowledged > 100
