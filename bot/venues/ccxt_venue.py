@@ -1,0 +1,164 @@
+"""What every venue behind ccxt.pro shares: two instances, their markets, and links that are kept up.
+
+Market data and trading are two ccxt instances, so that an order never queues behind a quote in one limiter. They share
+one set of markets. ccxt retries nothing (`maxRetriesOnFailure` stays 0, for it would repeat orders too), and its own
+sockets are used through `bot.venues.ccxt_socket`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ccxt.base.errors import BaseError, NetworkError
+
+from bot.core import units
+from bot.core.events import Fact, Link, LinkDown, LinkUp
+from bot.venues.ccxt_socket import (
+    AnswerLostError,
+    DialError,
+    NotSentError,
+    RpcError,
+    SocketLimits,
+    Tap,
+)
+from bot.venues.pacing import Backoff, Sleep
+from bot.venues.port import VenueRefusedError, VenueUnreachableError
+
+SETTLED_NS = (
+    units.NS_PER_SECOND
+)  # a connection that lived this long forgives the failures before it
+
+
+class LinkError(Exception):
+    """A connection was opened, but cannot be used."""
+
+
+LINK_ERRORS = (DialError, LinkError, NotSentError, AnswerLostError, RpcError, VenueRefusedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """The clocks that a venue is handed.
+
+    `epoch_ms` is the host's time, for signatures; `monotonic_ns` the wire clock, for arrivals and waits; `market_ms`
+    the venue's time as the daemon knows it, for the moment of a question.
+    """
+
+    epoch_ms: Callable[[], int]
+    monotonic_ns: Callable[[], int]
+    market_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The two tapped ccxt.pro instances of one venue."""
+
+    market: Tap
+    trading: Tap
+
+    async def load(self, *, again: bool) -> list[dict[str, Any]]:
+        """Load the venue's markets into both instances.
+
+        Args:
+            again: ask the venue even if markets were loaded before.
+
+        Returns:
+            The venue's own rows, one a market.
+
+        Raises:
+            VenueUnreachableError: nobody answers, or somebody who is not the venue.
+        """
+        place = self.market.urls["api"]["rest"]
+        try:
+            markets = await self.market.load_markets(again)
+        except NetworkError as error:
+            raise VenueUnreachableError(f"nobody answers at {place}: {brief(error)}") from error
+        except BaseError as error:
+            raise VenueUnreachableError(
+                f"{place} does not list its instruments: {brief(error)}"
+            ) from error
+        self.trading.set_markets_from_exchange(self.market)
+        return [market["info"] for market in markets.values()]
+
+    async def close(self) -> None:
+        """Close both instances' sessions and sockets."""
+        await asyncio.gather(self.market.close(), self.trading.close())
+
+
+def pair(exchange_class: Callable[[dict[str, Any]], Tap], config: dict[str, Any]) -> Pair:
+    """Build the two instances from one configuration; each gets a limiter of its own."""
+    common = {"enableRateLimit": True, **config}
+    return Pair(market=exchange_class(dict(common)), trading=exchange_class(dict(common)))
+
+
+def client_options(limits: SocketLimits) -> dict[str, Any]:
+    """Return the ccxt options that bound the dialling of a socket."""
+    return {"ws": {"connectionTimeout": int(limits.dial_timeout_s * units.MS_PER_SECOND)}}
+
+
+async def ask_rest(exchange: Tap, method: str, params: dict[str, Any]) -> Any:
+    """Ask one question over HTTP, for when the socket is down. For reads only: aiohttp repeats a GET by itself.
+
+    Args:
+        exchange: the instance whose limiter and key are used.
+        method: as on the socket, `scope/name`.
+        params: strings, numbers and booleans.
+
+    Raises:
+        AnswerLostError: no usable answer, whatever the reason.
+    """
+    scope, name = method.split("/", 1)
+    try:
+        answer = await exchange.request(name, [scope], "GET", params)
+    except BaseError as error:
+        raise AnswerLostError(f"{method} over HTTP: {brief(error)}") from error
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise AnswerLostError(f"{method} over HTTP: no result")
+    return answer["result"]
+
+
+async def keep_link(
+    *,
+    link: Link,
+    connect: Callable[[], Awaitable[None]],
+    live: Callable[[], Awaitable[str]],
+    post: Callable[[Fact], None],
+    backoff: Backoff,
+    sleep: Sleep,
+    monotonic_ns: Callable[[], int],
+) -> None:
+    """Keep one link up until cancelled: connect, say so, live, say why it ended, wait, and again.
+
+    Args:
+        link: which one.
+        connect: opens, logs in and subscribes; raises one of `LINK_ERRORS` if it cannot.
+        live: returns why the connection has to be given up.
+        post: takes `LinkUp` and `LinkDown`; a failure that repeats itself is told once.
+        backoff: how long to wait between attempts.
+        sleep: waits on the wire clock.
+        monotonic_ns: the wire clock.
+    """
+    told = ""
+    while True:
+        try:
+            await connect()
+        except LINK_ERRORS as error:
+            reason = brief(error)
+        else:
+            post(LinkUp(link=link))
+            told = ""
+            since_ns = monotonic_ns()
+            reason = await live()
+            if monotonic_ns() - since_ns >= SETTLED_NS:
+                backoff.reset()
+        if reason != told:
+            post(LinkDown(link=link, reason=reason))
+            told = reason
+        await sleep(backoff.next_s())
+
+
+def brief(error: BaseException) -> str:
+    """Return an error as one short line."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= 300 else line[:297] + "..."

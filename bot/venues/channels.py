@@ -1,0 +1,97 @@
+"""Which quote channels are wanted, which are subscribed, and which have fallen silent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Silence(Enum):
+    """How far a silent channel has been chased."""
+
+    HEARD = 0
+    RESUBSCRIBED = 1
+    RECYCLED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalls:
+    """Channels that stayed silent too long, by what has to be done about them.
+
+    `resubscribe` fell silent, `recycle` stayed silent after that, and `dead` even on a new connection: those are
+    only reported, so that one dead contract cannot take the line down for ever.
+    """
+
+    resubscribe: tuple[str, ...]
+    recycle: tuple[str, ...]
+    dead: tuple[str, ...]
+
+
+class Channels:
+    """The book-keeping of one socket's channels. Times are on the wire clock."""
+
+    def __init__(self) -> None:
+        self.wanted: frozenset[str] = frozenset()
+        self._since_ns: dict[str, int] = {}  # subscribed channels: last push, else subscription
+        self._silent: set[str] = set()  # subscribed, and never heard on this connection
+        self._refused: set[str] = set()
+        self._chased: dict[str, Silence] = {}
+
+    def missing(self) -> list[str]:
+        """Return the wanted channels that are not subscribed, sorted; without those that the venue refused."""
+        return sorted(self.wanted - self._since_ns.keys() - self._refused)
+
+    def surplus(self) -> list[str]:
+        """Return the subscribed channels that are not wanted, sorted."""
+        return sorted(self._since_ns.keys() - self.wanted)
+
+    def connected(self) -> None:
+        """Start over on a new connection: nothing is subscribed, nothing refused."""
+        self._since_ns.clear()
+        self._silent.clear()
+        self._refused.clear()
+
+    def added(self, channels: Iterable[str], now_ns: int) -> None:
+        """Take note of channels about to be subscribed; their silence counts from now."""
+        for channel in channels:
+            self._since_ns[channel] = now_ns
+            self._silent.add(channel)
+
+    def removed(self, channels: Iterable[str]) -> None:
+        """Take note of channels that ended."""
+        for channel in channels:
+            self._since_ns.pop(channel, None)
+            self._silent.discard(channel)
+            self._chased.pop(channel, None)
+
+    def refused(self, channel: str) -> None:
+        """Take note that the venue did not subscribe a channel; it is not asked again on this connection."""
+        self.removed((channel,))
+        self._refused.add(channel)
+
+    def heard(self, channel: str, now_ns: int) -> None:
+        """Take note of a push."""
+        if channel in self._since_ns:
+            self._since_ns[channel] = now_ns
+            self._silent.discard(channel)
+            if self._chased:
+                self._chased.pop(channel, None)
+
+    def is_silent(self, channel: str) -> bool:
+        """Return whether a subscribed channel has not spoken yet on this connection."""
+        return channel in self._silent
+
+    def stalled(self, now_ns: int, silence_max_ns: int) -> Stalls:
+        """Return the channels silent for longer than allowed; each is returned once per such span."""
+        found: dict[Silence, list[str]] = {step: [] for step in Silence}
+        for channel, since_ns in self._since_ns.items():
+            if now_ns - since_ns <= silence_max_ns:
+                continue
+            step = self._chased.get(channel, Silence.HEARD)
+            found[step].append(channel)
+            self._since_ns[channel] = now_ns
+            self._chased[channel] = Silence(min(step.value + 1, Silence.RECYCLED.value))
+        return Stalls(
+            resubscribe=tuple(found[Silence.HEARD]),
+            recycle=tuple(found[Silence.RESUBSCRIBED]),
+            dead=tuple(found[Silence.RECYCLED]),
+        )
