@@ -67,6 +67,7 @@ class Scope:
 
 
 ACCOUNT_READ: Final = Scope(area=Area.ACCOUNT, access=Access.READ)
+ACCOUNT_WRITE: Final = Scope(area=Area.ACCOUNT, access=Access.READ_WRITE)
 TRADE_READ: Final = Scope(area=Area.TRADE, access=Access.READ)
 TRADE_WRITE: Final = Scope(area=Area.TRADE, access=Access.READ_WRITE)
 
@@ -78,7 +79,7 @@ class ApiKey:
     client_id: str
     secret: str
     account: str
-    scope: str = "account:read trade:read_write"
+    scope: str = "account:read_write trade:read_write"
 
     def accesses(self) -> dict[Area, Access]:
         """The widest access in each area; an area that the scope does not name has none."""

@@ -22,7 +22,7 @@ class WireClocks:
 class MarketClock:
     """The venue's time: `speed` market milliseconds a wire millisecond, from `start_ms` on.
 
-    It begins to run when it is made. It never runs backwards, and jumps ahead only through
+    It stands at `start_ms` until `start`. It never runs backwards, and jumps ahead only through
     `skip`, when a recorded market jumps over a hole in its data.
     """
 
@@ -30,17 +30,23 @@ class MarketClock:
     speed: float
     monotonic_ns: Callable[[], int]
     skipped_ms: int = 0
-    _origin_ns: int = field(init=False)
+    _origin_ns: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.speed < float("inf"):
             raise ValueError(
                 f"speed must be a positive number of market seconds a second, got {self.speed}"
             )
+
+    def start(self) -> None:
+        """Begin to run."""
+        assert self._origin_ns is None, "the market clock is started once"
         self._origin_ns = self.monotonic_ns()
 
     def market_ms(self) -> int:
         """Market time now, epoch milliseconds."""
+        if self._origin_ns is None:
+            return self.start_ms
         passed_ns = self.monotonic_ns() - self._origin_ns
         return self.start_ms + self.skipped_ms + int(passed_ns * self.speed) // NS_PER_MS
 

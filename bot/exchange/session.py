@@ -24,7 +24,7 @@ class Heartbeat:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Session:
-    """One connection. `orders` are those it placed and that may still be open.
+    """One connection. `orders` are those it placed that may still be open, with their account.
 
     With `cancels_on_disconnect` they are cancelled when it breaks, but not when the client said
     goodbye with `private/logout`.
@@ -34,13 +34,22 @@ class Session:
     send: Callable[[str], None]
     close: Callable[[str], None]
     heard_ns: int
+    alive_ns: int
     grant: Grant | None = None
     channels: set[str] = field(default_factory=set)
-    orders: set[str] = field(default_factory=set)
+    orders: dict[str, str] = field(default_factory=dict)
     cancels_on_disconnect: bool = False
     said_goodbye: bool = False
     heartbeat: Heartbeat | None = None
 
     def silent_ms(self, now_ns: int) -> float:
-        """For how long the client has sent nothing."""
+        """For how long the client has sent no request."""
         return (now_ns - self.heard_ns) / NS_PER_MS
+
+    def idle_ms(self, now_ns: int) -> float:
+        """For how long the client has sent nothing at all, not even a ping of the socket."""
+        return (now_ns - self.alive_ns) / NS_PER_MS
+
+    def hear(self, now_ns: int) -> None:
+        """The client sent a request."""
+        self.heard_ns = self.alive_ns = now_ns

@@ -1,0 +1,109 @@
+"""One WebSocket: frames in, answers and channel messages out, through a queue with a limit."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import WSMsgType, web
+
+from bot.exchange.dispatch import Caller, answer, refusal
+from bot.exchange.floor import TradingFloor
+from bot.exchange.protocol import RpcError, Transport, parse_body
+from bot.exchange.session import Session
+
+CLOSE_SECONDS_MAX: Final = 1.0
+
+
+class Connection:
+    """A client's socket and its session. It lives as long as `serve` runs."""
+
+    def __init__(self, *, floor: TradingFloor, number: int, request: web.Request) -> None:
+        now_ns = floor.wire.monotonic_ns()
+        self._floor = floor
+        self._request = request
+        # Ping frames are answered here, not by the library, because they count as life.
+        self._socket = web.WebSocketResponse(
+            max_msg_size=floor.policy.frame_bytes_max,
+            autoping=False,
+            compress=False,
+            timeout=CLOSE_SECONDS_MAX,
+        )
+        self._outgoing: asyncio.Queue[str | None] = asyncio.Queue(floor.policy.queue_frames_max)
+        self._is_closing = False
+        self.session = Session(
+            number=number, send=self._send, close=self._close, heard_ns=now_ns, alive_ns=now_ns
+        )
+
+    async def serve(self) -> web.WebSocketResponse:
+        """Answer until the client, or the exchange, ends the connection."""
+        await self._socket.prepare(self._request)
+        writer = asyncio.create_task(self._write(), name=f"socket-{self.session.number}-writer")
+        try:
+            await self._read()
+        finally:
+            self._is_closing = True
+            writer.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError):
+                await writer
+            self._floor.disconnect(self.session)
+        return self._socket
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            match message.type:
+                case WSMsgType.TEXT | WSMsgType.BINARY:
+                    self.session.hear(self._floor.wire.monotonic_ns())
+                    self._answer(message.data)
+                case WSMsgType.PING:
+                    self.session.alive_ns = self._floor.wire.monotonic_ns()
+                    with suppress(ConnectionError):  # it is gone: the next read will say so
+                        await self._socket.pong(message.data)
+                case _:
+                    self.session.alive_ns = self._floor.wire.monotonic_ns()
+
+    def _answer(self, data: str | bytes) -> None:
+        caller = Caller(transport=Transport.WS, session=self.session)
+        try:
+            request = parse_body(data)
+        except RpcError as error:
+            self._send(refusal(self._floor, error).text)
+            return
+        said_goodbye = self.session.said_goodbye
+        reply = answer(self._floor, request, caller)
+        if self.session.said_goodbye == said_goodbye:  # the venue does not answer a goodbye
+            self._send(reply.text)
+        self._floor.publish()
+
+    async def _write(self) -> None:
+        while (text := await self._outgoing.get()) is not None:
+            try:
+                await self._socket.send_str(text)
+            except ConnectionError:
+                return  # it is gone: the reader finds out and cleans up
+        await self._socket.close()
+
+    def _send(self, text: str) -> None:
+        if self._is_closing:
+            return
+        try:
+            self._outgoing.put_nowait(text)
+        except asyncio.QueueFull:
+            self._abort()
+
+    def _close(self, reason: str) -> None:
+        """Close after what is queued has gone out; at once if the client does not read."""
+        if self._is_closing:
+            return
+        self._floor.announce(f"connection {self.session.number} is closed: {reason}")
+        self._is_closing = True
+        try:
+            self._outgoing.put_nowait(None)
+        except asyncio.QueueFull:
+            self._abort()
+
+    def _abort(self) -> None:
+        """Cut the line: the client reads too slowly, and nobody may wait for it."""
+        self._is_closing = True
+        transport = self._request.transport
+        if transport is not None:
+            transport.abort()

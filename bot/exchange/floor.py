@@ -1,0 +1,155 @@
+"""The trading floor: the engine, its clock, its channels and its doors, in one place.
+
+Everything here is synchronous and single-threaded. Market time passes when `advance` is called;
+what happens is told to the channels by `publish`, after the request that caused it was answered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from bot.exchange.auth import DEMO_KEY, ApiKey, AuthPolicy, Gatekeeper, Now
+from bot.exchange.clock import NS_PER_MS, MarketClock, WireClocks
+from bot.exchange.commands import Answer, CancelAll, Event, Refused, TradingEngine
+from bot.exchange.hub import CadencePolicy, ChannelHub
+from bot.exchange.market import Skipped
+from bot.exchange.protocol import RpcError
+from bot.exchange.reports import CancelReason, OrderState
+from bot.exchange.session import Session
+from bot.exchange.sim_ledger import RequestLedger
+
+T = TypeVar("T")
+
+SESSION_ORDERS_PRUNED_AT: Final = 500
+MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPolicy:
+    """Limits and cadences of the server, wire time throughout."""
+
+    keys: tuple[ApiKey, ...] = (DEMO_KEY,)
+    auth: AuthPolicy = field(default_factory=AuthPolicy)
+    cadence: CadencePolicy = field(default_factory=CadencePolicy)
+    pump_interval_ms: float = 20.0
+    heartbeat_min_s: float = 10.0
+    idle_max_s: float = 600.0
+    frame_bytes_max: int = 32_768
+    queue_frames_max: int = 20_000
+    is_testnet: bool = True
+
+
+def checked(answer: T | Refused) -> T:
+    """The answer, where the engine gave one; its refusal as the venue's error."""
+    if isinstance(answer, Refused):
+        raise RpcError(
+            answer.code,
+            answer.message,
+            {name: _plain(value) for name, value in answer.data.items()},
+        )
+    return answer
+
+
+@dataclass(slots=True, kw_only=True)
+class TradingFloor:
+    """What the methods work on. `ledger` is there only in a simulation that shows its books."""
+
+    engine: TradingEngine
+    market_clock: MarketClock
+    wire: WireClocks
+    gatekeeper: Gatekeeper
+    hub: ChannelHub
+    policy: ServerPolicy
+    announce: Callable[[str], None]
+    ledger: RequestLedger | None = None
+    accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
+    skips: int = 0
+    _pending: list[Event] = field(default_factory=list)
+
+    def now(self) -> Now:
+        """The wire's readings at this moment."""
+        return Now(epoch_ms=self.wire.epoch_ms(), monotonic_ns=self.wire.monotonic_ns())
+
+    def advance(self) -> None:
+        """Let market time pass up to now, over the holes in recorded data."""
+        while True:
+            events = self.engine.advance(self.market_clock.market_ms())
+            self._pending += events
+            skips = [event for event in events if isinstance(event, Skipped)]
+            if not skips:
+                return
+            for skip in skips:
+                self._jump(skip)
+
+    def _jump(self, skip: Skipped) -> None:
+        self.market_clock.skip(skip.to_ms - skip.from_ms)
+        self.skips += 1
+        minutes = (skip.to_ms - skip.from_ms) / MINUTE_MS
+        self.announce(f"recorded data has a hole: market time jumps {minutes:.0f} minutes ahead")
+
+    def accept(self, answer: Answer[T] | Refused) -> T:
+        """The result of a command; its events wait for `publish`. RpcError if it was refused."""
+        answered = checked(answer)
+        self._pending += answered.events
+        return answered.result
+
+    def publish(self) -> None:
+        """Tell the channels what happened since they were told last."""
+        self.hub.open()
+        events, self._pending = self._pending, []
+        self.hub.publish(events, self.wire.monotonic_ns())
+
+    def remember_order(self, session: Session, order_id: str, account: str) -> None:
+        """Note an order that a connection placed, for cancel-on-disconnect."""
+        session.orders[order_id] = account
+        if len(session.orders) > SESSION_ORDERS_PRUNED_AT:
+            session.orders = {
+                known_id: owner
+                for known_id, owner in session.orders.items()
+                if self._is_open(known_id, owner)
+            }
+
+    def _is_open(self, order_id: str, account: str) -> bool:
+        order = self.engine.order(account, order_id)
+        return order is not None and order.order_state is OrderState.OPEN
+
+    def disconnect(self, session: Session) -> None:
+        """A connection is gone: forget it, and cancel its orders if it asked for that."""
+        self.hub.drop(session)
+        if session.grant is not None and session.grant.connection is not None:
+            self.gatekeeper.revoke(session.grant)
+        if session.cancels_on_disconnect and not session.said_goodbye:
+            for account in set(session.orders.values()):
+                own = frozenset(key for key, owner in session.orders.items() if owner == account)
+                command = CancelAll(
+                    account=account, order_ids=own, reason=CancelReason.CANCEL_ON_DISCONNECT
+                )
+                self.accept(self.engine.handle(command))
+        self.publish()
+
+    def watch(self, session: Session) -> None:
+        """Beat the session's heart, and close it when its client has been silent for too long."""
+        now_ns = self.wire.monotonic_ns()
+        silent_ms = session.silent_ms(now_ns)
+        if session.idle_ms(now_ns) > self.policy.idle_max_s * 1000:
+            session.close(f"nothing was heard for {self.policy.idle_max_s:.0f} s")
+            return
+        beat = session.heartbeat
+        if beat is None or now_ns - beat.beaten_ns < beat.interval_ns:
+            return
+        if silent_ms * NS_PER_MS >= 2 * beat.interval_ns:
+            session.close(f"the test request was not answered for {silent_ms / 1000:.1f} s")
+            return
+        beat.beaten_ns = now_ns
+        session.send(HEARTBEAT)
+        if silent_ms * NS_PER_MS >= beat.interval_ns:
+            session.send(TEST_REQUEST)
+
+
+HEARTBEAT: Final = '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
+TEST_REQUEST: Final = '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    """A refusal's datum as JSON: decimals and the like become text."""
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,53 @@
+"""What an account holds: positions and summaries."""
+
+from bot.exchange import summaries, views
+from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
+from bot.exchange.protocol import Json, RpcError
+
+
+def get_positions(call: Call) -> Json:
+    """Positions that are not flat, perhaps of one kind."""
+    kinds = call.kinds()
+    if not call.is_served(call.currency(required=False)):
+        return []
+    held = call.floor.engine.positions(call.account)
+    return [views.position(each) for each in held if each.kind in kinds]
+
+
+def get_position(call: Call) -> Json:
+    """The position in one instrument, flat or not."""
+    name = call.contract().name
+    view = call.floor.engine.position(call.account, name)
+    if view is None:
+        raise RpcError(INSTRUMENT_NOT_FOUND, "not_found")
+    return views.position(view)
+
+
+def get_account_summary(call: Call) -> Json:
+    """Money, margins and Greeks in one currency."""
+    currency = call.currency()
+    summary = _summary(call, currency or call.floor.engine.currency)
+    if call.params.flag("extended"):
+        summary.update(summaries.person(call.account, call.floor.market_clock.start_ms))
+    return summary
+
+
+def get_account_summaries(call: Call) -> Json:
+    """The same for every currency."""
+    content: dict[str, Json] = {
+        "id": summaries.USER_ID,
+        "summaries": [_summary(call, currency) for currency in summaries.CURRENCIES],
+    }
+    if call.params.flag("extended"):
+        content.update(summaries.person(call.account, call.floor.market_clock.start_ms))
+    return content
+
+
+def _summary(call: Call, currency: str) -> dict[str, Json]:
+    engine = call.floor.engine
+    if currency == engine.currency:
+        content = summaries.portfolio(engine.account(call.account))
+    else:
+        content = summaries.empty_portfolio(currency)
+    content["limits"] = summaries.limits()
+    return content

@@ -1,0 +1,134 @@
+"""Logins, subscriptions, heartbeats, cancel-on-disconnect."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from bot.exchange.channels import PortfolioChannel, UserChannel, needs_login, parse_channel
+from bot.exchange.clock import NS_PER_MS
+from bot.exchange.methods.call import Call
+from bot.exchange.protocol import RAW_NEEDS_LOGIN, Json, RpcError, invalid_param
+from bot.exchange.session import Heartbeat
+
+
+def auth(call: Call) -> Json:
+    """Log in by secret, signature or refresh token; over WebSocket the connection is logged in."""
+    session = call.session
+    connection = None if session is None else session.number
+    grant, reply = call.floor.gatekeeper.login(call.params, call.floor.now(), connection)
+    if session is not None:
+        if session.grant is not None and session.grant.account != grant.account:
+            call.floor.hub.drop_private(session)
+        session.grant = grant
+        if grant.account in call.floor.accounts_cancelling_on_disconnect:
+            session.cancels_on_disconnect = True
+    return reply
+
+
+def logout(call: Call) -> Json:
+    """Say goodbye: the connection closes, and its orders stay."""
+    session = call.socket()
+    session.said_goodbye = True
+    if session.grant is not None and call.params.flag("invalidate_token", default=True):
+        call.floor.gatekeeper.revoke(session.grant)
+    session.close("logged out")
+    return "ok"
+
+
+def set_heartbeat(call: Call) -> Json:
+    """Ask for heartbeats and test requests every `interval` seconds."""
+    interval_s = call.params.decimal("interval")
+    least_s = call.floor.policy.heartbeat_min_s
+    if interval_s < least_s:
+        raise invalid_param("interval", f"must be at least {least_s:g} seconds, got {interval_s}")
+    call.socket().heartbeat = Heartbeat(
+        interval_ns=int(interval_s * 1000) * NS_PER_MS, beaten_ns=call.floor.wire.monotonic_ns()
+    )
+    return "ok"
+
+
+def disable_heartbeat(call: Call) -> Json:
+    """No more heartbeats."""
+    call.socket().heartbeat = None
+    return "ok"
+
+
+def subscribe_public(call: Call) -> Json:
+    """Listen to market data; the answer names the channels that were subscribed."""
+    names = call.params.texts("channels")
+    return _subscribe(call, [name for name in names if not _is_private(name)])
+
+
+def subscribe_private(call: Call) -> Json:
+    """Listen to market data and to news of the account."""
+    session = call.socket()
+    if session.grant is None:
+        session.grant = call.grant  # the caller brought its token along instead of logging in
+    return _subscribe(call, call.params.texts("channels"))
+
+
+def _is_private(name: str) -> bool:
+    return isinstance(parse_channel(name), UserChannel | PortfolioChannel)
+
+
+def _subscribe(call: Call, names: Iterable[str]) -> Json:
+    session, now_ns = call.socket(), call.floor.wire.monotonic_ns()
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        channel = parse_channel(name)
+        if channel is not None and needs_login(channel) and call.grant is None:
+            raise RpcError(RAW_NEEDS_LOGIN, "raw_subscriptions_not_available_for_unauthorized")
+    return [name for name in wanted if call.floor.hub.subscribe(session, name, now_ns)]
+
+
+def unsubscribe(call: Call) -> Json:
+    """Stop listening; the answer names the channels that were listened to."""
+    session = call.socket()
+    names = call.params.texts("channels")
+    return [name for name in names if call.floor.hub.unsubscribe(session, name)]
+
+
+def unsubscribe_all(call: Call) -> Json:
+    """Stop listening to everything."""
+    call.floor.hub.drop(call.socket())
+    return "ok"
+
+
+class DisconnectScope(StrEnum):
+    """How far cancel-on-disconnect reaches: this connection, or every one opened from now on."""
+
+    CONNECTION = "connection"
+    ACCOUNT = "account"
+
+
+def enable_cancel_on_disconnect(call: Call) -> Json:
+    """Have a connection's orders cancelled when it breaks."""
+    match _scope(call):
+        case DisconnectScope.CONNECTION:
+            call.socket().cancels_on_disconnect = True
+        case DisconnectScope.ACCOUNT:
+            call.floor.accounts_cancelling_on_disconnect.add(call.account)
+    return "ok"
+
+
+def disable_cancel_on_disconnect(call: Call) -> Json:
+    """Leave a connection's orders alone when it breaks."""
+    match _scope(call):
+        case DisconnectScope.CONNECTION:
+            call.socket().cancels_on_disconnect = False
+        case DisconnectScope.ACCOUNT:
+            call.floor.accounts_cancelling_on_disconnect.discard(call.account)
+    return "ok"
+
+
+def get_cancel_on_disconnect(call: Call) -> Json:
+    """Whether a broken connection's orders are cancelled."""
+    scope = _scope(call)
+    enabled = {
+        DisconnectScope.CONNECTION: call.socket().cancels_on_disconnect,
+        DisconnectScope.ACCOUNT: call.account in call.floor.accounts_cancelling_on_disconnect,
+    }
+    return {"scope": scope.value, "enabled": enabled[scope]}
+
+
+def _scope(call: Call) -> DisconnectScope:
+    return call.params.choice("scope", DisconnectScope, DisconnectScope.CONNECTION)

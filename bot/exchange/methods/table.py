@@ -1,0 +1,92 @@
+"""Every method that the exchange serves; what is not here is answered "Method not found"."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bot.exchange.auth import ACCOUNT_READ, ACCOUNT_WRITE, TRADE_READ, TRADE_WRITE, Scope
+from bot.exchange.methods import accounts, market_data, sessions, trading
+from bot.exchange.methods.call import Call, Method
+from bot.exchange.protocol import Json
+
+Run = Callable[[Call], Json]
+
+
+def _public(run: Run) -> Method:
+    return Method(run=run)
+
+
+def _socket(run: Run) -> Method:
+    return Method(run=run, websocket_only=True)
+
+
+def _reading(run: Run, scope: Scope = TRADE_READ) -> Method:
+    return Method(run=run, login=True, scope=scope)
+
+
+def _trading(run: Run) -> Method:
+    return Method(run=run, login=True, scope=TRADE_WRITE, counts=True)
+
+
+def _private_socket(run: Run, scope: Scope | None = None) -> Method:
+    return Method(run=run, login=True, scope=scope, websocket_only=True)
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "public/get_time": _public(market_data.get_time),
+    "public/test": _public(market_data.test),
+    "public/hello": _public(market_data.hello),
+    "public/status": _public(market_data.status),
+    "public/get_currencies": _public(market_data.get_currencies),
+    "public/get_instruments": _public(market_data.get_instruments),
+    "public/get_instrument": _public(market_data.get_instrument),
+    "public/ticker": _public(market_data.ticker),
+    "public/get_order_book": _public(market_data.get_order_book),
+    "public/get_book_summary_by_currency": _public(market_data.get_book_summary_by_currency),
+    "public/get_index_price": _public(market_data.get_index_price),
+    "public/auth": _public(sessions.auth),
+    "public/set_heartbeat": _socket(sessions.set_heartbeat),
+    "public/disable_heartbeat": _socket(sessions.disable_heartbeat),
+    "public/subscribe": _socket(sessions.subscribe_public),
+    "public/unsubscribe": _socket(sessions.unsubscribe),
+    "public/unsubscribe_all": _socket(sessions.unsubscribe_all),
+    "private/subscribe": _private_socket(sessions.subscribe_private),
+    "private/unsubscribe": _private_socket(sessions.unsubscribe),
+    "private/unsubscribe_all": _private_socket(sessions.unsubscribe_all),
+    "private/logout": _private_socket(sessions.logout),
+    "private/enable_cancel_on_disconnect": _private_socket(
+        sessions.enable_cancel_on_disconnect, ACCOUNT_WRITE
+    ),
+    "private/disable_cancel_on_disconnect": _private_socket(
+        sessions.disable_cancel_on_disconnect, ACCOUNT_WRITE
+    ),
+    "private/get_cancel_on_disconnect": _private_socket(
+        sessions.get_cancel_on_disconnect, ACCOUNT_READ
+    ),
+    "private/buy": _trading(trading.buy),
+    "private/sell": _trading(trading.sell),
+    "private/cancel": _trading(trading.cancel),
+    "private/cancel_all": _trading(trading.cancel_all),
+    "private/cancel_all_by_instrument": _trading(trading.cancel_all_by_instrument),
+    "private/cancel_all_by_currency": _trading(trading.cancel_all_by_currency),
+    "private/cancel_by_label": _trading(trading.cancel_by_label),
+    "private/get_order_state": _reading(trading.get_order_state),
+    "private/get_order_state_by_label": _reading(trading.get_order_state_by_label),
+    "private/get_open_orders": _reading(trading.get_open_orders),
+    "private/get_open_orders_by_currency": _reading(trading.get_open_orders_by_currency),
+    "private/get_open_orders_by_instrument": _reading(trading.get_open_orders_by_instrument),
+    "private/get_open_orders_by_label": _reading(trading.get_open_orders_by_label),
+    "private/get_user_trades_by_currency": _reading(trading.get_user_trades_by_currency),
+    "private/get_user_trades_by_currency_and_time": _reading(
+        trading.get_user_trades_by_currency_and_time
+    ),
+    "private/get_user_trades_by_instrument": _reading(trading.get_user_trades_by_instrument),
+    "private/get_user_trades_by_instrument_and_time": _reading(
+        trading.get_user_trades_by_instrument_and_time
+    ),
+    "private/get_user_trades_by_order": _reading(trading.get_user_trades_by_order),
+    "private/get_positions": _reading(accounts.get_positions),
+    "private/get_position": _reading(accounts.get_position),
+    "private/get_margins": _reading(market_data.get_margins),
+    "private/get_account_summary": _reading(accounts.get_account_summary, ACCOUNT_READ),
+    "private/get_account_summaries": _reading(accounts.get_account_summaries, ACCOUNT_READ),
+}

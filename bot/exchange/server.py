@@ -1,0 +1,300 @@
+"""The embedded exchange on the wire: Deribit's API v2 over HTTP and WebSocket on 127.0.0.1."""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from bot.exchange.auth import Gatekeeper, SignedRequest
+from bot.exchange.clock import MarketClock, WireClocks
+from bot.exchange.commands import TradingEngine
+from bot.exchange.connection import Connection
+from bot.exchange.contracts import parse_name
+from bot.exchange.demo_book import comfortable_equity, demo_book
+from bot.exchange.dispatch import Caller, Reply, answer, refusal
+from bot.exchange.engine import Engine
+from bot.exchange.floor import ServerPolicy, TradingFloor
+from bot.exchange.hub import ChannelHub
+from bot.exchange.market import Market, MarketFrame
+from bot.exchange.protocol import RpcError, RpcRequest, Transport, parse_body
+from bot.exchange.recorded import RecordedMarket
+from bot.exchange.rules import OpeningAccount, Rules
+from bot.exchange.sim import SimRoutes
+from bot.exchange.sim_ledger import RequestLedger
+from bot.exchange.synthetic import SyntheticMarket
+
+HOST: Final = "127.0.0.1"
+SHUTDOWN_SECONDS_MAX: Final = 1.0
+BOOK_DEMO: Final = "demo"
+BOOK_NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeOptions:
+    """What `deltaband exchange` is asked for.
+
+    `port` 0 takes any free one. `market` None is the synthetic market of `seed`, else a chain file.
+    `from_ms` is market time (None: where the market begins). `book` is `demo`, `none` or the path
+    of a YAML map of instrument to signed size. `equity_coin` None is comfortable for the book.
+    """
+
+    port: int = 0
+    seed: int = 7
+    market: Path | None = None
+    from_ms: int | None = None
+    speed: float = 1.0
+    book: str = BOOK_DEMO
+    equity_coin: float | None = None
+    sim: bool = False
+
+
+def _silent(_message: str) -> None:
+    """Tell nobody."""
+
+
+def build(
+    options: ExchangeOptions,
+    clocks: WireClocks,
+    *,
+    policy: ServerPolicy | None = None,
+    rules: Rules | None = None,
+    announce: Callable[[str], None] = _silent,
+) -> "ExchangeServer":
+    """Wire market, engine and server together.
+
+    Raises:
+        ValueError: in one sentence, for a market, a book, a speed or an equity that cannot be.
+        OSError: for a file that cannot be read.
+    """
+    policy = ServerPolicy() if policy is None else policy
+    rules = Rules() if rules is None else rules
+    market = _market(options)
+    book = read_book(options.book, market.frame)
+    equity_coin = options.equity_coin
+    if equity_coin is None:
+        equity_coin = comfortable_equity(market.frame, book, rules)
+    if not 0.0 < equity_coin < math.inf:
+        raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
+    held = {name: float(size) for name, size in book.items()}
+    names = list(dict.fromkeys(key.account for key in policy.keys))
+    engine = Engine(
+        market=market,
+        rules=rules,
+        accounts=[
+            OpeningAccount(
+                name=name, equity_coin=equity_coin, positions=held if name == names[0] else {}
+            )
+            for name in names
+        ],
+    )
+    return ExchangeServer(
+        engine=engine,
+        market_clock=MarketClock(
+            start_ms=engine.now_ms, speed=options.speed, monotonic_ns=clocks.monotonic_ns
+        ),
+        clocks=clocks,
+        port=options.port,
+        policy=policy,
+        sim_account=names[0] if options.sim else None,
+        announce=announce,
+    )
+
+
+def _market(options: ExchangeOptions) -> Market:
+    if options.market is not None:
+        return RecordedMarket.load(options.market, options.from_ms)
+    if options.from_ms is not None:
+        return SyntheticMarket(options.seed, options.from_ms)
+    return SyntheticMarket(options.seed)
+
+
+def read_book(book: str, frame: MarketFrame) -> Mapping[str, Decimal]:
+    """Signed native sizes by instrument: the demo book, none, or those of a YAML file.
+
+    Raises:
+        ValueError: naming the file, the instrument and what was expected.
+    """
+    if book == BOOK_DEMO:
+        return demo_book(frame)
+    if book == BOOK_NONE:
+        return {}
+    path = Path(book)
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(  # noqa: TRY004 - of the file, not of the caller
+            f"{path}: a map of instrument to signed size is expected"
+        )
+    listed = {contract.name for contract in frame.contracts}
+    sizes: dict[str, Decimal] = {}
+    for name, value in content.items():
+        try:
+            sizes[str(name)] = _book_size(str(name), value, listed)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    return sizes
+
+
+def _book_size(name: str, value: object, listed: set[str]) -> Decimal:
+    contract = parse_name(name)
+    if contract.strike is not None and name not in listed:
+        raise ValueError(f"{name} is not listed in this market")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name}: a signed number is expected, got {value!r}")
+    size = Decimal(str(value))
+    if size % contract.lot != 0:
+        raise ValueError(f"{name}: the size must be a multiple of {contract.lot}, got {value}")
+    return size
+
+
+class ExchangeServer:
+    """The exchange as a process sees it: `start`, `wait`, `stop`."""
+
+    def __init__(
+        self,
+        *,
+        engine: TradingEngine,
+        market_clock: MarketClock,
+        clocks: WireClocks,
+        port: int = 0,
+        policy: ServerPolicy | None = None,
+        sim_account: str | None = None,
+        announce: Callable[[str], None] = _silent,
+    ) -> None:
+        policy = ServerPolicy() if policy is None else policy
+        self.floor = TradingFloor(
+            engine=engine,
+            market_clock=market_clock,
+            wire=clocks,
+            gatekeeper=Gatekeeper(keys=policy.keys, policy=policy.auth),
+            hub=ChannelHub(engine=engine, policy=policy.cadence),
+            policy=policy,
+            announce=announce,
+            ledger=None if sim_account is None else RequestLedger(),
+        )
+        self._port = port
+        self._sim_account = sim_account
+        self._connections: dict[int, Connection] = {}
+        self._opened = 0
+        self._runner: web.AppRunner | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the one asked for before `start`."""
+        return self._port
+
+    @property
+    def connections(self) -> int:
+        """How many WebSockets are open."""
+        return len(self._connections)
+
+    async def start(self) -> int:
+        """Listen, and let market time run. Answers the port.
+
+        Raises:
+            OSError: with a clear sentence, if the port is in use.
+        """
+        runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_SECONDS_MAX,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise OSError(
+                error.errno, f"cannot listen on {HOST}:{self._port}: is the port in use already?"
+            ) from error
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        self.floor.market_clock.start()
+        self._pump = asyncio.create_task(self._run_pump(), name="exchange-pump")
+        return self._port
+
+    async def wait(self) -> None:
+        """Until `stop`; raises what broke the exchange, if something did."""
+        assert self._pump is not None, "start comes first"
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(self._pump)
+
+    async def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._pump is not None:
+            self._pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._pump
+        for connection in list(self._connections.values()):
+            connection.session.close("the exchange stops")
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _run_pump(self) -> None:
+        interval_s = self.floor.policy.pump_interval_ms / 1000
+        while True:
+            self.floor.advance()
+            self.floor.publish()
+            for connection in list(self._connections.values()):
+                self.floor.watch(connection.session)
+            await asyncio.sleep(interval_s)
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/ws/api/v2", self._websocket)
+        app.router.add_get("/api/v2/{method:.+}", self._get)
+        app.router.add_post("/api/v2", self._post)
+        app.router.add_post("/api/v2/{method:.*}", self._post)
+        if self._sim_account is not None:
+            SimRoutes(floor=self.floor, account=self._sim_account).add_to(app)
+        return app
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        self._opened += 1
+        number = self._opened
+        connection = Connection(floor=self.floor, number=number, request=request)
+        self._connections[number] = connection
+        try:
+            return await connection.serve()
+        finally:
+            del self._connections[number]
+
+    async def _get(self, request: web.Request) -> web.Response:
+        call = RpcRequest(id=None, method=request.match_info["method"], params=dict(request.query))
+        return self._answered(call, request, body="")
+
+    async def _post(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        try:
+            call = parse_body(body)
+        except RpcError as error:
+            return _response(refusal(self.floor, error))
+        return self._answered(call, request, body)
+
+    def _answered(self, call: RpcRequest, request: web.Request, body: str) -> web.Response:
+        caller = Caller(
+            transport=Transport.HTTP,
+            authorization=request.headers.get("Authorization"),
+            signed=SignedRequest(method=request.method, path=request.raw_path, body=body),
+        )
+        reply = answer(self.floor, call, caller)
+        self.floor.publish()
+        return _response(reply)
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(
+        text=reply.text, status=400 if reply.is_error else 200, content_type="application/json"
+    )
