@@ -9,9 +9,9 @@ from bot.core.state import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
-    """Profit since the ledger began, in coins; positions found or changed by others count from their mark then.
+    """Profit since the ledger began, in coins.
 
-    `fees` is negative when paid. Idle collateral is no part of it.
+    Positions found or changed by others count from their mark then.     `fees` is negative when paid. Idle collateral is no part of it.
     """
 
     options: float

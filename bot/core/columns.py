@@ -80,13 +80,10 @@ def table_of(
     return requoted(table, [quotes[name] for name in names if name in quotes])
 
 
-EMPTY_TABLE = table_of((), {})
-
-
 def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
-    """Put good quotes into the table:
+    """Put good quotes into the table.
 
-    one copy of each quoted column, however many quotes there are.
+    One copy of each quoted column, however many quotes there are.
     """
     rows = [
         (table.rows[quote.instrument], quote) for quote in quotes if quote.instrument in table.rows
@@ -104,3 +101,6 @@ def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
     for column in (forward, iv, mark, index, quoted):
         column.setflags(write=False)
     return replace(table, forward_usd=forward, iv=iv, mark=mark, index_usd=index, quoted_ns=quoted)
+
+
+EMPTY_TABLE = table_of((), {})

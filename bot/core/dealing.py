@@ -1,6 +1,6 @@
-"""From books outside their bands to orders:
+"""From books outside their bands to orders.
 
-net the intents of an instrument, ask safety and margin, commit.
+Net the intents of an instrument, ask safety and margin, commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class Answer:
 
 
 def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
-    """Value every book, let each speak, and turn the wishes of each hedge instrument into at most one order."""
+    """Value every book, let each speak, and make at most one order per hedge instrument."""
     exposures = {plan.book.name: exposure_of(state, plan.book, policy.quotes) for plan in plans}
     verdicts: dict[str, Decision] = {}
     wishes: dict[str, list[Wish]] = {}
@@ -170,7 +170,8 @@ def _sized(
             )
         case gate.Approved():
             if size != net:
-                why = f"{size} of {net}: one order is at most {policy.safety.order_max_usd * share:.0f} USD"
+                most = policy.safety.order_max_usd * share
+                why = f"{size} of {net}: one order is at most {most:.0f} USD"
                 return Answer(
                     verdict=Verdict.TRIMMED, code=Code.SAFETY, reason=why, size_native=size
                 )
@@ -203,7 +204,8 @@ def _commit(
     policy: OrderPolicy,
 ) -> tuple[State, SubmitOrder]:
     """Put the order into the state as REQUESTED and return the action that sends it."""
-    assert quote.bid is not None and quote.ask is not None, "safety lets no one-sided quote pass"
+    assert quote.bid is not None, "safety lets no one-sided quote pass"
+    assert quote.ask is not None, "safety lets no one-sided quote pass"
     counter = state.standing.order_counter + 1
     order_id = f"{policy.label_prefix}{state.standing.instance}{counter:07d}"
     cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wished)

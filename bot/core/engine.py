@@ -8,7 +8,7 @@ order that is to be sent is already in the returned state as REQUESTED.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.core import dealing, exposure, orders, reconcile, safety
@@ -36,9 +36,9 @@ class Policy:
     external_book: str
     orders: OrderPolicy
     rates: Rates
-    quotes: QuotePolicy = QuotePolicy()
-    gate: GatePolicy = GatePolicy()
-    safety: SafetyPolicy = SafetyPolicy()
+    quotes: QuotePolicy = field(default_factory=QuotePolicy)
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    safety: SafetyPolicy = field(default_factory=SafetyPolicy)
 
     @cached_property
     def apply(self) -> ApplyPolicy:
@@ -94,9 +94,9 @@ class Step:
 
 
 def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
-    """Start, or start again:
+    """Start, or start again.
 
-    every order that was not closed is unknown until the venue was asked.
+    Every order that was not closed is unknown until the venue was asked.
     """
     recovered = {
         order_id: orders.recovered(order, now_ms, now_ns)
@@ -142,7 +142,9 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
 
 
 def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
-    """Compare our delta with the venue's whenever the venue gave one."""
+    """Compare our delta with the venue's whenever it gave one and nothing is on its way."""
+    if reconcile.is_moving(state):
+        return state
     for fact in reversed(facts):
         if isinstance(fact, BalanceSeen) and fact.currency == policy.currency:
             own = exposure.account_delta_coin(state, policy.currency, policy.quotes)
@@ -180,7 +182,7 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
 
 
 def _cancels(state: State) -> tuple[Action, ...]:
-    """Cancel what rests while halted; asked again with every fold until the venue shows none open."""
+    """Cancel what rests while halted, with every fold, until the venue shows none open."""
     if state.mode is not Mode.HALT:
         return ()
     return tuple(

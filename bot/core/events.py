@@ -67,7 +67,7 @@ class InstrumentsSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteSeen:
-    """A ticker. Prices in the instrument's own price unit (coin for inverse options, USD otherwise).
+    """A ticker. Prices in the instrument's own unit (coin for inverse options, else USD).
 
     `index_usd` and `forward_usd` are in USD per coin; `iv` is the mark volatility as a decimal
     (0.55).
@@ -138,7 +138,7 @@ class OrderSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSeen:
-    """The venue told of an order, ours (by `order_id`, the label) or not (`order_id` empty or foreign)."""
+    """The venue told of an order: ours, by `order_id` (the label), or another's."""
 
     order_id: str
     venue_order_id: str
@@ -197,7 +197,7 @@ class FillSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrdersSeen:
-    """Every order of the account that rests at the venue, answering a question asked at `asked_ns`."""
+    """Every order of the account that rests at the venue, asked at `asked_ns`."""
 
     orders: tuple[OrderSeen, ...]
     asked_ns: int
@@ -205,7 +205,7 @@ class OpenOrdersSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRead:
-    """A whole read of the account (open orders, trades, positions, balances) arrived, in the facts before this one."""
+    """Open orders, trades, positions and balances were read; they are in the facts before this."""
 
     asked_ns: int
 

@@ -166,9 +166,8 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
         return Unpriced(reason=trouble)
     quote = state.quotes[book.hedge_instrument]
     mark, index = quote.mark, quote.index_usd
-    assert mark is not None and index is not None, (
-        "apply admits no quote without a mark and an index"
-    )
+    assert mark is not None, "apply admits no quote without a mark"
+    assert index is not None, "apply admits no quote without an index"
     balance = state.balances.get(state.instruments[book.hedge_instrument].currency)
     if balance is None:
         return Unpriced(reason="the account's equity is not known yet")
@@ -262,7 +261,7 @@ def _in_flight(state: State, book: BookPolicy, mark: float) -> tuple[float, floa
 
 
 def account_delta_coin(state: State, currency: str, policy: QuotePolicy) -> float | None:
-    """Return the whole account's net delta in coins, as the venue counts it; None without good quotes."""
+    """Return the account's net delta in coins, as the venue counts it; None without quotes."""
     table, total = state.table, 0.0
     rows = np.flatnonzero(table.expiry_ms > state.now_ms)
     if stale_leg(state, table, rows, policy) is not None:

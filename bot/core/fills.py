@@ -1,6 +1,6 @@
-"""What a change of position does to the standing:
+"""What a change of position does to the standing.
 
-who holds it, what it cost. One place for ours and others'.
+Who holds it, what it cost. One place for ours and others'.
 """
 
 from collections.abc import Iterator

@@ -95,14 +95,14 @@ class Projection:
 
 
 def usage(maintenance: float, balance: float) -> float:
-    """Return u, the share of the margin balance that maintenance margin takes; infinite without a balance."""
+    """Return u, the share of the margin balance that maintenance takes; infinite without one."""
     return maintenance / balance if balance > 0.0 else math.inf
 
 
 def project(
     state: State, hedge: Instrument, size_native: Decimal, rates: Rates, quotes: QuotePolicy
 ) -> Projection | Refused:
-    """Work out the account after `size_native` more of `hedge`; Refused if any leg has no price."""
+    """Work out the account after `size_native` more of `hedge`; Refused without prices."""
     balance = state.balances.get(hedge.currency)
     if balance is None:
         return Refused(reason="no margin projection: the account's balance is not known")

@@ -29,9 +29,9 @@ class Verdict(StrEnum):
 
 
 class Code(StrEnum):
-    """The kind of a reason:
+    """The kind of a reason.
 
-    what changes when the answer changes, though its numbers always move.
+    What changes when the answer changes, though its numbers always move.
     """
 
     INSIDE_BAND = "inside-band"
@@ -152,7 +152,8 @@ def _waits(
         return None
     since_ms = now_ms - last.at_ms
     if since_ms < policy.interval_min_ms:
-        reason = f"last hedge {since_ms / 1000:.1f} s ago, at least {policy.interval_min_ms / 1000:.1f} s apart"
+        apart_s = policy.interval_min_ms / 1000
+        reason = f"last hedge {since_ms / 1000:.1f} s ago, at least {apart_s:.1f} s apart"
         return Hold(code=Code.TOO_SOON, reason=reason)
     move = abs(exposure.index_usd / last.index_usd - 1.0)
     if move < policy.move_min:
@@ -166,9 +167,9 @@ def _waits(
 def limit_price(
     intent_native: Decimal, bid: float, ask: float, hedge: Instrument, cap_bps: float
 ) -> Decimal:
-    """Return the worst price of a hedge order:
+    """Return the worst price of a hedge order.
 
-    the far side of the quote, worse by the cap, on the tick.
+    The far side of the quote, worse by the cap, on the tick.
     """
     if intent_native > 0:
         return instruments.cap_price(hedge, ask * (1.0 + cap_bps * 1e-4), +1)

@@ -87,7 +87,7 @@ def size_coin(instrument: Instrument, size_native: Decimal, price_usd: float) ->
 
 
 def size_native(instrument: Instrument, coins: float, price_usd: float) -> Decimal:
-    """Return a size in coins as native size at `price_usd`, whole lots toward zero; 0 if below the minimum."""
+    """Return coins as native size at `price_usd`: whole lots toward zero, 0 below the minimum."""
     raw = coins * price_usd if instrument.is_usd_sized else coins
     lots = units.to_lots(raw, instrument.lot)
     return lots if abs(lots) >= instrument.size_min else units.ZERO

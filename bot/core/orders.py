@@ -243,9 +243,9 @@ def gave_up(order: Order, now_ms: int, now_ns: int, policy: OrderPolicy) -> Orde
 
 
 def recovered(order: Order, now_ms: int, now_ns: int) -> Order:
-    """Return an order as a new process must see it:
+    """Return an order as a new process must see it.
 
-    not closed means unknown, until the venue was asked.
+    Not closed means unknown, until the venue was asked.
     """
     fresh = replace(order, requested_ns=now_ns, asked_ns=None, unknown_since_ns=None)
     if order.status is OrderStatus.CLOSED:

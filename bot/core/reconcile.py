@@ -1,4 +1,4 @@
-"""Our positions against the venue's. On a difference that our own orders cannot explain the venue is right.
+"""Our positions against the venue's. Where our own orders explain no difference, it is right.
 
 A difference is borne while an order of ours is in flight on the instrument or a fill has just
 arrived; after that it is adopted as EXTERNAL. We never trade back to our own book.
@@ -98,6 +98,12 @@ def unsettled(state: State, name: str) -> str | None:
     return None
 
 
+def is_moving(state: State) -> bool:
+    """Whether a position is about to change, or differs from the venue's."""
+    in_flight = any(not order.is_quiet for order in state.standing.orders.values())
+    return in_flight or next(differing(state), None) is not None
+
+
 def minded(state: State, policy: OrderPolicy) -> State:
     """Let time pass over the orders: the silent become unknown, the hopeless unprovable."""
     known = dict(state.standing.orders)
@@ -110,9 +116,9 @@ def minded(state: State, policy: OrderPolicy) -> State:
 
 
 def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, ...]]:
-    """Ask the venue what is not certain:
+    """Ask the venue what is not certain.
 
-    orders, the account, the list of instruments; choose the quotes.
+    Orders, the account, the list of instruments; choose the quotes.
     """
     asked: list[Action] = []
     state = _ask_orders(state, policy.orders, asked)
@@ -128,9 +134,9 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
 
 
 def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
-    """Return the instruments whose quotes are needed:
+    """Return the instruments whose quotes are needed.
 
-    hedges, positions held and positions reported.
+    Hedges, positions held and positions reported.
     """
     held = state.standing.positions.keys()
     reported = {name for name, report in state.reported.items() if report.row.size_native}

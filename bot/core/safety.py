@@ -104,13 +104,15 @@ def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
         and len(recent) == policy.rejects_max
         and all(order.outcome is Outcome.REJECTED for order in recent)
     ):
-        reason = f"{policy.rejects_max} orders in a row were rejected, the last {told}: {recent[-1].reason}"
+        last = f"the last {told}: {recent[-1].reason}"
+        reason = f"{policy.rejects_max} orders in a row were rejected, {last}"
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
 
 
 def _gap(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
-    since = state.gap_since_ns
-    if since is not None and state.now_ns - since > policy.delta_gap_grace_ns:
+    since, seen = state.gap_since_ns, state.gap_seen_ns
+    # Judged between two reports of the venue: one old figure must not age into a gap.
+    if since is not None and seen is not None and seen - since > policy.delta_gap_grace_ns:
         reason = (
             f"own delta differs from the venue's by {state.gap_coin or 0.0:+.4f} coin, "
             f"more than {policy.delta_gap_max_coin:.4f}"
@@ -140,11 +142,9 @@ def compare_delta(
         return state
     gap = own_coin - venue_coin
     if abs(gap) <= policy.delta_gap_max_coin:
-        if state.gap_since_ns is None and state.gap_coin == gap:
-            return state
-        return replace(state, gap_since_ns=None, gap_coin=gap)
+        return replace(state, gap_since_ns=None, gap_seen_ns=None, gap_coin=gap)
     since = state.now_ns if state.gap_since_ns is None else state.gap_since_ns
-    return replace(state, gap_since_ns=since, gap_coin=gap)
+    return replace(state, gap_since_ns=since, gap_seen_ns=state.now_ns, gap_coin=gap)
 
 
 def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:
@@ -156,7 +156,8 @@ def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> 
         return f"spread {spread:.3%} of {quote.instrument} is over {spread_max:.3%}"
     divergence = quote.mark / quote.index_usd - 1.0
     if abs(divergence) > policy.divergence_max:
-        return f"mark {quote.mark} is {divergence:+.2%} from the index, limit {policy.divergence_max:.2%}"
+        limit = f"limit {policy.divergence_max:.2%}"
+        return f"mark {quote.mark} is {divergence:+.2%} from the index, {limit}"
     return None
 
 

@@ -1,6 +1,6 @@
-"""What survives a restart:
+"""What survives a restart.
 
-orders, positions, who holds what, the latch. Written to the ledger whenever it changes.
+Orders, positions, who holds what, the latch. Written to the ledger whenever it changes.
 """
 
 from collections.abc import Mapping

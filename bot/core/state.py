@@ -125,6 +125,7 @@ class State:
     reload_wanted: str = ""
     watched: frozenset[str] = frozenset()
     gap_since_ns: int | None = None
+    gap_seen_ns: int | None = None
     gap_coin: float | None = None
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = Counts()
@@ -132,9 +133,9 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyPolicy:
-    """What `apply` must know:
+    """What `apply` must know.
 
-    quote rules, order rules and who owns changes that we did not cause.
+    Quote rules, order rules and who owns changes that we did not cause.
     """
 
     quotes: QuotePolicy
@@ -144,7 +145,7 @@ class ApplyPolicy:
 
 
 def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
-    """Return the book that holds what others trade in `instrument`; only hedge instruments are held."""
+    """Return the book that holds what others trade: only hedge instruments are held."""
     return policy.external_book if instrument in policy.hedge_instruments else None
 
 
@@ -176,7 +177,7 @@ def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) ->
 
 
 def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:
-    """Fold many facts into the state; quotes last and together, since they cost one copy per column."""
+    """Fold many facts; quotes last and together, since they cost one copy per column."""
     seen = [fact for fact in facts if isinstance(fact, QuoteSeen)]
     for fact in facts:
         if not isinstance(fact, QuoteSeen):
@@ -184,7 +185,9 @@ def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State
     return _quoted(state, seen, policy.quotes) if seen else state
 
 
-def apply(state: State, fact: Fact, policy: ApplyPolicy) -> State:
+def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
+    state: State, fact: Fact, policy: ApplyPolicy
+) -> State:
     """Return the state after one fact."""
     match fact:
         case ClockSeen():
@@ -293,7 +296,7 @@ def _order_news(
 def _missing(
     state: State, order: orders.Order, fact: OrderNotFound, policy: OrderPolicy
 ) -> orders.Order:
-    """Judge a "not found":
+    """Judge a "not found".
 
     positions read after the order could last start must be what our fills say.
     """

@@ -20,7 +20,7 @@ ZERO = Decimal(0)
 
 
 def exact(number: float) -> Decimal:
-    """Return the shortest decimal that reads back as `number` (0.1 becomes 0.1, not 0.1000000000000000055).
+    """Return the shortest decimal that reads back as `number`: 0.1, not 0.10000000000000000555.
 
     Raises:
         ValueError: `number` is NaN or infinite.
@@ -31,7 +31,7 @@ def exact(number: float) -> Decimal:
 
 
 def to_lots(size: float | Decimal, lot: Decimal) -> Decimal:
-    """Round a signed size toward zero to whole lots, so that rounding never trades more than was asked for.
+    """Round a signed size toward zero to whole lots: rounding never trades more than asked.
 
     A size within a billionth of a lot below a whole lot counts as that lot: it is a float's
     round-off.
@@ -52,5 +52,5 @@ def ceil_to(price: Decimal, tick: Decimal) -> Decimal:
 
 
 def years_between(start_ms: int, end_ms: int) -> float:
-    """Return the time between two market stamps in years of 365 days, negative if `end_ms` comes first."""
+    """Return the years of 365 days between two market stamps, negative if `end_ms` is first."""
     return (end_ms - start_ms) / MS_PER_YEAR

@@ -1,4 +1,4 @@
-"""Deribit's standard margin model (segregated), inverse contracts: initial and maintenance margin in coins.
+"""Deribit's standard margin (segregated) for inverse contracts, in coins.
 
 Sources: Deribit's published terms for options (IM 15 % less out-of-the-money amount, at least 10 %;
 MM 7.5 %), futures by a rate table, since the venue replaced its formula in August 2026 and its
@@ -25,7 +25,7 @@ class FuturesRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The model's coefficients, shares of one coin for options; `futures` in rising order of size."""
+    """The model's coefficients: shares of one coin for options, `futures` by rising size."""
 
     futures: tuple[FuturesRate, ...]
     option_initial: float = 0.15

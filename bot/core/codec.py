@@ -1,0 +1,152 @@
+"""Facts, actions and standings as canonical JSON, and back.
+
+One form for the ledger, the tape and digests: dataclasses carry their name under `$`, decimals
+are text, sets and keys are sorted, numbers are the shortest that read back the same. Equal values
+give equal bytes.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+
+import numpy as np
+
+from bot.core import (
+    actions,
+    attribution,
+    columns,
+    engine,
+    events,
+    exposure,
+    hedger,
+    instruments,
+    orders,
+    reconcile,
+    standing,
+    state,
+)
+
+_MODULES = (
+    actions,
+    attribution,
+    columns,
+    engine,
+    events,
+    exposure,
+    hedger,
+    instruments,
+    orders,
+    reconcile,
+    standing,
+    state,
+)
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class CodecError(ValueError):
+    """A text is not what this codec writes."""
+
+
+@cache
+def _named() -> Mapping[str, type]:
+    """Every type that may be written by name."""
+    return {
+        name: found
+        for module in _MODULES
+        for name, found in vars(module).items()
+        if isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum))
+    }
+
+
+def dumps(value: object) -> bytes:
+    """Write a value of the core as canonical JSON.
+
+    Raises:
+        CodecError: a type that the core does not use for data.
+    """
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def loads(text: bytes | str) -> object:
+    """Read back what `dumps` wrote.
+
+    Raises:
+        CodecError: not JSON, or a name this version does not know.
+    """
+    try:
+        return _valued(json.loads(text))
+    except (json.JSONDecodeError, TypeError, KeyError, ArithmeticError) as error:
+        raise CodecError(f"not a record of this version: {error}") from error
+
+
+def digest(value: object) -> str:
+    """Return the 32-digit BLAKE2b fingerprint of a value: equal values, equal digests."""
+    return hashlib.blake2b(dumps(value), digest_size=16).hexdigest()
+
+
+def _plain(value: object) -> Json:  # noqa: C901, PLR0911 (one case a type is the point)
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return {"$enum": [type(value).__name__, str(value.value)]}
+        case int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else {"$float": str(value)}
+        case Decimal():
+            return {"$decimal": str(value)}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case frozenset():
+            return {"$set": [_plain(item) for item in sorted(value)]}
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case np.ndarray():
+            return (
+                {"$array": [str(value.dtype), value.tolist()]} if _finite(value) else _hexed(value)
+            )
+        case _ if is_dataclass(value):
+            body = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+            return {"$": type(value).__name__, **body}
+        case _:
+            raise CodecError(f"{type(value).__name__} is not data of the core")
+
+
+def _finite(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _hexed(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Json:
+    return {"$array": [str(array.dtype), [{"$float": str(item)} for item in array.tolist()]]}
+
+
+def _valued(plain: Json) -> object:
+    match plain:
+        case list():
+            return tuple(_valued(item) for item in plain)
+        case {"$enum": [str(name), member]}:
+            return _named()[name](member)
+        case {"$decimal": str(text)}:
+            return Decimal(text)
+        case {"$float": str(text)}:
+            return float(text)
+        case {"$set": list(items)}:
+            return frozenset(_valued(item) for item in items)
+        case {"$array": [str(dtype), list(items)]}:
+            array = np.array([_valued(item) for item in items], dtype=dtype)
+            array.setflags(write=False)
+            return array
+        case dict():
+            values = {key: _valued(item) for key, item in plain.items() if key != "$"}
+            return _named()[str(plain["$"])](**values) if "$" in plain else values
+        case _:
+            return plain
