@@ -1,0 +1,129 @@
+"""From a file to settings: read, override, validate, check, and only then use."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import PrivateAttr, ValidationError
+from typing_extensions import override
+
+from bot.settings import checks, credentials, overrides
+from bot.settings.credentials import Credentials, NoSecret
+from bot.settings.document import Document, read
+from bot.settings.expectations import explain
+from bot.settings.models import Config, SecretReference
+from bot.settings.problems import ConfigError, KeyPath, Place, Problem, problem_at
+
+DIGEST_BYTES = 16
+NOT_IN_DIGEST = {"venue": {"key", "secret"}, "dashboard": {"token"}}
+
+
+class Settings(Config):
+    """A complete, consistent configuration that knows where each value was written."""
+
+    _document: Document = PrivateAttr()
+
+    @override
+    def model_post_init(self, context: Any, /) -> None:
+        assert isinstance(context, Document), "settings are made by load()"
+        self._document = context
+
+    @property
+    def file(self) -> str:
+        """The file the settings came from."""
+        return self._document.file
+
+    @property
+    def external_book(self) -> str:
+        """Name of the book that owns changes nobody here made."""
+        return self.external_changes_to or self.books[0].name
+
+    def origin(self, path: KeyPath) -> Place | None:
+        """Return where a value was written, or None if it is a default."""
+        for length in range(len(path), 0, -1):
+            place = self._document.places.get(path[:length])
+            if place is not None:
+                inside = length == len(path) or place.file.startswith("--set")
+                return place if inside else None
+        return None
+
+    def credentials(self, environ: Mapping[str, str] = os.environ) -> Credentials:
+        """Fetch the API key and secret from where the configuration says they are.
+
+        Raises:
+            ConfigError: one of them is not there; names file, line, key and the variable or path.
+        """
+        if self.venue.key is None or self.venue.secret is None:
+            return credentials.DEMO  # a checked configuration lacks them in a rehearsal only
+        found: dict[str, str] = {}
+        problems: list[Problem] = []
+        for name, reference in (("key", self.venue.key), ("secret", self.venue.secret)):
+            text = self._secret(("venue", name), reference, environ)
+            if isinstance(text, Problem):
+                problems.append(text)
+            else:
+                found[name] = text
+        if problems:
+            raise ConfigError(problems)
+        return Credentials(key=found["key"], secret=found["secret"])
+
+    def dashboard_token(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """Fetch the bearer token of the daemon's API; None if the daemon is to make one itself.
+
+        Raises:
+            ConfigError: the configuration names a token that is not there.
+        """
+        if self.dashboard.token is None:
+            return None
+        text = self._secret(("dashboard", "token"), self.dashboard.token, environ)
+        if isinstance(text, Problem):
+            raise ConfigError([text])
+        return text
+
+    def _secret(
+        self, path: KeyPath, reference: SecretReference, environ: Mapping[str, str]
+    ) -> str | Problem:
+        secret = credentials.resolve(reference, environ)
+        if isinstance(secret, NoSecret):
+            return problem_at(self._document.place(path), path, secret.reason)
+        return secret.text
+
+    def redacted(self) -> dict[str, Any]:
+        """Return every value in force as JSON-ready data; secrets appear as references."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def digest(self) -> str:
+        """Return a fingerprint (32 hex digits) of all values but the places of secrets."""
+        values = self.model_dump(mode="json", exclude=NOT_IN_DIGEST)
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.blake2b(canonical.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def load(path: Path | str, overrides_given: Sequence[str] = ()) -> Settings:
+    """Read a configuration, replace single values (`a.b.c=value`), and check all of it.
+
+    Secrets are not fetched here but by `Settings.credentials`: a file can be checked anywhere.
+
+    Raises:
+        ConfigError: with every problem that was found.
+    """
+    document = read(Path(path))
+    overrides.apply(document, overrides_given)
+    settings = _validated(document)
+    if settings is not None:
+        for place, message in checks.findings(settings):
+            document.report(place, message)
+    if document.problems or settings is None:
+        raise ConfigError(document.problems)
+    return settings
+
+
+def _validated(document: Document) -> Settings | None:
+    try:
+        return Settings.model_validate(document.tree, context=document)
+    except ValidationError as error:
+        explain(error, document)
+        return None

@@ -1,0 +1,348 @@
+"""The shape of a configuration file: every section and key, with units, ranges and defaults.
+
+The descriptions below are what the JSON Schema shows in an editor. Units are in the keys' names.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.core.hedger import HedgeTo
+from bot.core.instruments import Kind
+from bot.quant.conventions import Convention
+
+NAME_PATTERN = r"^[a-z0-9-]{1,32}$"
+INSTRUMENT_PATTERN = r"^[A-Z0-9][A-Za-z0-9_.-]{2,40}$"
+VARIABLE_PATTERN = r"^[A-Z_][A-Z0-9_]{0,63}$"
+
+
+class RunMode(StrEnum):
+    """Which network the daemon may trade on."""
+
+    REHEARSAL = "rehearsal"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class VenueName(StrEnum):
+    """The venues that the daemon can speak to."""
+
+    DERIBIT = "deribit"
+
+
+class ClockSource(StrEnum):
+    """Whose clock is the market clock."""
+
+    VENUE = "venue"
+    SYSTEM = "system"
+
+
+class Currency(StrEnum):
+    """The settlement currencies that an account may have."""
+
+    BTC = "BTC"
+
+
+class LogLevel(StrEnum):
+    """The least important message that is still logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a text or a row must look like, in words for a person."""
+
+    words: str
+
+
+InstrumentName = Annotated[
+    str, Field(pattern=INSTRUMENT_PATTERN), Shape("an instrument name such as BTC-PERPETUAL")
+]
+BookName = Annotated[
+    str, Field(pattern=NAME_PATTERN), Shape("a name of 1 to 32 characters from a-z, 0-9 and -")
+]
+FilePath = Annotated[str, Field(min_length=1), Shape("the path of a file")]
+
+
+class Section(BaseModel):
+    """One mapping of the file: unknown keys, wrong types, NaN and infinity are errors."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class SecretReference(Section):
+    """Where a secret lies: an environment variable or a file. Never the secret itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["env"], "properties": {"env": {"type": "string"}}},
+                {"required": ["file"], "properties": {"file": {"type": "string"}}},
+            ]
+        }
+    )
+
+    env: Annotated[
+        str | None,
+        Field(pattern=VARIABLE_PATTERN),
+        Shape("the name of an environment variable (A-Z, 0-9 and _)"),
+    ] = None
+    """Name of the environment variable that holds the secret."""
+    file: Annotated[FilePath | None, Shape("the path of a file")] = None
+    """Path of a file that holds nothing but the secret and that only its owner can read (mode
+    0600)."""
+
+
+class Venue(Section):
+    """The exchange, and how to reach it."""
+
+    name: Annotated[VenueName, Field(strict=False)]
+    """The exchange."""
+    rest_url: Annotated[str, Field(min_length=1), Shape("a URL such as https://test.deribit.com")]
+    """HTTP address without a path. Plain http is for this machine only."""
+    ws_url: Annotated[
+        str, Field(min_length=1), Shape("a URL such as wss://test.deribit.com/ws/api/v2")
+    ]
+    """WebSocket address with its path. Plain ws is for this machine only."""
+    clock: Annotated[ClockSource, Field(strict=False)] = ClockSource.VENUE
+    """Whose time is market time: `venue` learns it from the venue's clock (in a rehearsal it may
+    run faster)."""
+    key: SecretReference | None = None
+    """API key. A rehearsal without key and secret uses the embedded exchange's demo key."""
+    secret: SecretReference | None = None
+    """API secret."""
+
+
+class Account(Section):
+    """The account that is hedged."""
+
+    currency: Annotated[Currency, Field(strict=False)] = Currency.BTC
+    """Settlement currency of the account."""
+    label_prefix: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9]{2,12}$"),
+        Shape("2 to 12 characters from a-z and 0-9"),
+    ] = "db"
+    """Start of every order's label. Two daemons on one account need different prefixes."""
+
+
+class Select(Section):
+    """Which of the account's positions a book holds; they join and leave by themselves."""
+
+    underlying: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$"), Shape("a coin such as BTC")]
+    """The coin that the positions are written on."""
+    kinds: Annotated[tuple[Annotated[Kind, Field(strict=False)], ...], Field(min_length=1)] = (
+        Kind.OPTION,
+    )
+    """Kinds of instrument."""
+    expiry_days_min: Annotated[float | None, Field(ge=0, le=3650)] = None
+    """Only instruments with at least this many days to expiry."""
+    expiry_days_max: Annotated[float | None, Field(gt=0, le=3650)] = None
+    """Only instruments with fewer than this many days to expiry."""
+    include: tuple[InstrumentName, ...] = ()
+    """Instruments that belong to the book whatever the rest says."""
+    exclude: tuple[InstrumentName, ...] = ()
+    """Instruments that never belong to the book."""
+
+
+class Hedge(Section):
+    """When and how the book's delta is brought back. The band counts from the target."""
+
+    instrument: InstrumentName = "BTC-PERPETUAL"
+    """What is bought and sold."""
+    band_low_coin: Annotated[float, Field(lt=0, ge=-1_000_000)]
+    """How far delta may fall below the target, as a negative number of coins."""
+    band_high_coin: Annotated[float, Field(gt=0, le=1_000_000)]
+    """How far delta may rise above the target, in coins."""
+    target_coin: Annotated[float, Field(ge=-1_000_000, le=1_000_000)] = 0.0
+    """The delta that is wanted, in coins; 0 is neutral."""
+    ratio_percent: Annotated[float, Field(ge=0, le=150)] = 100.0
+    """How much of the delta is hedged: 100 all, 50 half, 0 none."""
+    to: Annotated[HedgeTo, Field(strict=False)] = HedgeTo.TARGET
+    """Hedge back to the target, or only to the edge of the band that was left."""
+    interval_min_seconds: Annotated[float, Field(ge=0, le=86_400)] = 5.0
+    """Least market time between two hedges of the book."""
+    move_min_percent: Annotated[float, Field(ge=0, le=50)] = 0.0
+    """No hedge while the underlying moved less than this since the last one; 0 switches this off.
+    No hedge while the underlying moved less than this since the last one; 0 switches this off."""
+    price_cap_bps: Annotated[float, Field(gt=0, le=500)] = 20.0
+    """Worst acceptable price of a hedge, in basis points beyond the best quote."""
+
+
+class Book(Section):
+    """A set of positions that is hedged together."""
+
+    name: BookName
+    """Shown everywhere, and part of what is recorded: rename only an idle book."""
+    convention: Annotated[Convention, Field(strict=False)]
+    """Which equity must not move: in coin, in US dollars, or the book's own value (see the
+    README)."""
+    collateral_share: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Share of the account's collateral that this book answers for; 1 when it is the only book."""
+    select: Select
+    """The positions of the book."""
+    hedge: Hedge
+    """The band and the hedge."""
+
+
+class Quotes(Section):
+    """Which quotes are good enough to act on. Ages are real seconds since arrival."""
+
+    option_age_max_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """An option quote older than this leaves its book unpriced, and an unpriced book is not
+    hedged."""
+    hedge_age_max_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """Nothing is sent while the hedge instrument's quote is older than this."""
+    spread_max_percent: Annotated[float, Field(gt=0, le=50)] = 0.5
+    """Nothing is sent while ask and bid of the hedge instrument are further apart, in percent of
+    the price."""
+    one_sided_mark_max_coin: Annotated[float, Field(ge=0, le=0.1)] = 0.001
+    """An option worth at most this many coins may lack a bid and still count as quoted."""
+
+
+class Orders(Section):
+    """How orders are sent and how long silence is borne, in real seconds, not market time."""
+
+    lifetime_seconds: Annotated[float, Field(ge=0.2, le=60)] = 2.0
+    """The venue may not start to work an order later than this after it was decided."""
+    silence_max_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+    """An order unanswered for longer counts as unknown, and the venue is asked about it."""
+    settle_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Wait after an order's lifetime before "not found" may prove that it never arrived."""
+    query_interval_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """Time between two questions about the same unknown order."""
+    unprovable_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """An order whose fate is still unknown after this stops all trading and calls a person."""
+
+
+Percent = Annotated[float, Field(ge=1, le=99)]
+RatePercent = Annotated[float, Field(ge=0.1, le=100)]
+RateRow = Annotated[
+    tuple[Annotated[float, Field(gt=0)], RatePercent, RatePercent],
+    Shape("a row [size_up_to_coin, initial_percent, maintenance_percent]"),
+]
+# Published since August 2026: 50x (2 %) for a small BTC perpetual, maintenance two thirds of
+# initial, leverage flat up to a few percent of the largest position allowed (26.55 of 885 BTC on
+# the nearest contract whose figures are known) and falling to 4x there. How it falls is not
+# published. Each row takes the requirement at its upper end on a curve that falls early:
+# leverage 50 - 46 x^0.35, x the way from 26.55 to 885.
+FUTURES_RATES: tuple[tuple[float, float, float], ...] = (
+    (26.55, 2.0, 1.3334),
+    (50.0, 2.8, 1.8667),
+    (100.0, 3.3, 2.2),
+    (200.0, 4.3, 2.8667),
+    (500.0, 8.0, 5.3334),
+    (885.0, 25.0, 16.6667),
+)
+
+
+class Margin(Section):
+    """When margin makes the daemon careful: maintenance / margin balance, after a full fill."""
+
+    warn_percent: Percent = 50.0
+    """Above this a person is told."""
+    reduce_only_percent: Percent = 70.0
+    """Above this only orders that reduce delta or margin pass."""
+    hold_percent: Percent = 85.0
+    """Above this nothing is sent; at 100 the venue liquidates."""
+    funds_buffer_percent: Annotated[float, Field(ge=0, le=50)] = 5.0
+    """Share of the margin balance that stays free of initial margin."""
+    futures_rates: Annotated[tuple[RateRow, ...], Field(min_length=1)] = FUTURES_RATES
+    """Standard margin of the hedge position by size: rows of [size_up_to_coin, initial_percent,
+    maintenance_percent], the last one also beyond its size."""
+
+
+class Safety(Section):
+    """Limits that hold whatever the hedge wants."""
+
+    order_max_usd: Annotated[float, Field(ge=10, le=1e9)] = 100_000.0
+    """Largest single order; a larger hedge goes out in several."""
+    orders_per_minute_max: Annotated[int, Field(ge=1, le=1_000)] = 20
+    """Most orders in any minute of market time."""
+    divergence_max_percent: Annotated[float, Field(gt=0, le=50)] = 2.0
+    """Nothing is sent while the perpetual's mark is further than this from the index."""
+    delta_gap_max_coin: Annotated[float, Field(gt=0, le=1_000_000)] = 0.5
+    """Largest difference between our delta and the venue's own figure for the account."""
+    delta_gap_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 15.0
+    """How long that difference may last before hedging stops. Real seconds."""
+    rejects_max: Annotated[int, Field(ge=1, le=100)] = 5
+    """After this many rejections of orders in a row trading stops until a person has looked."""
+
+
+class Journal(Section):
+    """Where the daemon writes what happened."""
+
+    path: FilePath
+    """The ledger (SQLite), one file per account and mode; relative to the directory the daemon
+    starts in."""
+    tape_path: FilePath | None = None
+    """Directory of the quote tape, which lets a day be replayed; no tape when absent."""
+    tape_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
+    """The oldest tape is deleted beyond this many megabytes."""
+
+
+class Dashboard(Section):
+    """The daemon's own web page and API."""
+
+    bind: Annotated[str, Field(min_length=1), Shape("an IP address such as 127.0.0.1")] = (
+        "127.0.0.1"
+    )
+    """Address to listen on. Anything but this machine's own address also needs `allow_remote` and
+    `token`."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port to listen on; 0 takes a free one, which is written beside the journal."""
+    allow_remote: bool = False
+    """Say that other machines may reach the daemon, as in a container."""
+    token: SecretReference | None = None
+    """The bearer token that commands need; without it a random one is written beside the journal
+    (mode 0600)."""
+
+
+class Log(Section):
+    """What is printed while the daemon runs (on standard error)."""
+
+    level: Annotated[LogLevel, Field(strict=False)] = LogLevel.INFO
+    """The least important message that is still printed."""
+    format: Annotated[LogFormat, Field(strict=False)] = LogFormat.CONSOLE
+    """`console` for people, `json` for machines."""
+
+
+class Config(Section):
+    """A deltaband configuration."""
+
+    mode: Annotated[RunMode, Field(strict=False)]
+    """`rehearsal` (embedded exchange on this machine), `testnet` (play money) or `live` (real
+    money)."""
+    venue: Venue
+    account: Account = Account()
+    books: Annotated[tuple[Book, ...], Field(min_length=1, max_length=50)]
+    """The books of the account; no position may belong to two."""
+    external_changes_to: BookName | None = None
+    """The book that owns hedge positions nobody here traded; needed only with several books."""
+    quotes: Quotes = Quotes()
+    orders: Orders = Orders()
+    margin: Margin = Margin()
+    safety: Safety = Safety()
+    journal: Journal
+    dashboard: Dashboard = Dashboard()
+    log: Log = Log()

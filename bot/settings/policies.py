@@ -1,0 +1,126 @@
+"""From settings to the frozen policies that the core obeys: units change here and nowhere else."""
+
+from datetime import timedelta
+
+from bot.core import units
+from bot.core.exposure import BookPolicy, Selector
+from bot.core.gate import GatePolicy
+from bot.core.hedger import HedgePolicy
+from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.orders import OrderPolicy
+from bot.core.safety import SafetyPolicy
+from bot.core.state import QuotePolicy
+from bot.settings.models import Book, Config, Hedge, Select
+
+
+def selector(select: Select) -> Selector:
+    """Return what a book holds."""
+    return Selector(
+        underlying=select.underlying,
+        kinds=frozenset(select.kinds),
+        expiry_min=_days(select.expiry_days_min),
+        expiry_max=_days(select.expiry_days_max),
+        include=frozenset(select.include),
+        exclude=frozenset(select.exclude),
+    )
+
+
+def book_policy(book: Book, *, only_book: bool) -> BookPolicy:
+    """Return a book; the only book of an account answers for all of its collateral."""
+    share = book.collateral_share
+    if share is None:
+        share = 1.0 if only_book else 0.0
+    return BookPolicy(
+        name=book.name,
+        selector=selector(book.select),
+        convention=book.convention,
+        hedge_instrument=book.hedge.instrument,
+        collateral_share=share,
+    )
+
+
+def hedge_policy(hedge: Hedge) -> HedgePolicy:
+    """Return a book's band and how it is kept."""
+    return HedgePolicy(
+        band_low_coin=hedge.band_low_coin,
+        band_high_coin=hedge.band_high_coin,
+        target_coin=hedge.target_coin,
+        ratio=_share(hedge.ratio_percent),
+        hedge_to=hedge.to,
+        interval_min_ms=round(hedge.interval_min_seconds * units.MS_PER_SECOND),
+        move_min=_share(hedge.move_min_percent),
+        price_cap_bps=hedge.price_cap_bps,
+    )
+
+
+def quote_policy(config: Config) -> QuotePolicy:
+    """Return which quotes are good enough."""
+    quotes = config.quotes
+    return QuotePolicy(
+        option_age_max_ns=_ns(quotes.option_age_max_seconds),
+        hedge_age_max_ns=_ns(quotes.hedge_age_max_seconds),
+        spread_max=_share(quotes.spread_max_percent),
+        one_sided_mark_max=quotes.one_sided_mark_max_coin,
+    )
+
+
+def order_policy(config: Config) -> OrderPolicy:
+    """Return how orders are sent and how long their silence is borne."""
+    orders = config.orders
+    return OrderPolicy(
+        label_prefix=config.account.label_prefix,
+        lifetime_ns=_ns(orders.lifetime_seconds),
+        silence_max_ns=_ns(orders.silence_max_seconds),
+        settle_ns=_ns(orders.settle_seconds),
+        query_interval_ns=_ns(orders.query_interval_seconds),
+        unprovable_ns=_ns(orders.unprovable_seconds),
+    )
+
+
+def gate_policy(config: Config) -> GatePolicy:
+    """Return the stages of margin."""
+    margin = config.margin
+    return GatePolicy(
+        warn=_share(margin.warn_percent),
+        reduce_only=_share(margin.reduce_only_percent),
+        hold=_share(margin.hold_percent),
+        funds_buffer=_share(margin.funds_buffer_percent),
+    )
+
+
+def rates(config: Config) -> Rates:
+    """Return the coefficients of the margin model."""
+    return Rates(
+        futures=tuple(
+            FuturesRate(
+                size_coin_upper=size, initial=_share(initial), maintenance=_share(maintenance)
+            )
+            for size, initial, maintenance in config.margin.futures_rates
+        )
+    )
+
+
+def safety_policy(config: Config) -> SafetyPolicy:
+    """Return the limits that hold whatever the hedge wants."""
+    safety = config.safety
+    return SafetyPolicy(
+        order_max_usd=safety.order_max_usd,
+        orders_per_minute_max=safety.orders_per_minute_max,
+        divergence_max=_share(safety.divergence_max_percent),
+        delta_gap_max_coin=safety.delta_gap_max_coin,
+        delta_gap_grace_ns=_ns(safety.delta_gap_grace_seconds),
+        rejects_max=safety.rejects_max,
+    )
+
+
+def _days(days: float | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * units.NS_PER_SECOND)
+
+
+def _share(percent: float) -> float:
+    """Return a share of one. Divides, because 70 * 0.01 is not 0.7 and 70 / 100 is."""
+    return percent / 100.0
