@@ -1,0 +1,273 @@
+"""The trading floor: books, accounts and orders, changed by commands and by the house's quotes.
+
+`Desk` carries out what has been admitted. Time comes in as `now_ms`; what happened goes into an
+`EventLog`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.exchange.accounts import Account, fee_coin
+from bot.exchange.admission import NOTHING_TO_REDUCE
+from bot.exchange.board import Board
+from bot.exchange.commands import (
+    BookChanged,
+    Event,
+    OrderChanged,
+    PortfolioChanged,
+    PositionChanged,
+    Refused,
+    Traded,
+)
+from bot.exchange.contracts import Contract
+from bot.exchange.funding import FundingMeter
+from bot.exchange.liquidity import House
+from bot.exchange.matching import RestingOrders, Slice, is_within, opposite, slices
+from bot.exchange.orders import ZERO, Order, OrderRegister, signed
+from bot.exchange.portfolio import Situation
+from bot.exchange.reports import (
+    CancelReason,
+    Direction,
+    Liquidity,
+    OrderState,
+    TradeView,
+)
+from bot.exchange.rules import Rules
+from bot.exchange.settlement import payoff_coin
+from bot.exchange.trades import TradeBook
+
+
+@dataclass(slots=True)
+class EventLog:
+    """What one command or one frame brought about; money and books are told once, at the end."""
+
+    events: list[Event] = field(default_factory=list)
+    accounts: dict[str, None] = field(default_factory=dict)
+    books: dict[str, None] = field(default_factory=dict)
+
+    def closed(self, change_id: int) -> list[Event]:
+        """Everything that happened, the summaries last."""
+        portfolios = [PortfolioChanged(account=name) for name in self.accounts]
+        books = [BookChanged(instrument_name=name, change_id=change_id) for name in self.books]
+        return [*self.events, *portfolios, *books]
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """The state of trading."""
+
+    rules: Rules
+    board: Board
+    house: House
+    funding: FundingMeter
+    trades: TradeBook
+    next_order_number: int
+    accounts: dict[str, Account] = field(default_factory=dict)
+    register: OrderRegister = field(default_factory=OrderRegister)
+    resting: dict[str, RestingOrders] = field(default_factory=dict)
+    revision: int = 0
+
+    def situation(self, account: str, now_ms: int) -> Situation:
+        """The account as margin and views see it."""
+        return Situation(
+            rules=self.rules,
+            board=self.board,
+            paid_per_usd=self.funding.paid_per_usd(now_ms),
+            account=self.accounts[account],
+            open_orders=list(self.register.open_of(account).values()),
+        )
+
+    def book_of(self, name: str) -> RestingOrders:
+        """The users' resting orders on an instrument."""
+        return self.resting.setdefault(name, RestingOrders())
+
+    def meets(self, contract: Contract, taker: Direction, limit: Decimal) -> Iterator[Slice]:
+        """What a taker within this limit would trade with, in priority."""
+        other, frame = opposite(taker), self.board.frame
+        return slices(
+            taker=taker,
+            limit=limit,
+            house=self.house.levels(contract, frame, self.board.column(contract), other),
+            resting=self.book_of(contract.name).side(other),
+            frame_ms=frame.at_ms,
+        )
+
+    def execute(self, order: Order, now_ms: int, log: EventLog) -> None:
+        """Match an admitted order as taker until nothing is left within its limit."""
+        while order.remaining > 0:
+            piece = next(self.meets(order.contract, order.direction, order.price), None)
+            if piece is None:
+                return
+            amount = min(piece.amount, order.remaining)
+            if piece.maker is not None:
+                self._fill(order, amount, piece.price, Liquidity.TAKER, now_ms, log)
+                self._fill(piece.maker, amount, piece.price, Liquidity.MAKER, now_ms, log)
+            else:
+                assert piece.house_rank is not None
+                side = opposite(order.direction)
+                name = order.contract.name
+                self.house.consume(name, side, piece.house_rank, amount, self.board.frame)
+                self._fill(order, amount, piece.price, Liquidity.TAKER, now_ms, log)
+
+    def rest(self, order: Order, log: EventLog) -> None:
+        """Queue what is left of an order."""
+        self.book_of(order.contract.name).add(order)
+        log.books[order.contract.name] = None
+
+    def cancel(self, order: Order, reason: CancelReason, now_ms: int, log: EventLog) -> None:
+        """End an order, resting or just matched, with what it has filled."""
+        book = self.book_of(order.contract.name)
+        if order in book.side(order.direction):
+            book.remove(order)
+            log.books[order.contract.name] = None
+        order.cancel(reason, now_ms)
+        self._closed(order, log)
+
+    def sweep(self, now_ms: int, log: EventLog) -> None:
+        """The house has re-quoted: resting orders that it now reaches are filled as makers."""
+        for name, book in list(self.resting.items()):
+            if not book:
+                del self.resting[name]
+                continue
+            for order in [*book.bids, *book.asks]:
+                if order.state is OrderState.OPEN:
+                    self._meet_house(order, now_ms, log)
+
+    def deliver(self, contract: Contract, delivery_usd: float, now_ms: int, log: EventLog) -> None:
+        """Settle an expired option for everybody and cancel the orders on it."""
+        payoff = payoff_coin(contract, delivery_usd)
+        for account in self.accounts.values():
+            for order in self.register.open_on(account.name, contract.name):
+                self.cancel(order, CancelReason.SETTLEMENT, now_ms, log)
+            settled = account.deliver(contract.name, payoff)
+            if settled is None:
+                continue
+            position, realised = settled
+            trade = self.trades.settled(
+                account=account,
+                contract=contract,
+                size=position.size,
+                payoff=payoff,
+                delivery_usd=delivery_usd,
+                now_ms=now_ms,
+                realised=realised,
+            )
+            self._told(trade, ZERO, log)
+        self.resting.pop(contract.name, None)
+        self.house.forget(contract.name)
+        self.board.drop(contract.name)
+
+    def set_position(
+        self, account: str, contract: Contract, size: Decimal, now_ms: int
+    ) -> EventLog:
+        """Hold `size` from now on, at the mark."""
+        log = EventLog()
+        paid = self.funding.paid_per_usd(now_ms)
+        self.accounts[account].set_position(contract, size, self.board.mark(contract), paid)
+        log.events.append(
+            PositionChanged(account=account, instrument_name=contract.name, size=size)
+        )
+        log.accounts[account] = None
+        self._trim_reduce_only(account, contract, now_ms, log)
+        return log
+
+    def reducible(self, account: str, contract: Contract, direction: Direction) -> Decimal:
+        """How much a new reduce-only order may still take off the position."""
+        size = self.accounts[account].size(contract.name)
+        if size == 0 or (size > 0) is (direction is Direction.BUY):
+            return ZERO
+        promised = sum(
+            (
+                order.remaining
+                for order in self.register.open_on(account, contract.name)
+                if order.reduce_only and order.direction is direction
+            ),
+            ZERO,
+        )
+        return max(abs(size) - promised, ZERO)
+
+    def cut_to_reduce(self, order: Order) -> Refused | None:
+        """Cut a reduce-only order to what it may reduce; refuse it if that is nothing."""
+        allowed = self.reducible(order.account, order.contract, order.direction)
+        if allowed == 0:
+            return NOTHING_TO_REDUCE
+        order.amount = min(order.amount, allowed)
+        return None
+
+    def _meet_house(self, order: Order, now_ms: int, log: EventLog) -> None:
+        contract, frame, side = order.contract, self.board.frame, opposite(order.direction)
+        column = self.board.column(contract)
+        for level in self.house.levels(contract, frame, column, side):
+            if order.state is not OrderState.OPEN:
+                return
+            if not is_within(level.price, order.price, order.direction):
+                return
+            amount = min(level.amount, order.remaining)
+            self.house.consume(contract.name, side, level.rank, amount, frame)
+            self._fill(order, amount, order.price, Liquidity.MAKER, now_ms, log)
+
+    def _fill(
+        self,
+        order: Order,
+        amount: Decimal,
+        price: Decimal,
+        role: Liquidity,
+        now_ms: int,
+        log: EventLog,
+    ) -> None:
+        contract, account = order.contract, self.accounts[order.account]
+        fee = fee_coin(self.rules.fees, contract.kind, float(amount), float(price), role)
+        paid = self.funding.paid_per_usd(now_ms)
+        change = signed(order.direction, amount)
+        realised = account.trade(contract, change, price, fee, paid)
+        order.fill(amount, price, now_ms)
+        trade = self.trades.filled(
+            order=order,
+            amount=amount,
+            price=price,
+            role=role,
+            board=self.board,
+            now_ms=now_ms,
+            fee=fee,
+            realised=realised,
+        )
+        self._told(trade, account.size(contract.name), log)
+        if role is Liquidity.MAKER and order.state is OrderState.FILLED:
+            self.book_of(contract.name).remove(order)
+        if order.state is OrderState.FILLED:
+            self._closed(order, log)
+        elif role is Liquidity.MAKER:
+            log.events.append(OrderChanged(account=order.account, order=order.view()))
+        self._trim_reduce_only(order.account, contract, now_ms, log)
+
+    def _closed(self, order: Order, log: EventLog) -> None:
+        self.register.closed(order)
+        log.events.append(OrderChanged(account=order.account, order=order.view()))
+        log.accounts[order.account] = None
+
+    def _told(self, trade: TradeView, size: Decimal, log: EventLog) -> None:
+        name = trade.instrument_name
+        log.events.append(Traded(account=trade.account, trade=trade))
+        log.events.append(PositionChanged(account=trade.account, instrument_name=name, size=size))
+        log.accounts[trade.account] = None
+        log.books[name] = None
+
+    def _trim_reduce_only(
+        self, account: str, contract: Contract, now_ms: int, log: EventLog
+    ) -> None:
+        """Reduce-only orders may together not exceed the position: the youngest give way."""
+        size = self.accounts[account].size(contract.name)
+        left = abs(size)
+        for order in self.register.open_on(account, contract.name):
+            if not order.reduce_only:
+                continue
+            against = (size < 0) is (order.direction is Direction.BUY)
+            allowed = min(order.remaining, left) if against else ZERO
+            left -= allowed
+            if allowed == 0:
+                self.cancel(order, CancelReason.RISK_MITIGATION, now_ms, log)
+            elif allowed < order.remaining:
+                order.amount = order.filled + allowed
+                order.last_update_ms = now_ms
+                log.events.append(OrderChanged(account=account, order=order.view()))

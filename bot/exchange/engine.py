@@ -1,0 +1,229 @@
+"""The engine of the embedded exchange: commands and market time in, answers and events out.
+
+Pure and deterministic: the same commands at the same market times give the same events, in however
+many portions time is let pass. It reads no clock and does no I/O.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_never, overload
+
+from bot.exchange.accounts import Account
+from bot.exchange.admission import NOT_FOUND
+from bot.exchange.board import Board
+from bot.exchange.commands import (
+    Answer,
+    CancelAll,
+    CancelByLabel,
+    CancelOrder,
+    Command,
+    Event,
+    InstrumentExpired,
+    InstrumentListed,
+    MarketMoved,
+    PlaceOrder,
+    PortfolioChanged,
+    Refused,
+    SessionSettled,
+    SetPosition,
+    Shock,
+    invalid_params,
+)
+from bot.exchange.counter import cancel_all, cancel_by_label, cancel_order, place_order
+from bot.exchange.desk import Desk, EventLog
+from bot.exchange.funding import FundingMeter, IndexHistory
+from bot.exchange.liquidity import House
+from bot.exchange.market import Market, MarketFrame, Skipped
+from bot.exchange.readings import Readings
+from bot.exchange.reports import (
+    CancelledView,
+    OrderView,
+    PlacedView,
+)
+from bot.exchange.rules import OpeningAccount, Rules
+from bot.exchange.settlement import next_session_ms
+from bot.exchange.trades import TradeBook
+
+
+class Engine(Readings):
+    """One exchange on one market in one currency. See `bot.exchange.commands.TradingEngine`."""
+
+    def __init__(self, *, market: Market, rules: Rules, accounts: Sequence[OpeningAccount]) -> None:
+        frame = market.frame
+        desk = Desk(
+            rules=rules,
+            board=Board.showing(frame, market.base),
+            house=House(rules.house),
+            funding=FundingMeter(rules.funding),
+            trades=TradeBook(currency=market.base, next_number=rules.first_trade_number),
+            next_order_number=rules.first_order_number,
+        )
+        history = IndexHistory(rules.settlement_average_ms)
+        super().__init__(
+            desk=desk, index_history=history, start_ms=max(market.start_ms, frame.at_ms)
+        )
+        self._market = market
+        self._next_session_ms = next_session_ms(self._now_ms)
+        desk.funding.observe(frame)
+        history.observe(frame.at_ms, frame.index_usd)
+        self._expiries = self._pending_expiries()
+        for opening in accounts:
+            self._open_account(opening)
+
+    def _open_account(self, opening: OpeningAccount) -> None:
+        currency = self._market.base
+        account = Account(name=opening.name, currency=currency, balance=opening.equity_coin)
+        self.desk.accounts[opening.name] = account
+        for name, size in opening.positions.items():
+            command = SetPosition(
+                account=opening.name, instrument_name=name, size=Decimal(str(size))
+            )
+            done = self.handle(command)
+            match done:
+                case Refused():
+                    why = done.data.get("reason", done.message)
+                    raise ValueError(f"opening position of {size} in {name}: {why}")
+                case Answer():
+                    pass
+
+    # ---- time --------------------------------------------------------------------------------
+
+    @property
+    def currency(self) -> str:
+        """The settlement currency."""
+        return self._market.base
+
+    def advance(self, to_ms: int) -> list[Event]:
+        """Let market time pass up to and including `to_ms`; see `TradingEngine.advance`."""
+        if to_ms <= self._now_ms:
+            return []
+        events: list[Event] = []
+        for item in self._market.advance(to_ms):
+            match item:
+                case MarketFrame():
+                    events += self._pass_moments(item.at_ms)
+                    events += self._put_up(item)
+                case Skipped():
+                    events += self._pass_moments(item.from_ms)
+                    self.desk.funding.skip(item.from_ms, item.to_ms)
+                    events += self._pass_moments(item.to_ms)
+                    self._now_ms = max(self._now_ms, item.to_ms)
+                    return [*events, item]
+                case _:
+                    assert_never(item)
+        events += self._pass_moments(to_ms)
+        self._now_ms = to_ms
+        return events
+
+    def _put_up(self, frame: MarketFrame) -> list[Event]:
+        desk, log = self.desk, EventLog()
+        self._now_ms = max(self._now_ms, frame.at_ms)
+        desk.revision += 1
+        desk.funding.observe(frame)
+        self.index_history.observe(frame.at_ms, frame.index_usd)
+        before = desk.board.frame.contracts
+        for contract in desk.board.update(frame):
+            log.events.append(InstrumentListed(instrument_name=contract.name, at_ms=frame.at_ms))
+        if before is not frame.contracts:
+            self._expiries = self._pending_expiries()
+        log.events.append(MarketMoved(frame=frame))
+        desk.sweep(frame.at_ms, log)
+        return log.closed(desk.revision)
+
+    def _pending_expiries(self) -> list[int]:
+        known = self.desk.board.known_contracts()
+        return sorted({c.expiry_ms for c in known if c.name not in self.delivered})
+
+    def _pass_moments(self, to_ms: int) -> list[Event]:
+        """Settle what falls due up to `to_ms`, in order; deliveries before the session's end."""
+        events: list[Event] = []
+        while True:
+            expiry = self._expiries[0] if self._expiries else to_ms + 1
+            due = min(expiry, self._next_session_ms)
+            if due > to_ms:
+                return events
+            if expiry <= self._next_session_ms:
+                events += self._deliver(expiry)
+            else:
+                events += self._settle_session(due)
+
+    def _deliver(self, expiry_ms: int) -> list[Event]:
+        desk, log = self.desk, EventLog()
+        desk.revision += 1
+        window_ms = self.desk.rules.settlement_average_ms
+        delivery_usd = self.index_history.average(expiry_ms - window_ms, expiry_ms)
+        for contract in desk.board.known_contracts():
+            if contract.expiry_ms != expiry_ms or contract.name in self.delivered:
+                continue
+            desk.deliver(contract, delivery_usd, expiry_ms, log)
+            self.delivered[contract.name] = delivery_usd
+            log.events.append(
+                InstrumentExpired(
+                    instrument_name=contract.name,
+                    delivery_price_usd=delivery_usd,
+                    at_ms=expiry_ms,
+                )
+            )
+        self._expiries.remove(expiry_ms)
+        return log.closed(desk.revision)
+
+    def _settle_session(self, at_ms: int) -> list[Event]:
+        desk = self.desk
+        paid = desk.funding.paid_per_usd(at_ms)
+        for account in desk.accounts.values():
+            account.settle_session(desk.board.mark, paid)
+        for contract in self.contracts():
+            self.settlement_prices[contract.name] = desk.board.mark(contract)
+        self._next_session_ms = next_session_ms(at_ms)
+        changed = [PortfolioChanged(account=name) for name in desk.accounts]
+        return [SessionSettled(at_ms=at_ms), *changed]
+
+    # ---- commands ----------------------------------------------------------------------------
+
+    @overload
+    def handle(self, command: PlaceOrder) -> Answer[PlacedView] | Refused: ...
+    @overload
+    def handle(self, command: CancelOrder) -> Answer[OrderView] | Refused: ...
+    @overload
+    def handle(self, command: CancelAll | CancelByLabel) -> Answer[CancelledView] | Refused: ...
+    @overload
+    def handle(self, command: SetPosition | Shock) -> Answer[None] | Refused: ...
+
+    def handle(self, command: Command) -> Answer[object] | Refused:
+        """Carry out one command at `now_ms`."""
+        desk, now_ms = self.desk, self._now_ms
+        match command:
+            case PlaceOrder():
+                return place_order(desk, command, self.contract(command.instrument_name), now_ms)
+            case CancelOrder():
+                return cancel_order(desk, command, now_ms)
+            case CancelAll():
+                return cancel_all(desk, command, now_ms)
+            case CancelByLabel():
+                return cancel_by_label(desk, command, now_ms)
+            case SetPosition():
+                return self._set_position(command)
+            case Shock():
+                return self._shock(command)
+            case _:
+                assert_never(command)
+
+    def _set_position(self, command: SetPosition) -> Answer[None] | Refused:
+        contract = self.contract(command.instrument_name)
+        if contract is None:
+            return NOT_FOUND
+        if command.account not in self.desk.accounts:
+            return invalid_params("account", f"no account {command.account!r}")
+        if not command.size.is_finite() or command.size % contract.lot != 0:
+            return invalid_params("size", f"must be a multiple of {contract.lot}")
+        self.desk.revision += 1
+        log = self.desk.set_position(command.account, contract, command.size, self._now_ms)
+        return Answer(result=None, events=tuple(log.closed(self.desk.revision)))
+
+    def _shock(self, command: Shock) -> Answer[None] | Refused:
+        if command.underlying.upper().split("_")[0] != self.currency:
+            return invalid_params("underlying", f"only {self.currency} is traded here")
+        if not -1 < command.move < float("inf"):
+            return invalid_params("move", "must be a fraction above -1, such as -0.05")
+        self._market.shock(command.move)
+        return Answer(result=None)

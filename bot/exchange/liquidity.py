@@ -1,0 +1,127 @@
+"""The house: the liquidity that the market's frames display, consumed by takers and refilled.
+
+Each side of each instrument has a few levels: the perpetual's as the frame says, an option's
+stepping outward from its bid and ask with growing size. What takers took of a level is remembered
+by the level's rank and decays exponentially over market seconds, seen at each new frame, so that
+nothing changes between two frames but by trading.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+from bot.exchange.contracts import Contract, Kind
+from bot.exchange.market import MarketFrame
+from bot.exchange.reports import Direction
+from bot.exchange.rules import HouseRules
+
+PRICE_DIGITS: Final = 6  # finer than any tick: cleans a float of its binary tail before rounding
+FORGOTTEN: Final = 1e-9  # of a lot: consumption below this has been refilled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseLevel:
+    """One displayed level: `rank` 0 is the touch. Amount native, a multiple of the lot."""
+
+    price: Decimal
+    amount: Decimal
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Consumed:
+    amount: float
+    at_ms: int
+
+
+def to_price(contract: Contract, price: float, side: Direction) -> Decimal:
+    """A float price on the contract's ticks: a bid rounded down, an ask rounded up."""
+    exact = Decimal(f"{price:.{PRICE_DIGITS}f}")
+    return contract.floor_price(exact) if side is Direction.BUY else contract.ceil_price(exact)
+
+
+def to_lots(contract: Contract, amount: float) -> Decimal:
+    """A float amount in whole lots, rounded down."""
+    lots = math.floor(amount / float(contract.lot) + FORGOTTEN)
+    return max(lots, 0) * contract.lot
+
+
+@dataclass(slots=True)
+class House:
+    """Displays levels for a frame and remembers what was taken from them."""
+
+    rules: HouseRules
+    _consumed: dict[tuple[str, Direction, int], _Consumed] = field(default_factory=dict)
+
+    def levels(
+        self, contract: Contract, frame: MarketFrame, column: int | None, side: Direction
+    ) -> Iterator[HouseLevel]:
+        """Levels of one side, best first; `side` BUY are the house's bids. Empty ones left out.
+
+        `column` is the option's place in the frame's arrays; an option without one is not quoted.
+        """
+        if contract.kind is Kind.PERPETUAL:
+            quoted = _perpetual_levels(contract, frame, side)
+        elif column is not None:
+            quoted = self._option_levels(contract, frame, column, side)
+        else:
+            return
+        for rank, (price, displayed) in enumerate(quoted):
+            taken = self._taken((contract.name, side, rank), frame.at_ms)
+            amount = to_lots(contract, displayed - taken)
+            if amount > 0:
+                yield HouseLevel(price=price, amount=amount, rank=rank)
+
+    def consume(
+        self, name: str, side: Direction, rank: int, amount: Decimal, frame: MarketFrame
+    ) -> None:
+        """A taker took `amount` from the level of this rank, while `frame` was displayed."""
+        key = (name, side, rank)
+        taken = self._taken(key, frame.at_ms) + float(amount)
+        self._consumed[key] = _Consumed(taken, frame.at_ms)
+
+    def forget(self, name: str) -> None:
+        """The instrument is gone."""
+        for key in [key for key in self._consumed if key[0] == name]:
+            del self._consumed[key]
+
+    def _taken(self, key: tuple[str, Direction, int], at_ms: int) -> float:
+        consumed = self._consumed.get(key)
+        if consumed is None:
+            return 0.0
+        seconds = (at_ms - consumed.at_ms) / 1000
+        return consumed.amount * math.exp(-seconds / self.rules.refill_seconds)
+
+    def _option_levels(
+        self, contract: Contract, frame: MarketFrame, column: int, side: Direction
+    ) -> Iterator[tuple[Decimal, float]]:
+        is_bid = side is Direction.BUY
+        touch = float((frame.bid_coin if is_bid else frame.ask_coin)[column])
+        size = float((frame.bid_size_coin if is_bid else frame.ask_size_coin)[column])
+        if not touch > 0 or not size > 0:
+            return
+        price = to_price(contract, touch, side)
+        for _ in range(self.rules.option_levels):
+            if price <= 0:
+                return
+            yield price, size
+            step = contract.tick_at(price) * self.rules.option_level_ticks
+            price = contract.floor_price(price - step) if is_bid else price + step
+            size *= self.rules.option_level_growth
+
+
+def _perpetual_levels(
+    contract: Contract, frame: MarketFrame, side: Direction
+) -> Iterator[tuple[Decimal, float]]:
+    is_bid = side is Direction.BUY
+    touch = to_price(contract, frame.perp_bid_usd if is_bid else frame.perp_ask_usd, side)
+    for ticks, size_usd in frame.perp_depth:
+        distance = contract.tick_size * ticks
+        yield (touch - distance if is_bid else touch + distance), size_usd
+
+
+def floor_to_lot(contract: Contract, amount: Decimal) -> Decimal:
+    """An exact amount in whole lots, rounded down."""
+    return (amount / contract.lot).to_integral_value(rounding=ROUND_FLOOR) * contract.lot

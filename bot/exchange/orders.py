@@ -1,0 +1,155 @@
+"""Orders as the engine keeps them, and the register that finds them again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from bot.exchange.contracts import Contract, Kind
+from bot.exchange.reports import (
+    CancelReason,
+    Direction,
+    OrderState,
+    OrderType,
+    OrderView,
+    TimeInForce,
+)
+
+ZERO: Final = Decimal(0)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Order:
+    """One order, changed in place as it trades. `number` is its place in time.
+
+    `price` is the limit that matching obeys; a market order's is the price band's edge.
+    `cost` is what the fills add up to in the other currency, from which the average price comes:
+    amount / price for the inverse perpetual, amount x price for options.
+    """
+
+    number: int
+    order_id: str
+    account: str
+    contract: Contract
+    direction: Direction
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: Decimal
+    amount: Decimal
+    label: str
+    post_only: bool
+    reject_post_only: bool
+    reduce_only: bool
+    creation_ms: int
+    last_update_ms: int
+    filled: Decimal = ZERO
+    cost: float = 0.0
+    state: OrderState = OrderState.OPEN
+    cancel_reason: CancelReason | None = None
+    reject_code: int | None = None
+    reject_message: str | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is still to be traded, native, positive."""
+        return self.amount - self.filled
+
+    def fill(self, amount: Decimal, price: Decimal, at_ms: int) -> None:
+        """Record a fill of `amount` at `price`; the order is filled when nothing remains."""
+        assert amount <= self.remaining, f"{self.order_id} overfilled: {amount} > {self.remaining}"
+        self.filled += amount
+        traded, at_price = float(amount), float(price)
+        inverse = self.contract.kind is Kind.PERPETUAL
+        self.cost += traded / at_price if inverse else traded * at_price
+        self.last_update_ms = at_ms
+        if self.remaining == 0:
+            self.state = OrderState.FILLED
+
+    def cancel(self, reason: CancelReason, at_ms: int) -> None:
+        """End the order with whatever it has filled."""
+        self.state = OrderState.CANCELLED
+        self.cancel_reason = reason
+        self.last_update_ms = at_ms
+
+    def average_price(self) -> float:
+        """Average price of the fills, harmonic for the perpetual; 0 when there are none."""
+        if self.filled == 0:
+            return 0.0
+        if self.contract.kind is Kind.PERPETUAL:
+            return float(self.filled) / self.cost
+        return self.cost / float(self.filled)
+
+    def view(self) -> OrderView:
+        """The order as it stands, frozen."""
+        return OrderView(
+            order_id=self.order_id,
+            account=self.account,
+            instrument_name=self.contract.name,
+            direction=self.direction,
+            order_type=self.order_type,
+            time_in_force=self.time_in_force,
+            price=None if self.order_type is OrderType.MARKET else self.price,
+            amount=self.amount,
+            filled_amount=self.filled,
+            average_price=self.average_price(),
+            contracts=float(self.amount / self.contract.contract_size),
+            order_state=self.state,
+            cancel_reason=self.cancel_reason,
+            label=self.label,
+            post_only=self.post_only,
+            reject_post_only=self.reject_post_only,
+            reduce_only=self.reduce_only,
+            creation_ms=self.creation_ms,
+            last_update_ms=self.last_update_ms,
+            reject_code=self.reject_code,
+            reject_message=self.reject_message,
+        )
+
+
+def signed(direction: Direction, amount: Decimal) -> Decimal:
+    """`amount` with the sign of the position change it makes."""
+    return amount if direction is Direction.BUY else -amount
+
+
+@dataclass(slots=True)
+class OrderRegister:
+    """Every order that reached the engine, in order of arrival, with the open ones at hand."""
+
+    _by_id: dict[str, Order] = field(default_factory=dict)
+    _by_label: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
+    _open: dict[str, dict[str, Order]] = field(default_factory=dict)
+
+    def add(self, order: Order) -> None:
+        """Remember an order; an open one is also listed among its account's open orders."""
+        self._by_id[order.order_id] = order
+        if order.state is OrderState.REJECTED:
+            return
+        self._by_label.setdefault((order.account, order.label), []).append(order)
+        if order.state is OrderState.OPEN:
+            self._open.setdefault(order.account, {})[order.order_id] = order
+
+    def closed(self, order: Order) -> None:
+        """Take an order that is no longer open off the open list."""
+        self._open.get(order.account, {}).pop(order.order_id, None)
+
+    def find(self, account: str, order_id: str) -> Order | None:
+        """An accepted order of this account."""
+        order = self._by_id.get(order_id)
+        if order is None or order.account != account or order.state is OrderState.REJECTED:
+            return None
+        return order
+
+    def labelled(self, account: str, label: str) -> list[Order]:
+        """Accepted orders with the label, newest first."""
+        return list(reversed(self._by_label.get((account, label), ())))
+
+    def open_of(self, account: str) -> Mapping[str, Order]:
+        """Open orders of the account by id, oldest first."""
+        return self._open.get(account, {})
+
+    def open_on(self, account: str, instrument_name: str) -> list[Order]:
+        """Open orders of the account on one instrument, oldest first."""
+        return [o for o in self.open_of(account).values() if o.contract.name == instrument_name]
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._by_id.values())

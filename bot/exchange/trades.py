@@ -1,0 +1,157 @@
+"""Fills as they are told and kept: numbered over the exchange and over each instrument."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from bot.exchange.accounts import Account
+from bot.exchange.board import YEAR_MS, Board
+from bot.exchange.contracts import Contract, Kind
+from bot.exchange.orders import Order
+from bot.exchange.reports import (
+    Direction,
+    FillCause,
+    Liquidity,
+    OrderState,
+    OrderType,
+    TradeView,
+)
+from bot.exchange.tape import Tape
+from bot.quant.implied_vol import implied_vol
+
+PAYOFF_DIGITS: Final = 8  # a settlement's price is told to the satoshi; money moves unrounded
+
+
+def iv_percent(board: Board, contract: Contract, price: float) -> float | None:
+    """The volatility that explains an option's price now, percent; 0 if none does."""
+    if contract.kind is Kind.PERPETUAL:
+        return None
+    forward = board.underlying(contract)
+    years = max(contract.expiry_ms - board.frame.at_ms, 0) / YEAR_MS
+    assert contract.strike is not None
+    found = implied_vol(price * forward, forward, contract.strike, years, bool(contract.is_call))
+    return 100 * float(np.nan_to_num(found))
+
+
+@dataclass(slots=True, kw_only=True)
+class TradeBook:
+    """Every fill, oldest first, with the numbers of the next one."""
+
+    currency: str
+    next_number: int
+    _all: list[TradeView] = field(default_factory=list)
+    _of: dict[str, list[TradeView]] = field(default_factory=dict)
+    _tapes: dict[str, Tape] = field(default_factory=dict)
+
+    def tape(self, name: str) -> Tape:
+        """What traded in an instrument."""
+        return self._tapes.setdefault(name, Tape())
+
+    def all(self) -> Sequence[TradeView]:
+        """Every fill, settlements included, oldest first."""
+        return self._all
+
+    def of(self, account: str) -> Sequence[TradeView]:
+        """The account's fills, settlements included, oldest first."""
+        return self._of.get(account, ())
+
+    def filled(
+        self,
+        *,
+        order: Order,
+        amount: Decimal,
+        price: Decimal,
+        role: Liquidity,
+        board: Board,
+        now_ms: int,
+        fee: float,
+        realised: float,
+    ) -> TradeView:
+        """Number and keep a fill of an order, the order already as it stands after it."""
+        contract, tape = order.contract, self.tape(order.contract.name)
+        is_option = contract.kind is Kind.OPTION
+        tick_direction = tape.record(now_ms, price, amount)
+        return self._keep(
+            TradeView(
+                trade_id=self._number(),
+                trade_seq=tape.trades_count,
+                account=order.account,
+                instrument_name=contract.name,
+                order_id=order.order_id,
+                label=order.label,
+                direction=order.direction,
+                amount=amount,
+                price=price,
+                contracts=float(amount / contract.contract_size),
+                at_ms=now_ms,
+                order_type=order.order_type,
+                order_state=order.state,
+                liquidity=role,
+                fee_coin=fee,
+                fee_currency=self.currency,
+                profit_loss_coin=realised,
+                index_usd=board.frame.index_usd,
+                mark_price=board.mark(contract),
+                underlying_usd=board.underlying(contract) if is_option else None,
+                iv_percent=iv_percent(board, contract, float(price)),
+                tick_direction=tick_direction,
+                post_only=order.post_only,
+                reduce_only=order.reduce_only,
+                cause=FillCause.TRADE,
+            )
+        )
+
+    def settled(
+        self,
+        *,
+        account: Account,
+        contract: Contract,
+        size: Decimal,
+        payoff: float,
+        delivery_usd: float,
+        now_ms: int,
+        realised: float,
+    ) -> TradeView:
+        """Number and keep the settlement of a position of `size`: it closes at the payoff."""
+        return self._keep(
+            TradeView(
+                trade_id=self._number(),
+                trade_seq=self.tape(contract.name).trades_count + 1,
+                account=account.name,
+                instrument_name=contract.name,
+                order_id="",
+                label="",
+                direction=Direction.SELL if size > 0 else Direction.BUY,
+                amount=abs(size),
+                price=Decimal(f"{payoff:.{PAYOFF_DIGITS}f}"),
+                contracts=float(abs(size) / contract.contract_size),
+                at_ms=now_ms,
+                order_type=OrderType.MARKET,
+                order_state=OrderState.FILLED,
+                liquidity=Liquidity.TAKER,
+                fee_coin=0.0,
+                fee_currency=self.currency,
+                profit_loss_coin=realised,
+                index_usd=delivery_usd,
+                mark_price=payoff,
+                underlying_usd=delivery_usd,
+                iv_percent=None,
+                tick_direction=0,
+                post_only=False,
+                reduce_only=False,
+                cause=FillCause.SETTLEMENT,
+            )
+        )
+
+    def _keep(self, trade: TradeView) -> TradeView:
+        self._all.append(trade)
+        self._of.setdefault(trade.account, []).append(trade)
+        return trade
+
+    def _number(self) -> str:
+        number = self.next_number
+        self.next_number += 1
+        return f"{self.currency}-{number}"
