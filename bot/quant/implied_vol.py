@@ -16,6 +16,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bot.quant.compiled import Argument, compile_kernel
@@ -26,10 +27,67 @@ BoolArray = NDArray[np.bool_]
 SQRT_HALF: Final = math.sqrt(0.5)
 INV_SQRT_2PI: Final = 1.0 / math.sqrt(2.0 * math.pi)
 ITERATIONS_MAX: Final = 100  # the hardest seen take 20; bisection alone would need about 60
+STRAIGHT: Final = math.sqrt(0.5 * math.pi)  # half of ds/db at the money, s small
 STEP_MIN: Final = 4e-16  # relative: two units in the last place
 
 
-def _implied_rows(
+@njit(error_model="numpy")
+def _value(x: float, s: float) -> tuple[float, float, float]:
+    """b(s), its distance from the bound exp(x/2), and its slope."""
+    h = x / s
+    upper = 0.5 * math.erfc(-(h + 0.5 * s) * SQRT_HALF)
+    lower = 0.5 * math.erfc(-(h - 0.5 * s) * SQRT_HALF)
+    rest = 0.5 * math.erfc((h + 0.5 * s) * SQRT_HALF)
+    grow, shrink = math.exp(0.5 * x), math.exp(-0.5 * x)
+    slope = INV_SQRT_2PI * math.exp(-0.5 * (h * h + 0.25 * s * s))
+    return grow * upper - shrink * lower, grow * rest + shrink * lower, slope
+
+
+@njit(error_model="numpy")
+def _newton_step(below: bool, target: float, room: float, at: tuple[float, float, float]) -> float:
+    """Newton's step on 1/ln b below the inflection, on ln(bound - b) above; nan if there is none.
+
+    `room` is the bound less `target`; `at` comes from `_value`.
+    """
+    value, rest, slope = at
+    if slope <= 0.0:
+        return math.nan
+    if below and value > 0.0:
+        log_value = math.log(value)
+        return log_value * (1.0 - log_value / math.log(target)) * value / slope
+    if not below and rest > 0.0:
+        return math.log(rest / room) * rest / slope
+    return math.nan
+
+
+@njit(error_model="numpy")
+def _total_vol(x: float, target: float) -> float:
+    """The s with b(s) = target, for x <= 0 and 0 < target < exp(x/2)."""
+    room = math.exp(0.5 * x) - target
+    low, high = 0.0, math.inf
+    s = inflection = math.sqrt(-2.0 * x)
+    below = inflection > 0.0 and target < _value(x, inflection)[0]
+    if below:
+        high = inflection
+    else:
+        low = inflection
+        s = max(inflection, target * STRAIGHT)
+    for _ in range(ITERATIONS_MAX):
+        at = _value(x, s)
+        if at[0] > target:
+            high = min(high, s)
+        else:
+            low = max(low, s)
+        new = s + _newton_step(below, target, room, at)
+        if abs(new - s) <= STEP_MIN * s:
+            break
+        if not (low < new < high):
+            new = 0.5 * (low + high) if high < math.inf else 2.0 * s
+        s = new
+    return s
+
+
+def _implied_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     out: FloatArray,
     price: FloatArray,
     forward: FloatArray,
@@ -41,60 +99,16 @@ def _implied_rows(
     for i in range(out.shape[1]):
         out[0, i] = math.nan
         f, k, t, df = forward[i], strike[i], years[i], discount[i]
-        if not (f > 0.0 and k > 0.0 and t > 0.0 and df > 0.0 and f + k + t + df < math.inf):
+        if not (min(f, k, t, df) > 0.0 and f + k + t + df < math.inf):
             continue
         undiscounted = price[i] / df
         intrinsic = max(f - k, 0.0) if is_call[i] else max(k - f, 0.0)
-        bound = f if is_call[i] else k
-        if not (intrinsic <= undiscounted < bound):
-            continue
         x = -abs(math.log(f / k))
         target = (undiscounted - intrinsic) / math.sqrt(f * k)
-        ceiling = math.exp(0.5 * x)
-        if target <= 0.0:
+        if target == 0.0:
             out[0, i] = 0.0
-            continue
-        if target >= ceiling:
-            continue
-        inflection = math.sqrt(-2.0 * x)
-        low, high = 0.0, math.inf
-        s = inflection
-        at_inflection = 0.5 * ceiling - math.exp(-0.5 * x) * 0.5 * math.erfc(inflection * SQRT_HALF)
-        below = target < at_inflection
-        if below:
-            high = inflection
-        else:
-            low = inflection
-            s = max(inflection, target * math.sqrt(2.0 * math.pi) * 0.5)
-        for _ in range(ITERATIONS_MAX):
-            h = x / s
-            upper = 0.5 * math.erfc(-(h + 0.5 * s) * SQRT_HALF)
-            lower = 0.5 * math.erfc(-(h - 0.5 * s) * SQRT_HALF)
-            value = math.exp(0.5 * x) * upper - math.exp(-0.5 * x) * lower
-            slope = INV_SQRT_2PI * math.exp(-0.5 * (h * h + 0.25 * s * s))
-            if value > target:
-                high = min(high, s)
-            else:
-                low = max(low, s)
-            step = math.nan
-            if below and value > 0.0 and slope > 0.0:
-                log_value, log_target = math.log(value), math.log(target)
-                step = log_value * (1.0 - log_value / log_target) * value / slope
-            elif not below and slope > 0.0:
-                rest = math.exp(0.5 * x) * 0.5 * math.erfc((h + 0.5 * s) * SQRT_HALF)
-                rest += math.exp(-0.5 * x) * lower
-                if rest > 0.0:
-                    step = math.log(rest / (ceiling - target)) * rest / slope
-            new = s + step
-            if not (low < new < high):
-                if abs(step) <= STEP_MIN * s:
-                    break
-                new = 0.5 * (low + high) if high < math.inf else 2.0 * s
-            if abs(new - s) <= STEP_MIN * s:
-                s = new
-                break
-            s = new
-        out[0, i] = s / math.sqrt(t)
+        elif 0.0 < target < math.exp(0.5 * x):
+            out[0, i] = _total_vol(x, target) / math.sqrt(t)
 
 
 @cache
@@ -108,7 +122,7 @@ def warm() -> None:
     _kernel()
 
 
-def implied_vol(  # noqa: PLR0917 (the public surface: arguments positional)
+def implied_vol(
     price: ArrayLike,
     forward: ArrayLike,
     strike: ArrayLike,
