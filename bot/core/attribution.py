@@ -11,7 +11,8 @@ from bot.core.state import State
 class Pnl:
     """Profit since the ledger began, in coins.
 
-    Positions found or changed by others count from their mark then.     `fees` is negative when paid. Idle collateral is no part of it.
+    Positions found or changed by others count from their mark then. `fees` is negative when
+    paid. Idle collateral is no part of it.
     """
 
     options: float

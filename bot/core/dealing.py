@@ -16,9 +16,10 @@ from bot.core.hedger import Code, Decision, HedgePolicy, Hold, Intent, Verdict
 from bot.core.instruments import Instrument
 from bot.core.margin.deribit_standard import Rates
 from bot.core.orders import Order, OrderPolicy, Outcome, Share
+from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import HedgeMark
-from bot.core.state import Counts, Mode, QuotePolicy, State, wire_to_market_ms
+from bot.core.state import Counts, Mode, State, wire_to_market_ms
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
 DEGRADED_SHARE = 0.5

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from bot.core import dealing, exposure, orders, reconcile, safety
+from bot.core import dealing, exposure, gate, orders, reconcile, safety
 from bot.core import state as states
 from bot.core.actions import Action, Alert, CancelOrder, Severity
 from bot.core.dealing import BookPlan, DealPolicy
@@ -21,10 +21,11 @@ from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision
 from bot.core.margin.deribit_standard import Rates
 from bot.core.orders import OrderPolicy, OrderStatus
+from bot.core.quotes import QuotePolicy
 from bot.core.reconcile import Adopted
-from bot.core.safety import SafetyPolicy
+from bot.core.safety import ModeChanged, SafetyPolicy
 from bot.core.standing import Standing
-from bot.core.state import ApplyPolicy, Mode, QuotePolicy, State
+from bot.core.state import ApplyPolicy, Mode, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +62,6 @@ class Policy:
             gate=self.gate,
             safety=self.safety,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModeChanged:
-    """The daemon allows itself something else now, why, and what would clear it."""
-
-    at_ms: int
-    before: Mode
-    after: Mode
-    reason: str
-    clears: str
 
 
 Note = ModeChanged | Adopted
@@ -161,7 +151,8 @@ def _latched(state: State) -> State:
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    judged = safety.judge_mode(state, policy.safety, policy.gate, policy.currency)
+    margin = gate.stage(state, policy.gate, policy.currency)
+    judged = safety.judge_mode(state, policy.safety, policy.currency, margin)
     if judged.mode is state.mode:
         return replace(state, mode_reason=judged.reason, mode_clears=judged.clears), ()
     change = ModeChanged(

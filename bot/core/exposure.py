@@ -15,8 +15,9 @@ import numpy as np
 from bot.core import instruments, orders, units
 from bot.core.columns import Flags, Floats, OptionTable, Stamps
 from bot.core.instruments import Instrument, Kind
+from bot.core.quotes import QuotePolicy
 from bot.core.standing import EMPTY
-from bot.core.state import QuotePolicy, State
+from bot.core.state import State
 from bot.quant import black76, conventions
 from bot.quant.conventions import Convention
 

@@ -18,7 +18,8 @@ from bot.core.exposure import hedge_trouble, stale_leg
 from bot.core.instruments import Instrument, Kind
 from bot.core.margin import deribit_standard
 from bot.core.margin.deribit_standard import Rates, Requirement
-from bot.core.state import QuotePolicy, State
+from bot.core.quotes import QuotePolicy
+from bot.core.state import Judgement, Mode, State
 
 TRIM_STEPS = 24
 
@@ -222,3 +223,19 @@ def _largest_passing(
         low, high = (middle, high) if passes else (low, middle)
     size = (hedge.lot * low).copy_sign(size_native)
     return size if low and abs(size) >= hedge.size_min else units.ZERO
+
+
+def stage(state: State, policy: GatePolicy, currency: str) -> Judgement | None:
+    """Return the mode that the account's margin use asks for now, None if it asks for none."""
+    balance = state.balances.get(currency)
+    if balance is None:
+        return None
+    u = usage(balance.maintenance_margin, balance.margin_balance)
+    for mode, limit, what in (
+        (Mode.HOLD, policy.hold, "hold"),
+        (Mode.DEGRADED, policy.reduce_only, "reduce-only"),
+    ):
+        if u >= limit:
+            reason = f"margin use {u:.1%} is over the {what} limit {limit:.0%}"
+            return Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
+    return None

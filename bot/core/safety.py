@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.core import gate, units
+from bot.core import units
 from bot.core.events import Link, QuoteSeen
-from bot.core.gate import GatePolicy
 from bot.core.instruments import Instrument
 from bot.core.orders import OrderStatus, Outcome
-from bot.core.state import Mode, State
+from bot.core.state import Judgement, Mode, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +29,12 @@ class SafetyPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """A mode, why, and what would clear it."""
+class ModeChanged:
+    """The daemon allows itself something else now, why, and what would clear it."""
 
-    mode: Mode
+    at_ms: int
+    before: Mode
+    after: Mode
     reason: str
     clears: str
 
@@ -41,35 +42,34 @@ class Judgement:
 ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
 
 
-def judge_mode(state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str) -> Judgement:
-    """Return the most careful mode that anything asks for; the first reason of that mode."""
-    for judgement in _troubles(state, policy, margins, currency):
+def judge_mode(
+    state: State, policy: SafetyPolicy, currency: str, margin: Judgement | None
+) -> Judgement:
+    """Return the most careful mode that anything asks for, with the first reason of that mode.
+
+    `margin` is what the margin stages ask for, if anything.
+    """
+    for judgement in _troubles(state, policy, currency):
         return judgement
-    return ALL_WELL
+    return margin or ALL_WELL
 
 
-def _troubles(
-    state: State, policy: SafetyPolicy, margins: GatePolicy, currency: str
-) -> Iterator[Judgement]:
+def _troubles(state: State, policy: SafetyPolicy, currency: str) -> Iterator[Judgement]:
     """Yield what is wrong, most careful mode first."""
     if state.standing.halt_reason:
-        yield Judgement(
-            mode=Mode.HALT, reason=state.standing.halt_reason, clears="a person resumes"
-        )
+        reason = state.standing.halt_reason
+        yield Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
     yield from _not_reconciled(state, currency)
     if state.standing.pause_reason:
-        yield Judgement(
-            mode=Mode.HOLD, reason=state.standing.pause_reason, clears="a person resumes"
-        )
+        reason = state.standing.pause_reason
+        yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
     for order in state.standing.orders.values():
         if order.status is OrderStatus.UNPROVABLE:
             reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
-            yield Judgement(
-                mode=Mode.HOLD, reason=reason, clears="the venue answers for that order"
-            )
+            clears = "the venue answers for that order"
+            yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
     yield from _rejected(state, policy)
     yield from _gap(state, policy)
-    yield from _margin(state, margins, currency)
 
 
 def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
@@ -118,20 +118,6 @@ def _gap(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
             f"more than {policy.delta_gap_max_coin:.4f}"
         )
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="both agree again")
-
-
-def _margin(state: State, policy: GatePolicy, currency: str) -> Iterator[Judgement]:
-    balance = state.balances.get(currency)
-    if balance is None:
-        return
-    u = gate.usage(balance.maintenance_margin, balance.margin_balance)
-    for mode, limit, what in (
-        (Mode.HOLD, policy.hold, "hold"),
-        (Mode.DEGRADED, policy.reduce_only, "reduce-only"),
-    ):
-        if u >= limit:
-            reason = f"margin use {u:.1%} is over the {what} limit {limit:.0%}"
-            yield Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
 
 
 def compare_delta(

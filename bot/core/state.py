@@ -39,6 +39,7 @@ from bot.core.events import (
 )
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
+from bot.core.quotes import QuotePolicy, bad_quote
 from bot.core.standing import Standing
 
 COMMANDS_KEPT = 64
@@ -52,6 +53,15 @@ class Mode(StrEnum):
     DEGRADED = "degraded"
     HOLD = "hold"
     HALT = "halt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A mode, why, and what would clear it."""
+
+    mode: Mode
+    reason: str
+    clears: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +83,6 @@ class Counts:
     fills: int = 0
     rejects: int = 0
     refusals: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotePolicy:
-    """Which quotes may be used.
-
-    Ages are on the wire clock. `spread_max` is a share of the middle (hedge instruments). An option
-    whose mark is at most `one_sided_mark_max` (price unit) may lack its bid: nobody bids for what
-    is worth next to nothing.
-    """
-
-    option_age_max_ns: int = 30 * units.NS_PER_SECOND
-    hedge_age_max_ns: int = 3 * units.NS_PER_SECOND
-    spread_max: float = 0.005
-    one_sided_mark_max: float = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,33 +142,6 @@ class ApplyPolicy:
 def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
     """Return the book that holds what others trade: only hedge instruments are held."""
     return policy.external_book if instrument in policy.hedge_instruments else None
-
-
-def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
-    """Say why a quote may not be used, or None if it may."""
-    numbers = {"mark": quote.mark, "index": quote.index_usd}
-    if instrument.kind is Kind.OPTION:
-        numbers |= {"forward": quote.forward_usd, "volatility": quote.iv}
-    for what, number in numbers.items():
-        if number is None or not math.isfinite(number) or number <= 0.0:
-            return f"no usable {what} ({number})"
-    for side, price in (("bid", quote.bid), ("ask", quote.ask)):
-        if price is not None and (not math.isfinite(price) or price <= 0.0):
-            return f"no usable {side} ({price})"
-    return _bad_sides(quote, instrument, policy)
-
-
-def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
-    if quote.ask is None:
-        return "one-sided: no ask"
-    if quote.bid is None:
-        worthless = (
-            instrument.kind is Kind.OPTION and (quote.mark or 0.0) <= policy.one_sided_mark_max
-        )
-        return None if worthless else "one-sided: no bid"
-    if quote.bid > quote.ask:
-        return f"crossed: bid {quote.bid} above ask {quote.ask}"
-    return None
 
 
 def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:

@@ -3,14 +3,34 @@
 from datetime import timedelta
 
 from bot.core import units
+from bot.core.dealing import BookPlan
+from bot.core.engine import Policy
 from bot.core.exposure import BookPolicy, Selector
 from bot.core.gate import GatePolicy
 from bot.core.hedger import HedgePolicy
 from bot.core.margin.deribit_standard import FuturesRate, Rates
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
-from bot.core.state import QuotePolicy
+from bot.core.quotes import QuotePolicy
 from bot.settings.models import Book, Config, Hedge, Select
+
+
+def policy(config: Config, *, external_book: str) -> Policy:
+    """Return everything the core is told to obey; `external_book` owns changes nobody here made."""
+    only_book = len(config.books) == 1
+    return Policy(
+        currency=str(config.account.currency),
+        books=tuple(
+            BookPlan(book=book_policy(book, only_book=only_book), hedge=hedge_policy(book.hedge))
+            for book in config.books
+        ),
+        external_book=external_book,
+        orders=order_policy(config),
+        rates=rates(config),
+        quotes=quote_policy(config),
+        gate=gate_policy(config),
+        safety=safety_policy(config),
+    )
 
 
 def selector(select: Select) -> Selector:
