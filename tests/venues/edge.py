@@ -1,0 +1,96 @@
+"""The Deribit edge against a server: facts as they come, and a way to wait for them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from bot.core.actions import SubmitOrder, TimeInForce
+from bot.core.events import Fact, Link, LinkUp
+from bot.venues.ccxt_venue import Clocks
+from bot.venues.deribit import DeribitOptions, DeribitVenue
+from bot.venues.deribit_line import VenueLimits
+from bot.venues.deribit_network import Network
+from bot.venues.deribit_requests import Credentials
+from tests.venues.deribit_server import NOW_MS, PERPETUAL, Server
+
+FactT = TypeVar("FactT")
+
+QUICK = VenueLimits(
+    order_timeout_s=0.4,
+    read_attempts=2,
+    read_pause_s=0.01,
+    frame_pause_s=0.01,
+    check_every_s=0.02,
+    backoff_first_s=0.01,
+    backoff_longest_s=0.05,
+)
+
+
+class Facts(list[Any]):
+    """What the venue posted, in order."""
+
+    def of(self, kind: type[FactT]) -> list[FactT]:
+        return [fact for fact in self if isinstance(fact, kind)]
+
+
+def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> DeribitVenue:
+    options = {
+        "rest_url": server.rest_url,
+        "ws_url": server.ws_url,
+        "network": Network.REHEARSAL,
+    } | changes
+    return DeribitVenue(
+        options=DeribitOptions(**options),
+        credentials=Credentials(key="demo", secret="demo-secret"),
+        clocks=Clocks(
+            epoch_ms=lambda: time.time_ns() // 1_000_000,
+            monotonic_ns=time.monotonic_ns,
+            market_ms=lambda: NOW_MS,
+        ),
+        sleep=asyncio.sleep,
+        chance=lambda: 0.5,
+        limits=limits,
+    )
+
+
+async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def running(edge: DeribitVenue) -> AsyncIterator[Facts]:
+    """Open a venue and run it until both links are up; close it after the block."""
+    facts = Facts()
+    await edge.open(facts.append)
+    task = asyncio.get_running_loop().create_task(edge.run())
+    try:
+        await until(lambda: both_up(facts) or task.done())
+        assert not task.done(), task.exception()
+        yield facts
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await edge.close()
+
+
+def both_up(facts: list[Fact]) -> bool:
+    return {fact.link for fact in facts if isinstance(fact, LinkUp)} == set(Link)
+
+
+def submit(order_id: str = "db-1", size: str = "100", **changes: Any) -> SubmitOrder:
+    values = {
+        "order_id": order_id,
+        "instrument": PERPETUAL,
+        "size_native": Decimal(size),
+        "limit": Decimal("100100.5"),
+        "time_in_force": TimeInForce.IOC,
+        "valid_until_ms": NOW_MS + 2_000,
+    } | changes
+    return SubmitOrder(**values)
