@@ -97,7 +97,13 @@ class TradingFloor:
         """Tell the channels what happened since they were told last."""
         self.hub.open()
         events, self._pending = self._pending, []
-        self.hub.publish(events, self.wire.monotonic_ns())
+        self.hub.hear(events, self.wire.monotonic_ns())
+
+    def pump(self) -> None:
+        """One round: let time pass, tell what happened, and say what is due."""
+        self.advance()
+        self.publish()
+        self.hub.speak(self.wire.monotonic_ns())
 
     def remember_order(self, session: Session, order_id: str, account: str) -> None:
         """Note an order that a connection placed, for cancel-on-disconnect."""

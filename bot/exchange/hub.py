@@ -24,7 +24,7 @@ from bot.exchange.channels import (
     parse_channel,
 )
 from bot.exchange.clock import NS_PER_MS
-from bot.exchange.commands import Event, TradingEngine
+from bot.exchange.commands import Event, MarketMoved, TradingEngine
 from bot.exchange.feeds import Feed, Look, make_feed
 from bot.exchange.protocol import notification
 from bot.exchange.session import Session
@@ -33,6 +33,7 @@ from bot.exchange.user_feeds import PortfolioFeed, UserFeed, transactions
 from bot.exchange.views import index_name
 
 CHANNELS_PER_SESSION_MAX: Final = 5_000
+LINES_A_ROUND: Final = 100  # about 10 ms of work, which is what an order may have to wait for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,32 +210,43 @@ class ChannelHub:
         for session, text in openings:
             session.send(text)
 
-    def publish(self, events: Iterable[Event], now_ns: int) -> None:
-        """Take one transaction's events, and say whatever is due."""
-        events = tuple(events)
+    def hear(self, events: Iterable[Event], now_ns: int) -> None:
+        """Take one transaction's events; tell at once what concerns an account.
+
+        Market data waits for `speak`, so that no order's answer waits for other people's tickers.
+        """
+        events = _latest_frame_only(events)
         for line in self._public.values():
             for event in events:
                 line.feed.hear(event)
         private = transactions(events)
-        for private_line in self._private.values():
+        for private_line in list(self._private.values()):
             feed = private_line.feed
             if isinstance(feed, PortfolioFeed):
                 for event in events:
                     feed.hear_market(event)
             if private_line.account in private:
                 feed.hear(private[private_line.account])
-        self.speak(now_ns)
+            self._speak_private(private_line, now_ns)
 
     def speak(self, now_ns: int) -> None:
-        """Say whatever is due by the wire's clock."""
+        """Say whatever is due by the wire's clock, at most `LINES_A_ROUND` public channels.
+
+        Those that waited longest come first: under load every channel slows down alike.
+        """
         look = Look(self._engine)
         republish_ns = self._policy.republish_interval_ms * NS_PER_MS
+        spoken = 0
         for line in list(self._public.values()):
             silent_ns = now_ns - line.spoken_ns
             is_due = line.feed.is_stale and silent_ns >= line.interval_ns
             if is_due or (line.republishes and silent_ns >= republish_ns):
                 line.spoken_ns = now_ns
+                self._public[line.name] = self._public.pop(line.name)
                 _broadcast(line.name, line.feed.payloads(look), line.sessions)
+                spoken += 1
+            if spoken == LINES_A_ROUND:
+                break
         for private in list(self._private.values()):
             self._speak_private(private, now_ns)
 
@@ -248,6 +260,15 @@ class ChannelHub:
             if session.grant is None or not session.grant.is_live(now_ns):
                 self.drop_private(session)
         _broadcast(line.name, line.feed.payloads(self._engine), line.sessions)
+
+
+def _latest_frame_only(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Of several frames that were crossed at once, listeners can only be shown the last."""
+    events = tuple(events)
+    frames = [event for event in events if isinstance(event, MarketMoved)]
+    return tuple(
+        event for event in events if not isinstance(event, MarketMoved) or event is frames[-1]
+    )
 
 
 def _broadcast(name: str, payloads: Iterable[str], sessions: Mapping[Session, None]) -> None:

@@ -139,7 +139,10 @@ def notification(channel: str, payload: str) -> str:
 
 def dumps(value: Json) -> str:
     """Compact JSON. A NaN is a fault of the exchange, not a value: it raises ValueError."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Params:

@@ -245,8 +245,7 @@ class ExchangeServer:
     async def _run_pump(self) -> None:
         interval_s = self.floor.policy.pump_interval_ms / 1000
         while True:
-            self.floor.advance()
-            self.floor.publish()
+            self.floor.pump()
             for connection in list(self._connections.values()):
                 self.floor.watch(connection.session)
             await asyncio.sleep(interval_s)
