@@ -187,9 +187,9 @@ def _hedge(here: KeyPath, hedge: Hedge, config: Config) -> Iterator[Finding]:
             yield (
                 (*here, key),
                 (
-                    f"expected at least one lot on each side of the band: a lot of {LOT_USD:g} USD is "
-                    f"{lot_coin:g} coins at {PRICE_USD_MIN:,.0f} USD, the lowest price allowed for, "
-                    f"found {edge:g} coins"
+                    "expected at least one lot on each side of the band: "
+                    f"one lot of {LOT_USD:g} USD is {lot_coin:g} coins at {PRICE_USD_MIN:,.0f} USD "
+                    f"(the lowest price allowed for), found {edge:g} coins"
                 ),
             )
     if 0 < hedge.ratio_percent <= FRACTION_MAX:

@@ -24,7 +24,7 @@ UNITS: Final[dict[str, str]] = {
     "bps": "basis points",
     "mb": "megabytes",
 }
-SECRET_EXPECTED: Final = (  # noqa: S105
+REFERENCE_EXPECTED: Final = (
     "expected {env: NAME} or {file: PATH}; a secret is never written into a configuration"
 )
 
@@ -72,7 +72,7 @@ def _message(kind: str, path: KeyPath, found: Any) -> str:
     if kind == "missing":
         return f"required, but missing; expected {expected(path)}"
     if is_secret(path):
-        return SECRET_EXPECTED if len(path) == 2 else f"expected {expected(path)}"
+        return REFERENCE_EXPECTED if len(path) == 2 else f"expected {expected(path)}"
     if isinstance(found, str) and "@" in found:  # a URL may carry a password
         return f"expected {expected(path)}"
     return f"expected {expected(path)}, found {shown(found)}{_hint(path, found)}"
@@ -100,7 +100,7 @@ def _unknown_key(path: KeyPath) -> tuple[str, list[str]]:
     known = list(model.model_fields) if model else []
     wrong = str(path[-1])
     if model is SecretReference:
-        return SECRET_EXPECTED, []
+        return REFERENCE_EXPECTED, []
     near = nearest(wrong, known)
     if near:
         return f"unknown key; did you mean {' or '.join(_with_unit(name) for name in near)}?", near

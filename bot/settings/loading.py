@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import PrivateAttr, ValidationError
 from typing_extensions import override
 
-from bot.settings import checks, credentials, overrides
+from bot.core.engine import Policy
+from bot.settings import checks, credentials, overrides, policies
 from bot.settings.credentials import Credentials, NoSecret
 from bot.settings.document import Document, read
 from bot.settings.expectations import explain
@@ -49,6 +50,10 @@ class Settings(Config):
                 inside = length == len(path) or place.file.startswith("--set")
                 return place if inside else None
         return None
+
+    def policy(self) -> Policy:
+        """Return everything the core is told to obey."""
+        return policies.policy(self, external_book=self.external_book)
 
     def credentials(self, environ: Mapping[str, str] = os.environ) -> Credentials:
         """Fetch the API key and secret from where the configuration says they are.

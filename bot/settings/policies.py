@@ -142,5 +142,5 @@ def _ns(seconds: float) -> int:
 
 
 def _share(percent: float) -> float:
-    """Return a share of one. Divides, because 70 * 0.01 is not 0.7 and 70 / 100 is."""
-    return percent / 100.0
+    """Return a share of one: the one that a person would write, 2.8 as 0.028."""
+    return float(units.exact(percent) / 100)
