@@ -21,7 +21,7 @@ FILE_BYTES_MAX = 1_000_000
 DEPTH_MAX = 20
 TREE_ROOT: KeyPath = ()
 _NUMBER_WITH_LEADING_ZERO = re.compile(r"^[-+]?0\d")
-_QUOTED_TEXT = re.compile(r"'[^'<]{3,}'")
+_QUOTED_TEXT = re.compile(r"'[^'<\s][^']*[^'\s]'")
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ValidationError
 
 from bot.settings.document import Document, shown
@@ -48,10 +48,16 @@ def explain(error: ValidationError, document: Document) -> None:
             misspelt |= {(*path[:-1], name) for name in meant}
             _report(document, path, message)
     for complaint in complaints:
-        path = complaint["loc"]
-        if complaint["type"] == "extra_forbidden" or path in misspelt:
+        path, kind = complaint["loc"], complaint["type"]
+        if kind == "extra_forbidden" or path in misspelt:
             continue
-        _report(document, path, _message(complaint["type"], path, complaint["input"]))
+        if kind == "too_short" and any(_below(other["loc"], path) for other in complaints):
+            continue  # the list is not short: its entries are wrong, and counted as absent
+        _report(document, path, _message(kind, path, complaint["input"]))
+
+
+def _below(path: KeyPath, above: KeyPath) -> bool:
+    return len(path) > len(above) and path[: len(above)] == above
 
 
 def _report(document: Document, path: KeyPath, message: str) -> None:
@@ -159,7 +165,11 @@ def _kind(wanted: Any) -> str:
         return "{env: NAME} or {file: PATH}"
     if issubclass(wanted, StrEnum):
         choices = [str(choice) for choice in wanted]
-        return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+        return (
+            f"{choices[0]} (the only choice)"
+            if len(choices) == 1
+            else f"one of {', '.join(choices)}"
+        )
     if issubclass(wanted, BaseModel):
         return f"a mapping with the keys {', '.join(wanted.model_fields)}"
     return "text"
@@ -170,16 +180,19 @@ def _range(limits: Iterable[Any]) -> str:
     for limit in limits:
         match limit:
             case Ge(ge=edge):
-                low = f"from {_number(edge)}"
+                low = f"at least {_number(edge)}"
             case Gt(gt=edge):
                 low = f"above {_number(edge)}"
             case Le(le=edge):
-                high = f"up to {_number(edge)}"
+                high = f"at most {_number(edge)}"
             case Lt(lt=edge):
                 high = f"below {_number(edge)}"
+            case MinLen(min_length=1):
+                low = "with at least 1 entry"
             case _:
                 pass
-    return "".join(f" {part}" for part in (low, "and" if low and high else "", high) if part)
+    both = " and ".join(part for part in (low, high) if part)
+    return f" {both}" if both else ""
 
 
 def _number(edge: Any) -> str:

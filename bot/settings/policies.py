@@ -10,8 +10,8 @@ from bot.core.gate import GatePolicy
 from bot.core.hedger import HedgePolicy
 from bot.core.margin.deribit_standard import FuturesRate, Rates
 from bot.core.orders import OrderPolicy
-from bot.core.safety import SafetyPolicy
 from bot.core.quotes import QuotePolicy
+from bot.core.safety import SafetyPolicy
 from bot.settings.models import Book, Config, Hedge, Select
 
 
