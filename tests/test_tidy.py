@@ -159,7 +159,7 @@ def test_a_class_is_a_noun_of_the_domain() -> None:
 def broad_excepts(text: str) -> Iterator[int]:
     """Yield the line of every handler that swallows anything and gives no reason beside it.
 
-    Beside it is on its own line, the one before or after, or above the `try`. A handler that only
+    Beside it is anywhere from the line before to its first statement, or above the `try`. A handler that only
     cleans up and raises again swallows nothing.
     """
     lines = ["", *text.splitlines(), ""]
@@ -170,7 +170,7 @@ def broad_excepts(text: str) -> Iterator[int]:
             last = handler.body[-1]
             if not catches_anything(handler) or (isinstance(last, ast.Raise) and not last.exc):
                 continue
-            near = {block.lineno - 1, handler.lineno - 1, handler.lineno, handler.lineno + 1}
+            near = [block.lineno - 1, *range(handler.lineno - 1, handler.body[0].lineno + 1)]
             comments = [lines[number].partition("#")[2] for number in near]
             reasons = [re.sub(r"noqa(: ?[A-Z0-9, ]+)?", "", comment) for comment in comments]
             if not any(re.search(r"[A-Za-z]{3}", reason) for reason in reasons):
