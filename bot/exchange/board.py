@@ -139,7 +139,7 @@ class Board:
     def mark(self, contract: Contract) -> float:
         """Mark price: USD for the perpetual, coin for an option. KeyError if never quoted."""
         if contract.kind is Kind.PERPETUAL:
-            return self.frame.perp_mark_usd
+            return float(self.frame.perp_mark_usd)
         column = self.column(contract)
         if column is None:
             return self._carried[contract.name].mark_coin

@@ -45,7 +45,7 @@ class FundingMeter:
             self._base_rate_time += self.rate_8h * (frame.at_ms - self._base_ms) / EIGHT_HOURS_MS
         self._base_ms = frame.at_ms
         self._index_usd = frame.index_usd
-        self.rate_8h = funding_rate_8h(self.rules, frame.perp_mark_usd, frame.index_usd)
+        self.rate_8h = float(funding_rate_8h(self.rules, frame.perp_mark_usd, frame.index_usd))
         if not self._samples or frame.at_ms - self._samples[-1][0] >= SAMPLE_MS:
             self._samples.append((frame.at_ms, self._base_rate_time))
             while self._samples[0][0] < frame.at_ms - EIGHT_HOURS_MS:

@@ -104,7 +104,7 @@ class _Greeks:
 def _position_greeks(board: Board, position: Position) -> _Greeks:
     size = float(position.size)
     if position.contract.kind is Kind.PERPETUAL:
-        return _Greeks(delta=size / board.frame.perp_mark_usd)
+        return _Greeks(delta=size / board.mark(position.contract))
     unit = board.greeks(position.contract)
     return _Greeks(size * unit.delta, size * unit.gamma, size * unit.vega, size * unit.theta)
 

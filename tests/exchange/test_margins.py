@@ -1,0 +1,150 @@
+"""Standard margin: published numbers, and what orders reserve and release."""
+
+import math
+from decimal import Decimal
+
+import pytest
+
+from bot.exchange.commands import Answer, CancelOrder
+from bot.exchange.contracts import perpetual
+from bot.exchange.margins import Exposure, futures_rates, short_option_margin
+from bot.exchange.rules import MarginTier, OptionMarginRules, Rules
+from tests.exchange.engine_builders import (
+    BUY,
+    CALL,
+    PERP,
+    PUT,
+    SELL,
+    engine,
+    frame,
+    order,
+    placed,
+    refused,
+)
+
+
+@pytest.mark.parametrize(
+    ("is_call", "initial_usd", "maintenance_usd"), [(True, 1750, 1000), (False, 1250, 1000)]
+)
+def test_short_options_need_what_the_published_example_says(
+    is_call: bool, initial_usd: float, maintenance_usd: float
+) -> None:
+    """Underlying 10,000, strike 9,000, mark 0.025: LEAN's DeribitOptionMarginModelTest."""
+    found = short_option_margin(
+        OptionMarginRules(),
+        is_call=is_call,
+        strike_usd=9_000.0,
+        underlying_usd=10_000.0,
+        mark_coin=0.025,
+    )
+    assert [10_000 * value for value in found] == pytest.approx([initial_usd, maintenance_usd])
+
+
+def test_a_deep_put_needs_its_maintenance_when_that_is_more() -> None:
+    initial, maintenance = short_option_margin(
+        OptionMarginRules(), is_call=False, strike_usd=300.0, underlying_usd=100.0, mark_coin=2.0
+    )
+    assert maintenance == pytest.approx(0.075 * 2 + 2)
+    assert initial == pytest.approx(max(0.15 + 2, maintenance))
+
+
+def test_futures_rates_come_from_the_table_by_size_in_coin() -> None:
+    tiers = (
+        MarginTier(size_coin_upper=26.55, im_rate=0.04, mm_rate=0.0266666667),
+        MarginTier(size_coin_upper=math.inf, im_rate=0.25, mm_rate=1 / 6),
+    )
+    assert futures_rates(tiers, -26.55) == (0.04, 0.0266666667)  # BTC tier 4, September 2026
+    assert futures_rates(tiers, 26.56) == (0.25, 1 / 6)
+
+
+def test_a_perpetual_position_needs_its_rate_of_its_size_in_coin() -> None:
+    """Size in coin 0.000509344, margins 0.000010187 and 0.000005093: an ETH account, 2026-02."""
+    tiers = (MarginTier(size_coin_upper=math.inf, im_rate=0.02, mm_rate=0.01),)
+    mark = 1 / 0.000509344
+    exposure = Exposure(contract=perpetual("ETH"), mark=mark, underlying_usd=mark, size=1.0)
+    initial, maintenance = exposure.position_margin(Rules(futures_tiers=tiers), 1.0)
+    assert initial == pytest.approx(0.000010187, abs=1e-9)
+    assert maintenance == pytest.approx(0.000005093, abs=1e-9)
+
+
+def test_a_table_that_does_not_reach_infinity_is_refused() -> None:
+    with pytest.raises(ValueError, match="infinity"):
+        Rules(futures_tiers=(MarginTier(size_coin_upper=5.0, im_rate=0.1, mm_rate=0.1),))
+
+
+def test_positions_are_margined_one_by_one_and_nothing_is_netted() -> None:
+    venue = engine(positions={PERP: 100_000, CALL.name: -1, PUT.name: 2})
+    summary = venue.account("demo")
+    mark = float(frame().mark_coin[0])
+    call = max(0.15 - 0.1, 0.1) + mark
+    assert summary.initial_margin == pytest.approx(0.02 + call)
+    assert summary.maintenance_margin == pytest.approx(0.02 * 2 / 3 + 0.075 + mark)
+    parts = venue.positions("demo")
+    assert sum(p.initial_margin for p in parts) == pytest.approx(summary.initial_margin)
+    assert summary.projected_initial_margin == pytest.approx(0.02)  # the options expire together
+
+
+def test_an_open_order_reserves_margin_and_its_cancel_releases_it() -> None:
+    venue = engine()
+    before = venue.account("demo")
+    buy = placed(venue.handle(order(BUY, 100_000, 99_000.0))).order
+    put = placed(venue.handle(order(BUY, 1, 0.01, name=PUT.name))).order
+    during = venue.account("demo")
+    fees = 0.0005 * 100_000 / 99_000 + 0.0003
+    assert during.open_orders_margin == pytest.approx(0.02 + 0.01 + fees)
+    assert during.available_funds == pytest.approx(before.available_funds - 0.03 - fees)
+    for one in (buy, put):
+        assert isinstance(venue.handle(CancelOrder(account="demo", order_id=one.order_id)), Answer)
+    assert venue.account("demo").available_funds == before.available_funds
+
+
+def test_an_order_that_could_only_reduce_reserves_a_fee_and_no_more() -> None:
+    venue = engine(positions={PERP: 100_000})
+    placed(venue.handle(order(SELL, 100_000, 101_000.0)))
+    assert venue.account("demo").open_orders_margin == pytest.approx(0.0005 * 100_000 / 101_000)
+
+
+def test_an_order_beyond_the_funds_is_refused_with_its_arithmetic() -> None:
+    venue = engine(equity=0.02)
+    # 100,000 USD need 0.02 coin and the fee needs more than the nothing that is left.
+    no = refused(venue.handle(order(BUY, 100_000, 99_000.0)))
+    assert no.code == 10009
+    assert "exceeds margin balance 0.02000000 BTC" in str(no.data["reason"])
+    assert placed(venue.handle(order(BUY, 90_000, 99_000.0))).order.order_id
+    assert refused(venue.handle(order(BUY, 90_000, 99_000.0))).code == 10009  # both could fill
+
+
+def test_a_short_option_beyond_the_funds_is_refused_and_a_long_one_needs_its_premium() -> None:
+    venue = engine(equity=0.1)
+    assert refused(venue.handle(order(SELL, 1, 0.0500, name=CALL.name))).code == 10009
+    assert refused(venue.handle(order(BUY, 5, 0.0205, name=CALL.name))).code == 10009
+    assert placed(venue.handle(order(BUY, 0.5, 0.0205, name=CALL.name))).order.order_id
+
+
+def test_an_account_without_funds_may_still_reduce_but_not_flip() -> None:
+    venue = engine(equity=0.0001, positions={PERP: 100_000})
+    assert refused(venue.handle(order(BUY, 10, 99_000.0))).code == 10009
+    assert refused(venue.handle(order(SELL, 100_010, 99_000.0))).code == 10009
+    done = placed(venue.handle(order(SELL, 1_000, 99_999.0)))
+    assert done.order.filled_amount == 1_000
+
+
+def test_get_margins_answers_for_a_single_hypothetical_order() -> None:
+    venue = engine(positions={PERP: 500_000})
+    perp = venue.margins("demo", PERP, Decimal(100_000), Decimal(100_000))
+    assert perp is not None
+    assert getattr(perp, "buy", None) == pytest.approx(0.02)
+    assert getattr(perp, "sell", None) == pytest.approx(0.02)
+    put = venue.margins("demo", PUT.name, Decimal(2), Decimal("0.01"))
+    mark = float(frame().mark_coin[1])
+    assert getattr(put, "buy", None) == pytest.approx(0.02)
+    assert getattr(put, "sell", None) == pytest.approx(2 * (0.1 + mark))
+
+
+def test_the_liquidation_ratio_is_where_margin_balance_meets_maintenance() -> None:
+    venue = engine(equity=1.0, positions={PERP: 1_000_000})
+    ratio = venue.account("demo").estimated_liquidation_ratio
+    assert 0.8 < ratio < 1
+    there = 100_000 * ratio
+    balance = 1.0 + 1_000_000 * (1 / 100_000 - 1 / there)
+    assert balance == pytest.approx(0.02 * 2 / 3 * 1_000_000 / there, rel=1e-9)
