@@ -1,8 +1,8 @@
-"""ccxt.pro's own WebSocket, tapped before its futures, with JSON-RPC answers matched by our own ids.
+"""ccxt.pro's own WebSocket, tapped before its futures, with JSON-RPC matched by our own ids.
 
-ccxt's `watch_*` loops lose events that arrive while nobody waits, and one error frame raised inside its
-`handle_message` ends its receive loop in silence. `Tap` takes every decoded frame instead and never raises;
-`RpcSocket` gives each connection requests, answers and pushes.
+ccxt's `watch_*` loops lose events that arrive while nobody waits, and one error frame raised inside
+its `handle_message` ends its receive loop in silence. `Tap` takes every decoded frame instead and
+never raises; `RpcSocket` gives each connection requests, answers and pushes.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
-    """Bounds of one connection. The silence is measured against frames of any kind, heartbeats included."""
+    """Bounds of one connection, in seconds of the wire clock."""
 
     dial_timeout_s: float = 10.0
     answer_timeout_s: float = 5.0
@@ -89,11 +89,12 @@ class Listener(Protocol):
 
 
 class Tap(Exchange):  # type: ignore[misc]  # ccxt is untyped
-    """Mixed into a ccxt.pro class before it: hands frames and connection news to a listener, and never raises."""
+    """Mixed into a ccxt.pro class, before it: hands all news to a listener, and never raises."""
 
     listener: Listener | None = None
 
     def client(self, url: str) -> Any:
+        """Return ccxt's client of a URL, guarded so that no frame can end its receive loop."""
         is_new = url not in (self.clients or {})
         client = super().client(url)
         if is_new:
@@ -102,35 +103,40 @@ class Tap(Exchange):  # type: ignore[misc]  # ccxt is untyped
         return client
 
     def _guard(self, decode: Callable[[Any], None], data: Any) -> None:
-        # Raising here would end ccxt's receive loop in silence; whatever it was becomes a counted fact.
+        # Raising here would end ccxt's receive loop in silence; whatever it was becomes a counted
+        # fact.
         try:
             decode(data)
         except Exception as error:  # noqa: BLE001
             if self.listener is not None:
                 self.listener.failed(_shorten(f"{type(error).__name__}: {error}: {data!r}"))
 
-    def handle_message(self, client: Any, message: Any) -> None:
+    def handle_message(self, client: Any, message: Any) -> None:  # noqa: ARG002  # ccxt's signature
+        """Hand a decoded frame to the listener instead of to ccxt's own handlers."""
         if self.listener is not None:
             self.listener.took(message)
 
     def on_connected(self, client: Any, message: Any = None) -> None:
+        """Pass on that a connection is open."""
         super().on_connected(client, message)
         if self.listener is not None:
             self.listener.connected(client)
 
     def on_error(self, client: Any, error: Any) -> None:
+        """Pass on that a connection failed, or could not be opened."""
         super().on_error(client, error)
         if self.listener is not None:
             self.listener.disconnected(client, _shorten(f"{type(error).__name__}: {error}"))
 
     def on_close(self, client: Any, error: Any) -> None:
+        """Pass on that the venue closed a connection."""
         super().on_close(client, error)
         if self.listener is not None:
             self.listener.disconnected(client, f"closed by the venue (code {error})")
 
 
 class RpcSocket:
-    """One JSON-RPC connection over a tapped exchange's WebSocket; may be dialled again after it is lost.
+    """One JSON-RPC connection over a tapped exchange's WebSocket; may be dialled again when lost.
 
     Args:
         exchange: the tapped ccxt.pro instance; this socket becomes its listener.
@@ -215,8 +221,8 @@ class RpcSocket:
         """Send one request, once, and wait for its answer.
 
         Raises:
-            NotSentError: nothing was handed to a socket (no open connection, too many unanswered requests, or
-                parameters that are not exact JSON). The send was never begun.
+            NotSentError: nothing was handed to a socket (no open connection, too many unanswered
+                requests, or parameters that are not exact JSON). The send was never begun.
             RpcError: the venue answered with an error.
             AnswerLostError: the request was handed over, and the answer did not come.
         """
@@ -282,7 +288,7 @@ class RpcSocket:
             self._opened.set_result(None)
 
     def disconnected(self, client: Any, reason: str) -> None:
-        """Take note that the connection ended; a connection that was already dropped ends unheard."""
+        """Take note that the connection ended; one that was already dropped ends unheard."""
         if client is self._client:
             self._end(reason)
 

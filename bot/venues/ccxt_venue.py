@@ -1,8 +1,8 @@
-"""What every venue behind ccxt.pro shares: two instances, their markets, and links that are kept up.
+"""What every venue behind ccxt.pro shares: two instances, their markets, links that are kept up.
 
-Market data and trading are two ccxt instances, so that an order never queues behind a quote in one limiter. They share
-one set of markets. ccxt retries nothing (`maxRetriesOnFailure` stays 0, for it would repeat orders too), and its own
-sockets are used through `bot.venues.ccxt_socket`.
+Market data and trading are two ccxt instances, so that an order never queues behind a quote in one
+limiter. They share one set of markets. ccxt retries nothing (`maxRetriesOnFailure` stays 0, for it
+would repeat orders too), and its own sockets are used through `bot.venues.ccxt_socket`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from ccxt.base.errors import BaseError, NetworkError
 
 from bot.core import units
-from bot.core.events import Fact, Link, LinkDown, LinkUp
+from bot.core.events import Link, LinkDown, LinkUp
 from bot.venues.ccxt_socket import (
     AnswerLostError,
     DialError,
@@ -23,7 +23,7 @@ from bot.venues.ccxt_socket import (
     Tap,
 )
 from bot.venues.pacing import Backoff, Sleep
-from bot.venues.port import VenueRefusedError, VenueUnreachableError
+from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 
 SETTLED_NS = (
     units.NS_PER_SECOND
@@ -41,8 +41,8 @@ LINK_ERRORS = (DialError, LinkError, NotSentError, AnswerLostError, RpcError, Ve
 class Clocks:
     """The clocks that a venue is handed.
 
-    `epoch_ms` is the host's time, for signatures; `monotonic_ns` the wire clock, for arrivals and waits; `market_ms`
-    the venue's time as the daemon knows it, for the moment of a question.
+    `epoch_ms` is the host's time, for signatures; `monotonic_ns` the wire clock, for arrivals and
+    waits; `market_ms` the venue's time as the daemon knows it, for the moment of a question.
     """
 
     epoch_ms: Callable[[], int]
@@ -74,9 +74,10 @@ class Pair:
             markets = await self.market.load_markets(again)
         except NetworkError as error:
             raise VenueUnreachableError(f"nobody answers at {place}: {brief(error)}") from error
-        except BaseError as error:
+        # Of any type: ccxt's parsers raise whatever an odd row makes them raise.
+        except Exception as error:
             raise VenueUnreachableError(
-                f"{place} does not list its instruments: {brief(error)}"
+                f"{place} does not list its instruments as ccxt reads them: {brief(error)}"
             ) from error
         self.trading.set_markets_from_exchange(self.market)
         return [market["info"] for market in markets.values()]
@@ -98,7 +99,7 @@ def client_options(limits: SocketLimits) -> dict[str, Any]:
 
 
 async def ask_rest(exchange: Tap, method: str, params: dict[str, Any]) -> Any:
-    """Ask one question over HTTP, for when the socket is down. For reads only: aiohttp repeats a GET by itself.
+    """Ask one question over HTTP, for reads while the socket is down: aiohttp may repeat a GET.
 
     Args:
         exchange: the instance whose limiter and key are used.
@@ -118,44 +119,51 @@ async def ask_rest(exchange: Tap, method: str, params: dict[str, Any]) -> Any:
     return answer["result"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """How one link is opened and kept.
+
+    Attributes:
+        link: which one.
+        connect: opens, logs in and subscribes; raises one of `LINK_ERRORS` if it cannot.
+        live: returns why the connection has to be given up.
+        backoff: how long to wait between attempts.
+    """
+
+    link: Link
+    connect: Callable[[], Awaitable[None]]
+    live: Callable[[], Awaitable[str]]
+    backoff: Backoff
+
+
 async def keep_link(
-    *,
-    link: Link,
-    connect: Callable[[], Awaitable[None]],
-    live: Callable[[], Awaitable[str]],
-    post: Callable[[Fact], None],
-    backoff: Backoff,
-    sleep: Sleep,
-    monotonic_ns: Callable[[], int],
+    upkeep: Upkeep, post: Post, sleep: Sleep, monotonic_ns: Callable[[], int]
 ) -> None:
     """Keep one link up until cancelled: connect, say so, live, say why it ended, wait, and again.
 
     Args:
-        link: which one.
-        connect: opens, logs in and subscribes; raises one of `LINK_ERRORS` if it cannot.
-        live: returns why the connection has to be given up.
+        upkeep: what connects and watches it.
         post: takes `LinkUp` and `LinkDown`; a failure that repeats itself is told once.
-        backoff: how long to wait between attempts.
         sleep: waits on the wire clock.
         monotonic_ns: the wire clock.
     """
     told = ""
     while True:
         try:
-            await connect()
+            await upkeep.connect()
         except LINK_ERRORS as error:
             reason = brief(error)
         else:
-            post(LinkUp(link=link))
+            post(LinkUp(link=upkeep.link))
             told = ""
             since_ns = monotonic_ns()
-            reason = await live()
+            reason = await upkeep.live()
             if monotonic_ns() - since_ns >= SETTLED_NS:
-                backoff.reset()
+                upkeep.backoff.reset()
         if reason != told:
-            post(LinkDown(link=link, reason=reason))
+            post(LinkDown(link=upkeep.link, reason=reason))
             told = reason
-        await sleep(backoff.next_s())
+        await sleep(upkeep.backoff.next_s())
 
 
 def brief(error: BaseException) -> str:

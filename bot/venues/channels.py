@@ -17,8 +17,9 @@ class Silence(Enum):
 class Stalls:
     """Channels that stayed silent too long, by what has to be done about them.
 
-    `resubscribe` fell silent, `recycle` stayed silent after that, and `dead` even on a new connection: those are
-    only reported, so that one dead contract cannot take the line down for ever.
+    `resubscribe` fell silent, `recycle` stayed silent after that, and `dead` even on a new
+    connection: those are only reported, so that one dead contract cannot take the line down for
+        ever.
     """
 
     resubscribe: tuple[str, ...]
@@ -37,7 +38,7 @@ class Channels:
         self._chased: dict[str, Silence] = {}
 
     def missing(self) -> list[str]:
-        """Return the wanted channels that are not subscribed, sorted; without those that the venue refused."""
+        """Return the wanted channels that are neither subscribed nor refused, sorted."""
         return sorted(self.wanted - self._since_ns.keys() - self._refused)
 
     def surplus(self) -> list[str]:
@@ -64,7 +65,7 @@ class Channels:
             self._chased.pop(channel, None)
 
     def refused(self, channel: str) -> None:
-        """Take note that the venue did not subscribe a channel; it is not asked again on this connection."""
+        """Take note that the venue refused a channel; this connection does not ask again."""
         self.removed((channel,))
         self._refused.add(channel)
 
@@ -81,7 +82,7 @@ class Channels:
         return channel in self._silent
 
     def stalled(self, now_ns: int, silence_max_ns: int) -> Stalls:
-        """Return the channels silent for longer than allowed; each is returned once per such span."""
+        """Return the channels silent for longer than allowed, each once per such span."""
         found: dict[Silence, list[str]] = {step: [] for step in Silence}
         for channel, since_ns in self._since_ns.items():
             if now_ns - since_ns <= silence_max_ns:

@@ -36,7 +36,7 @@ from bot.venues import (
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
-from bot.venues.ccxt_venue import Clocks, LinkError, brief
+from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
 from bot.venues.deribit_account import Reader
 from bot.venues.deribit_line import Access, Line, TappedDeribit, VenueLimits
 from bot.venues.deribit_market import MarketFeed
@@ -51,7 +51,8 @@ from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 class DeribitOptions:
     """Which Deribit, and which part of it.
 
-    Only instruments, positions and trades that settle in `currency` are read. `ticker_interval` is that of the quote
+    Only instruments, positions and trades that settle in `currency` are read. `ticker_interval` is
+    that of the quote
     channels: `raw`, or `100ms`, which costs the wire less.
     """
 
@@ -65,8 +66,8 @@ class DeribitOptions:
 class DeribitVenue:
     """One Deribit account. Implements `bot.venues.port.Venue`.
 
-    Market data and trading have a connection each. Resting orders of the trading connection are cancelled by the
-    venue when that connection ends, for whatever reason.
+    Market data and trading have a connection each. Resting orders of the trading connection are
+    cancelled by the venue when that connection ends, for whatever reason.
 
     Args:
         options: addresses, network and currency.
@@ -148,7 +149,7 @@ class DeribitVenue:
     # ------------------------------------------------------------------ the port
 
     async def open(self, post: Post) -> None:
-        """Check addresses, load instruments, log in, check the key's rights; post `InstrumentsSeen`.
+        """Check addresses and key, load instruments, log in; post `InstrumentsSeen`.
 
         Raises:
             VenueRefusedError: addresses, credentials or rights are not acceptable.
@@ -183,20 +184,17 @@ class DeribitVenue:
             group.create_task(self._keep(Link.TRADING, self._trading, _no_concern))
 
     async def _keep(self, link: Link, line: Line, mind: Callable[[], Any]) -> None:
-        connect = self._feed.connect if link is Link.MARKET else self._connect_trading
-        await ccxt_venue.keep_link(
+        upkeep = Upkeep(
             link=link,
-            connect=connect,
+            connect=self._feed.connect if link is Link.MARKET else self._connect_trading,
             live=lambda: line.live(mind),
-            post=self._post,
             backoff=Backoff(
                 first_s=self._limits.backoff_first_s,
                 longest_s=self._limits.backoff_longest_s,
                 chance=self._chance,
             ),
-            sleep=self._sleep,
-            monotonic_ns=self._clocks.monotonic_ns,
         )
+        await keep_link(upkeep, self._post, self._sleep, self._clocks.monotonic_ns)
 
     async def _connect_trading(self) -> None:
         line = self._trading
@@ -209,7 +207,7 @@ class DeribitVenue:
             raise LinkError(f"the venue did not subscribe {', '.join(sorted(missing))}")
 
     async def perform(self, action: Action) -> tuple[Fact, ...]:
-        """Carry out one action, once, and return what came of it. Never raises but when cancelled."""
+        """Carry out one action, once, and return what came of it. Only cancelling it raises."""
         try:
             return await self._perform(action)
         except Exception as error:  # noqa: BLE001  # of any type: the port promises a fact
@@ -252,7 +250,7 @@ class DeribitVenue:
             raise VenueUnreachableError(f"the venue's time is not known: {brief(error)}") from error
 
     async def close(self) -> None:
-        """Close both connections, and with them their sessions and resting orders. Safe to call twice."""
+        """Close both connections, and so their sessions and resting orders. Safe to call twice."""
         await self._trading.close("closed by us")
         await self._market.close("closed by us")
         await self._pair.close()
@@ -262,8 +260,9 @@ class DeribitVenue:
     async def _submit(self, action: SubmitOrder) -> tuple[Fact, ...]:
         """Send one order, once.
 
-        Only a code on the allow-list is a rejection. The one exception is our own code -1: the send was provably
-        never begun, because no logged-in connection was open or the request could not be written as text.
+        Only a code on the allow-list is a rejection. The one exception is our own code -1: the send
+        was provably never begun, because no logged-in connection was open or the request could not
+        be written as text.
         """
         method, params = deribit_requests.place(action)
         try:
@@ -300,7 +299,7 @@ class DeribitVenue:
     # ------------------------------------------------------------------ questions
 
     async def _ask(self, method: str, params: dict[str, Any]) -> Any:
-        """Ask one question, again after a moment if it got no answer; a refusal is not asked again."""
+        """Ask one question, again after a moment if there was no answer; a refusal is final."""
         attempt = 1
         while True:
             await self._asks.wait()

@@ -1,7 +1,7 @@
 """Questions about the account: what became of an order, and what the whole account looks like.
 
-Every function asks through a callable and returns facts; whatever goes wrong on the way is raised, so that a partial
-answer can never be read as "flat" or "not found".
+Every function asks through a callable and returns facts; whatever goes wrong on the way is raised,
+so that a partial answer can never be read as "flat" or "not found".
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,6 +28,7 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
 RowT = TypeVar("RowT")
 
 STATE_BY_LABEL = "private/get_order_state_by_label"
+ORDER_STATE = "private/get_order_state"
 OPEN_ORDERS = "private/get_open_orders"
 OPEN_ORDERS_BY_CURRENCY = "private/get_open_orders_by_currency"
 USER_TRADES = "private/get_user_trades_by_currency"
@@ -39,8 +40,9 @@ SUMMARIES = "private/get_account_summaries"
 class ReadLimits:
     """How reads of the account are cut into questions.
 
-    Trades are "recent" for 24 hours at the venue; beyond `recent_ms` its archive is asked as well. A query for an
-    order looks `query_margin_ms` of market time further back than the order, for clocks that disagree.
+    Trades are "recent" for 24 hours at the venue; beyond `recent_ms` its archive is asked as well.
+    A query for an order looks `query_margin_ms` of market time further back than the order, for
+    clocks that disagree.
     """
 
     page_size: int = 1_000
@@ -79,6 +81,10 @@ class Reader:
         for rows in (resting, stated):  # the label's own answer is the fuller one and wins
             seen = (entry for entry in _whole(rows, raw.order) if entry.order_id == label)
             orders |= {entry.venue_order_id: entry for entry in seen}
+        for venue_order_id in {trade.venue_order_id for trade in fills} - orders.keys():
+            # The label's memory is shorter than that of the trades: ask by the order's own id.
+            told = raw.order(_one(await self.ask(ORDER_STATE, {"order_id": venue_order_id})))
+            orders[told.venue_order_id] = told
         if not orders and not fills:
             sources = (STATE_BY_LABEL, OPEN_ORDERS_BY_CURRENCY, USER_TRADES)
             return (OrderNotFound(order_id=label, sources=sources, asked_ms=asked_ms),)
@@ -166,6 +172,12 @@ def _whole(rows: Any, translate: Callable[[Any], RowT]) -> list[RowT]:
         if isinstance(row, BadMessage):
             raise MessageError(row.reason)
     return [row for row in read if not isinstance(row, BadMessage)]
+
+
+def _one(row: Any) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise MessageError(f"not an object: {row!r:.200}")
+    return row
 
 
 def _complete(positions: tuple[PositionRow, ...], asked_ns: int, arrived_ns: int) -> PositionsSeen:

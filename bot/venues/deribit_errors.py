@@ -1,9 +1,10 @@
 """Which of Deribit's error codes prove that an order was refused.
 
-Source: the venue's table of RPC error codes. A code belongs in `REFUSALS` only if the venue answers it *instead of*
-accepting the order. Whatever is missing here leaves the order UNKNOWN: 10001 (error), 11031 (other_error),
-11094 (internal_server_error), 13028 (temporarily_unavailable), 13888 (timed_out: says that time ran out, not on
-which side of the matching engine), and every code that the venue may add tomorrow.
+Source: the venue's table of RPC error codes. A code belongs in `REFUSALS` only if the venue answers
+it *instead of* accepting the order. Whatever is missing here leaves the order UNKNOWN: 10001
+(error), 11031 (other_error), 11094 (internal_server_error), 13028 (temporarily_unavailable), 13888
+(timed_out: says that time ran out, not on which side of the matching engine), and every code that
+the venue may add tomorrow.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Deribit's list of instruments into terms, from the raw rows that ccxt keeps in `market['info']`.
 
-ccxt knows one tick a market and truncates amounts; Deribit's options have stepped ticks. So ticks and lots are ours.
+ccxt knows one tick a market and truncates amounts; Deribit's options have stepped ticks. So ticks
+and lots are ours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,8 +25,8 @@ def instruments(
 ) -> tuple[tuple[Instrument, ...], tuple[BadMessage, ...]]:
     """Translate the tradable options, perpetuals and futures that settle in `currency`.
 
-    Combos, spot pairs and instruments that are no longer active are left out; a row that cannot be read is left out
-    and reported.
+    Combos, spot pairs and instruments that are no longer active are left out; a row that cannot be
+    read is left out and reported.
     """
     read: list[Instrument] = []
     bad: list[BadMessage] = []
@@ -58,7 +59,8 @@ def instrument(row: Mapping[str, Any]) -> Instrument:
     kind = _kind(row)
     is_option = kind is Kind.OPTION
     size_min = raw.exact(row, "min_trade_amount")
-    # The venue asks for whole contracts on futures; an option's contract is a coin, and its step the minimum.
+    # The venue asks for whole contracts on futures; an option's contract is a coin, and its step
+    # the minimum.
     lot = size_min if is_option else raw.exact(row, "contract_size")
     tick = raw.exact(row, "tick_size")
     if lot <= 0 or size_min <= 0 or tick <= 0:

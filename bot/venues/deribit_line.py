@@ -1,4 +1,4 @@
-"""One logged-in Deribit connection: dialled, signed for, kept awake, and renewed before its token ends."""
+"""One logged-in Deribit connection: dialled, signed for, kept awake, renewed in time."""
 
 import asyncio
 from collections.abc import Callable
@@ -44,9 +44,10 @@ class TappedDeribit(Tap, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt is unt
 class VenueLimits:
     """Bounds of the Deribit edge, in seconds of the wire clock unless the name says otherwise.
 
-    `asks_burst` and `asks_per_second` keep questions under the venue's 20 a second; orders are not among them.
-    A frame may hold 32 kB and, by the venue's advice, 500 channels. `silence_max_s` is for a whole connection, which
-    hears a heartbeat every `heartbeat_s` at the least; `stall_after_s` is for one channel.
+    `asks_burst` and `asks_per_second` keep questions under the venue's 20 a second; orders are not
+    among them. A frame may hold 32 kB and, by the venue's advice, 500 channels. `silence_max_s` is
+    for a whole connection, which hears a heartbeat every `heartbeat_s` at the least;
+    `stall_after_s` is for one channel.
     """
 
     sockets: SocketLimits = field(default_factory=SocketLimits)

@@ -1,4 +1,4 @@
-"""The market-data line: quote channels kept equal to what is wanted, and none of them silent unnoticed."""
+"""The market-data line: exactly the wanted quote channels, and none of them silent unnoticed."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,8 @@ from bot.venues.pacing import Pacer
 class MarketFeed:
     """Quotes of the wanted instruments over one line.
 
-    No order book is kept: what a quote says is all in its own frame, so a reconnect cannot corrupt it.
+    No order book is kept: what a quote says is all in its own frame, so a reconnect cannot corrupt
+        it.
 
     Args:
         line: the connection.
@@ -38,7 +39,7 @@ class MarketFeed:
         self._channels.heard(channel, arrived_ns)
 
     async def connect(self) -> None:
-        """Dial, log in, subscribe everything wanted, and ask once for each quote that has not come by itself."""
+        """Dial, log in, subscribe what is wanted, ask for quotes that did not come."""
         async with self._changing:
             await self._line.open()
             self._channels.connected()
@@ -107,7 +108,8 @@ class MarketFeed:
     async def _snapshot(self, channels: list[str]) -> None:
         """Ask for the quotes of channels that have not spoken yet, a few at a time.
 
-        The answers come over the same connection as the pushes, so an older quote cannot overtake a newer one.
+        The answers come over the same connection as the pushes, so an older quote cannot overtake a
+        newer one.
         """
         at_once = self._line.limits.snapshots_at_once
         for start in range(0, len(channels), at_once):

@@ -28,7 +28,7 @@ HOSTS: Mapping[str, Network] = MappingProxyType(
 
 
 def network_of(url: str) -> Network | None:
-    """Return the network that a URL's host belongs to, or None if the host is not one of the venue's."""
+    """Return the network of a URL's host, or None if the host is not one of the venue's."""
     return HOSTS.get(urlsplit(url).hostname or "")
 
 
@@ -51,7 +51,7 @@ def url_refusal(rest_url: str, ws_url: str, expected: Network) -> str | None:
 
 
 def answer_refusal(testnet: bool | None, expected: Network) -> str | None:  # noqa: FBT001
-    """Return why the network that the venue itself states is not the expected one, or None if it is.
+    """Return why the network that the venue states is not the expected one, or None if it is.
 
     Args:
         testnet: the flag that the venue puts into its answers; None if it put none.

@@ -38,7 +38,7 @@ def place(action: SubmitOrder) -> Request:
 
 
 def login(credentials: Credentials, epoch_ms: int, nonce: str) -> Request:
-    """Return the request that logs a connection in with a signature over the host's time.
+    """Return the request that logs a connection in by a signature over the host's time.
 
     No scope is asked for, so that the answer states all that the key may do.
     """
@@ -56,7 +56,7 @@ def login(credentials: Credentials, epoch_ms: int, nonce: str) -> Request:
 
 
 def chunked(channels: Iterable[str], count_max: int, bytes_max: int) -> Iterator[list[str]]:
-    """Split channel names so that no frame names more than `count_max` or needs over `bytes_max`."""
+    """Split channel names so that no frame has over `count_max` names or `bytes_max` bytes."""
     chunk: list[str] = []
     size = 0
     for channel in channels:

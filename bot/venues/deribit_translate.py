@@ -1,8 +1,8 @@
 """Deribit's raw messages into facts: plain functions, no state, no clock.
 
-Fields are taken straight from the decoded frame; ccxt's parsed structures lose some and misread others. Sizes are
-native (USD for inverse perpetuals and futures, coins for options) and signed. A message that does not say what it
-must say raises `MessageError`; nothing is ever guessed.
+Fields are taken straight from the decoded frame; ccxt's parsed structures lose some and misread
+others. Sizes are native (USD for inverse perpetuals and futures, coins for options) and signed. A
+message that does not say what it must say raises `MessageError`; nothing is ever guessed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -47,10 +47,12 @@ class MessageError(ValueError):
 def quote(data: Mapping[str, Any], arrived_ns: int) -> QuoteSeen:
     """Translate the data of a `ticker.*` frame or of `public/ticker`.
 
-    A price that is missing, zero or negative is None, and so are both sides of a book that is not open.
+    A price that is missing, zero or negative is None, and so are both sides of a book that is not
+    open.
 
     Raises:
-        MessageError: no instrument, no timestamp, or something that is not a number where a price belongs.
+        MessageError: no instrument, no timestamp, or something that is not a number where a price
+            belongs.
     """
     is_open = data.get("state", "open") == "open"
     iv_percent = price(data, "mark_iv")
@@ -92,7 +94,7 @@ def order(data: Mapping[str, Any]) -> OrderSeen:
         instrument=text(data, "instrument_name"),
         status=STATUSES[state],
         size_native=sign * amount,
-        filled_native=sign * filled,
+        filled_native=sign * filled if filled else units.ZERO,
         reason=_optional_text(data, "reject_reason") or _optional_text(data, "cancel_reason"),
     )
 
@@ -127,7 +129,7 @@ def fill(data: Mapping[str, Any]) -> FillSeen:
 
 
 def position(data: Mapping[str, Any]) -> PositionRow:
-    """Translate one position. The size carries its own sign; a direction that contradicts it is refused.
+    """Translate one position. Its size carries its own sign, and the direction must agree.
 
     Raises:
         MessageError: a name or size is missing, or size and direction disagree.
@@ -147,8 +149,8 @@ def position(data: Mapping[str, Any]) -> PositionRow:
 def balance(data: Mapping[str, Any], arrived_ns: int) -> BalanceSeen:
     """Translate a `user.portfolio.*` frame or one account summary.
 
-    `delta_total` is passed on as the venue states it: the sum over the positions of Black delta less mark, which
-    is what keeps equity flat in coin once equity itself is added.
+    `delta_total` is passed on as the venue states it: the sum over the positions of Black delta
+    less mark, which is what keeps equity flat in coin once equity itself is added.
 
     Raises:
         MessageError: a figure that the margin gate needs is missing.
@@ -166,7 +168,7 @@ def balance(data: Mapping[str, Any], arrived_ns: int) -> BalanceSeen:
 
 
 def changes(data: Mapping[str, Any], arrived_ns: int) -> tuple[Fact, ...]:
-    """Translate a `user.changes.*` frame: fills first, then orders, then the positions that changed.
+    """Translate a `user.changes.*` frame: fills first, then orders, then changed positions.
 
     A row that cannot be read becomes a `BadMessage` beside the rows that can.
     """
@@ -185,7 +187,7 @@ def changes(data: Mapping[str, Any], arrived_ns: int) -> tuple[Fact, ...]:
 
 
 def placed(result: Any) -> tuple[Fact, ...]:
-    """Translate the result of `private/buy`, `private/sell` or `private/edit`: fills first, then the order.
+    """Translate the result of `private/buy` or `private/sell`: fills first, then the order.
 
     Raises:
         MessageError: it is not such a result, whole and readable.
@@ -230,7 +232,8 @@ def rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """Return a list of objects; a missing key or null is an empty list, as the venue uses it.
 
     Raises:
-        MessageError: something other than a list of objects (a single object counts as a list of one).
+        MessageError: something other than a list of objects (a single object counts as a list of
+            one).
     """
     value = data.get(key)
     if value is None:
@@ -314,7 +317,7 @@ def exact(data: Mapping[str, Any], key: str) -> Decimal:
         return Decimal(value)
     if type(value) is not float or not -inf < value < inf:
         raise MessageError(f"{key} is {value!r}")
-    return units.exact(value)
+    return Decimal(int(value)) if value.is_integer() else units.exact(value)
 
 
 def _sign(data: Mapping[str, Any]) -> int:

@@ -34,7 +34,7 @@ class Pacer:
 
 
 class Backoff:
-    """Growing waits between attempts, bounded, each cut by chance so that many clients do not dial at once."""
+    """Growing, bounded waits between attempts, cut by chance so that not all dial at once."""
 
     def __init__(self, *, first_s: float, longest_s: float, chance: Callable[[], float]) -> None:
         self._first_s = first_s
@@ -47,7 +47,7 @@ class Backoff:
         self._failures = 0
 
     def next_s(self) -> float:
-        """Return the next wait in seconds: between half and the whole of first * 2**failures, at most the longest."""
+        """Return the next wait in seconds: half to whole of first * 2**failures, bounded."""
         whole = min(self._longest_s, self._first_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return whole * (0.5 + 0.5 * self._chance())

@@ -10,7 +10,7 @@ Post = Callable[[Fact], None]
 
 
 class VenueRefusedError(Exception):
-    """The venue cannot be used as configured (wrong key, withdrawing key, wrong network). One sentence for a person."""
+    """The venue cannot be used as configured (key, rights, network). One sentence for a person."""
 
 
 class VenueUnreachableError(Exception):
@@ -20,8 +20,8 @@ class VenueUnreachableError(Exception):
 class Venue(Protocol):
     """One venue, one account.
 
-    The venue posts facts as they arrive (`post` given to `open`) and performs actions. It never retries an
-    order, and it never raises from `perform`: what went wrong is a fact.
+    The venue posts facts as they arrive (`post` given to `open`) and performs actions. It never
+    retries an order, and it never raises from `perform`: what went wrong is a fact.
     """
 
     async def open(self, post: Post) -> None:

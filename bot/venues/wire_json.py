@@ -1,4 +1,4 @@
-"""JSON text with exact numbers: a `Decimal` is written digit by digit, without passing through a binary float."""
+"""JSON text with exact numbers: a `Decimal` is written digit by digit, never as a float."""
 
 import json
 from decimal import Decimal
@@ -9,7 +9,8 @@ def encode(value: Any) -> str:
     """Return `value` as JSON text.
 
     Args:
-        value: nested dicts with string keys, lists, tuples, strings, booleans, None, ints and finite Decimals.
+        value: nested dicts with string keys, lists, tuples, strings, booleans, None, ints and
+            finite Decimals.
 
     Raises:
         TypeError: a value of another type, floats included: what is sent to a venue is exact.

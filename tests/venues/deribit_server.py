@@ -1,6 +1,7 @@
-"""A small real server that speaks just enough of Deribit over real sockets, and misbehaves when told to.
+"""A small real server that speaks just enough of Deribit, and misbehaves when told to.
 
-It is independent of the embedded exchange, so that the edge is not only tested against its own sibling.
+It is independent of the embedded exchange, so that the edge is not only tested against its own
+sibling.
 """
 
 import asyncio
@@ -115,7 +116,9 @@ class Server:
         if method in self.rules:
             return self.rules[method](params)
         handler = getattr(self, method.replace("/", "_"), None)
-        return Failure(code=-32601, message="Method not found") if handler is None else handler(params)
+        return (
+            Failure(code=-32601, message="Method not found") if handler is None else handler(params)
+        )
 
     def public_get_currencies(self, params):
         return [{"currency": "BTC", "currency_long": "Bitcoin", "withdrawal_fee": 0.0001}]
@@ -344,7 +347,7 @@ def ticker(name: str, bid: float, **changes: Any) -> dict[str, Any]:
 
 
 def order(**changes: Any) -> dict[str, Any]:
-    """An order; `label`, `order_id`, `amount`, `filled`, `state`, `direction`, `instrument` change it."""
+    """An order; `label`, `amount`, `filled`, `state`, `direction`, `instrument` change it."""
     wanted = {
         "label": "db-1",
         "order_id": "BTC-1",

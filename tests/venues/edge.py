@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -85,7 +85,7 @@ def both_up(facts: list[Fact]) -> bool:
 
 
 def submit(order_id: str = "db-1", size: str = "100", **changes: Any) -> SubmitOrder:
-    values = {
+    values: dict[str, Any] = {
         "order_id": order_id,
         "instrument": PERPETUAL,
         "size_native": Decimal(size),
@@ -94,3 +94,7 @@ def submit(order_id: str = "db-1", size: str = "100", **changes: Any) -> SubmitO
         "valid_until_ms": NOW_MS + 2_000,
     } | changes
     return SubmitOrder(**values)
+
+
+def kinds(facts: Iterable[Any]) -> list[type]:
+    return [type(fact) for fact in facts]

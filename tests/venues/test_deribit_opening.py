@@ -1,0 +1,101 @@
+"""Opening the venue: what is refused, and in which words."""
+
+import pytest
+
+from bot.venues.deribit_network import Network
+from bot.venues.port import VenueRefusedError, VenueUnreachableError
+from tests.venues.deribit_server import (
+    NOW_MS,
+    Failure,
+    Server,
+    serving,
+)
+from tests.venues.edge import Facts, running, venue
+
+
+async def refusal(server: Server, **changes) -> str:
+    edge = venue(server, **changes)
+    with pytest.raises((VenueRefusedError, VenueUnreachableError)) as caught:
+        await edge.open(Facts().append)
+    assert all(socket.closed for socket in server.sockets)
+    assert "\n" not in str(caught.value)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+async def test_a_key_that_may_withdraw_is_refused():
+    async with serving() as server:
+        server.scope = "account:read_write trade:read_write wallet:read_write"
+
+        assert "VenueRefusedError: the API key may withdraw" in await refusal(server)
+
+
+async def test_a_key_that_may_not_trade_is_refused():
+    async with serving() as server:
+        server.scope = "account:read trade:read wallet:none"
+
+        assert "lacks trade:read_write" in await refusal(server)
+
+
+async def test_wrong_credentials_are_named_with_the_network():
+    async with serving() as server:
+        server.rules["public/auth"] = lambda _: Failure(code=13004, message="invalid_credentials")
+
+        said = await refusal(server)
+
+        assert "VenueRefusedError" in said
+        assert "'demo'" in said
+        assert "demo-secret" not in said
+        assert "rehearsal" in said
+
+
+async def test_a_testnet_answer_to_a_live_configuration_is_refused():
+    async with serving() as server:
+        server.testnet = False
+        urls = {"rest_url": server.rest_url, "ws_url": server.ws_url}
+
+        assert "testnet" in await refusal(server, network=Network.TESTNET, **urls)
+
+
+async def test_addresses_of_two_networks_are_refused_before_anything_is_asked():
+    async with serving() as server:
+        said = await refusal(server, rest_url="https://www.deribit.com")
+
+        assert "rest_url is live" in said
+        assert server.heard == []
+
+
+async def test_nobody_at_the_address_is_one_clear_sentence():
+    async with serving() as server:
+        gone = "http://127.0.0.1:9"
+
+        said = await refusal(server, rest_url=gone)
+
+        assert said.startswith(f"VenueUnreachableError: nobody answers at {gone}")
+
+
+async def test_a_server_that_is_no_venue_is_one_clear_sentence():
+    async with serving() as server:
+        server.rules["public/get_instruments"] = lambda _: []
+
+        assert "VenueUnreachableError" in await refusal(server)
+
+
+async def test_the_venues_time_is_asked_over_either_transport():
+    async with serving() as server:
+        edge = venue(server)
+        assert await edge.market_time_ms() == NOW_MS
+        async with running(edge):
+            assert await edge.market_time_ms() == NOW_MS
+        assert [request.transport for request in server.methods("public/get_time")] == [
+            "http",
+            "ws",
+        ]
+
+
+async def test_leaving_twice_is_leaving():
+    async with serving() as server:
+        edge = venue(server)
+        await edge.open(Facts().append)
+        await edge.close()
+        await edge.close()
+        assert all(socket.closed for socket in server.sockets)

@@ -1,0 +1,150 @@
+"""What becomes of an order: sent once, over the socket, and never guessed at."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from bot.core.actions import (
+    CancelOrder,
+    TimeInForce,
+)
+from bot.core.events import (
+    FillSeen,
+    OrderRejected,
+    OrderSeen,
+    OrderSent,
+    OrderUnknown,
+    VenueStatus,
+)
+from tests.venues.deribit_server import (
+    NOW_MS,
+    PERPETUAL,
+    Failure,
+    Silent,
+    Vanish,
+    order,
+    serving,
+    trade,
+)
+from tests.venues.edge import kinds, running, submit, until, venue
+
+
+async def test_an_order_goes_out_once_over_the_socket_with_exact_numbers():
+    async with serving() as server, running(edge := venue(server)):
+        result = await edge.perform(
+            submit("db-7", "-30", limit=Decimal("99999.5"), reduce_only=True)
+        )
+
+        assert kinds(result) == [OrderSent, FillSeen, OrderSeen]
+        assert [(request.transport, request.method) for request in server.placed] == [
+            ("ws", "private/sell")
+        ]
+        sent = server.placed[0]
+        assert '"amount":30,' in sent.text
+        assert '"price":99999.5,' in sent.text
+        assert sent.params == {
+            "instrument_name": PERPETUAL,
+            "amount": 30,
+            "type": "limit",
+            "price": 99999.5,
+            "label": "db-7",
+            "time_in_force": "immediate_or_cancel",
+            "valid_until": NOW_MS + 2_000,
+            "reduce_only": True,
+        }
+
+
+async def test_a_passive_order_is_rejected_rather_than_moved():
+    async with serving() as server, running(edge := venue(server)):
+        await edge.perform(submit(time_in_force=TimeInForce.GTC, post_only=True))
+
+        params = server.placed[0].params
+        assert params["post_only"] is True
+        assert params["reject_post_only"] is True
+        assert params["time_in_force"] == "good_til_cancelled"
+
+
+@pytest.mark.parametrize("code", [10009, 10043, 11054, 10028, 10041, -32602])
+async def test_a_definite_refusal_is_a_rejection(code):
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Failure(code=code, message="no")
+
+        sent, rejected = await edge.perform(submit())
+
+        assert isinstance(sent, OrderSent)
+        assert rejected == OrderRejected(order_id="db-1", code=code, reason="no")
+
+
+@pytest.mark.parametrize("code", [10001, 11031, 11094, 13028, 13888, 99999])
+async def test_an_error_that_proves_nothing_leaves_the_order_unknown(code):
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Failure(code=code, message="hm")
+
+        assert kinds(await edge.perform(submit())) == [OrderSent, OrderUnknown]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Silent(),
+        Vanish(),
+        None,
+        "ok",
+        {"order": {}, "trades": []},
+        {"order": order(label="another", state="filled", filled=100.0), "trades": []},
+        {"order": order(state="melted"), "trades": []},
+        {"order": order(), "trades": [{"trade_id": "1"}]},
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+async def test_an_answer_that_does_not_come_or_cannot_be_read_leaves_the_order_unknown(answer):
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: answer
+
+        result = await edge.perform(submit())
+
+        assert kinds(result)[0] is OrderSent
+        assert kinds(result)[-1] is OrderUnknown
+        await asyncio.sleep(0.1)
+        assert len(server.placed) == 1
+
+
+async def test_an_order_on_a_line_that_is_known_to_be_down_was_not_sent():
+    async with serving() as server:
+        async with running(edge := venue(server)):
+            pass
+        (rejected,) = await edge.perform(submit())
+
+        assert isinstance(rejected, OrderRejected)
+        assert rejected.code == -1
+        assert rejected.reason.startswith("not sent")
+        assert server.placed == []
+
+
+async def test_an_answer_that_comes_after_its_time_is_still_heard():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        server.rules["private/buy"] = lambda _: Silent()
+        assert kinds(await edge.perform(submit())) == [OrderSent, OrderUnknown]
+        number = max(int(heard.text.split('"id":')[1].split(",")[0]) for heard in server.placed)
+
+        await server.say(
+            f'{{"jsonrpc":"2.0","id":{number},"result":{{"order":'
+            f'{{"order_id":"BTC-9","label":"db-1","order_state":"cancelled","amount":100.0,'
+            f'"filled_amount":0.0,"direction":"buy","instrument_name":"{PERPETUAL}"}},"trades":[]}}}}'
+        )
+
+        await until(lambda: facts.of(OrderSeen))
+        assert facts.of(OrderSeen)[0].status is VenueStatus.CANCELLED
+
+
+async def test_a_cancelled_order_is_told_with_what_it_had_filled():
+    async with serving() as server, running(edge := venue(server)):
+        server.orders.append(order(filled=40.0))
+        server.trades.append(trade(amount=40.0))
+
+        result = await edge.perform(CancelOrder(order_id="db-1", instrument=PERPETUAL))
+
+        assert kinds(result) == [FillSeen, OrderSeen]
+        assert result[1].status is VenueStatus.CANCELLED
+        assert result[1].filled_native == 40

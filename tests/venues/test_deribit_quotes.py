@@ -1,0 +1,91 @@
+"""Quotes over real sockets: exactly the wanted channels, none of them silent unnoticed."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+from bot.core.actions import (
+    Watch,
+)
+from bot.core.events import (
+    BadMessage,
+    Link,
+    LinkDown,
+    QuoteSeen,
+)
+from tests.venues.deribit_server import (
+    CALL,
+    PERPETUAL,
+    PUT,
+    serving,
+    ticker,
+)
+from tests.venues.edge import QUICK, running, until, venue
+
+
+async def test_subscriptions_follow_the_wanted_set():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+        assert {name for name in server.subscribed() if name.startswith("ticker")} == {
+            f"ticker.{PERPETUAL}.raw",
+            f"ticker.{CALL}.raw",
+        }
+        assert {fact.instrument for fact in facts.of(QuoteSeen)} == {PERPETUAL, CALL}
+
+        await edge.perform(Watch(instruments=frozenset({CALL, PUT})))
+        assert {name for name in server.subscribed() if name.startswith("ticker")} == {
+            f"ticker.{CALL}.raw",
+            f"ticker.{PUT}.raw",
+        }
+
+
+async def test_many_channels_go_out_in_frames_of_bounded_size():
+    async with serving() as server:
+        limits = replace(QUICK, channels_per_frame=5, frame_bytes_max=120)
+        async with running(edge := venue(server, limits)):
+            names = frozenset(f"BTC-{number:05d}" for number in range(23))
+
+            await edge.perform(Watch(instruments=names))
+
+            frames = server.methods("public/subscribe")
+            assert sum(len(frame.params["channels"]) for frame in frames) == 23
+            assert max(len(frame.params["channels"]) for frame in frames) <= 5
+            assert max(len(str(frame.params["channels"])) for frame in frames) <= 150
+
+
+async def test_a_channel_that_the_venue_refuses_is_reported_and_not_insisted_on():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        server.rules["public/subscribe"] = lambda params: [
+            name for name in params["channels"] if CALL not in name
+        ]
+
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+
+        refused = [fact for fact in facts.of(BadMessage) if fact.source == f"ticker.{CALL}.raw"]
+        assert len(refused) == 1
+
+
+async def test_a_silent_channel_is_subscribed_again_and_then_the_line_is_recycled_once():
+    async with serving() as server:
+        limits = replace(QUICK, stall_after_s=0.15)
+        async with running(edge := venue(server, limits)) as facts:
+            await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+
+            async def chatter() -> None:
+                while True:
+                    await server.push(f"ticker.{PERPETUAL}.raw", ticker(PERPETUAL, 1.0))
+                    await asyncio.sleep(0.02)
+
+            noise = asyncio.get_running_loop().create_task(chatter())
+            await until(lambda: len(facts.of(BadMessage)) >= 4)
+            noise.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await noise
+
+            assert {fact.source for fact in facts.of(BadMessage)} == {f"ticker.{CALL}.raw"}
+            downs = [fact for fact in facts.of(LinkDown) if fact.link is Link.MARKET]
+            assert len(downs) == 1
+            assert f"ticker.{CALL}.raw" in downs[0].reason
+            again = server.methods("public/unsubscribe")[0].params["channels"]
+            assert again == [f"ticker.{CALL}.raw"]
