@@ -9,7 +9,7 @@ nothing changes between two frames but by trading.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final
 
 from bot.exchange.contracts import Contract, Kind
@@ -18,7 +18,8 @@ from bot.exchange.reports import Direction
 from bot.exchange.rules import HouseRules
 
 PRICE_DIGITS: Final = 6  # finer than any tick: cleans a float of its binary tail before rounding
-FORGOTTEN: Final = 1e-9  # of a lot: consumption below this has been refilled
+LOT_TOLERANCE: Final = 1e-9  # of a lot: what a float may lack of a whole one
+REFILLED_LOTS: Final = 0.01  # consumption below this has come back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def to_price(contract: Contract, price: float, side: Direction) -> Decimal:
 
 def to_lots(contract: Contract, amount: float) -> Decimal:
     """A float amount in whole lots, rounded down."""
-    lots = math.floor(amount / float(contract.lot) + FORGOTTEN)
+    lots = math.floor(amount / float(contract.lot) + LOT_TOLERANCE)
     return max(lots, 0) * contract.lot
 
 
@@ -70,7 +71,8 @@ class House:
             return
         for rank, (price, displayed) in enumerate(quoted):
             taken = self._taken((contract.name, side, rank), frame.at_ms)
-            amount = to_lots(contract, displayed - taken)
+            gone = taken if taken > REFILLED_LOTS * float(contract.lot) else 0.0
+            amount = to_lots(contract, displayed - gone)
             if amount > 0:
                 yield HouseLevel(price=price, amount=amount, rank=rank)
 
@@ -120,8 +122,3 @@ def _perpetual_levels(
     for ticks, size_usd in frame.perp_depth:
         distance = contract.tick_size * ticks
         yield (touch - distance if is_bid else touch + distance), size_usd
-
-
-def floor_to_lot(contract: Contract, amount: Decimal) -> Decimal:
-    """An exact amount in whole lots, rounded down."""
-    return (amount / contract.lot).to_integral_value(rounding=ROUND_FLOOR) * contract.lot

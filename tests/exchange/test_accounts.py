@@ -133,6 +133,7 @@ def test_the_published_account_examples_add_up_by_the_same_sums() -> None:
     account.trade(contract, Decimal(10), Decimal(1), 0.0, 0.0)  # 10 USD bought at 1
     account.set_position(call, Decimal(1), 0.0, 0.0)
     mark = 1 / (1 - 0.005921555)  # where the 10 USD show +0.05921555
+
     def mark_of(which: Contract) -> float:
         return mark if which is contract else -0.0086
 
