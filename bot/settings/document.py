@@ -125,7 +125,7 @@ def _error_line(error: MarkedYAMLError, text: str) -> int | None:
         return None
     at_end = mark.line >= text.count("\n") and error.context_mark is not None
     line: int = error.context_mark.line if at_end else mark.line
-    return line + 1
+    return min(line, text.rstrip().count("\n")) + 1
 
 
 def _syntax(error: MarkedYAMLError) -> str:

@@ -40,6 +40,7 @@ class Slot:
 def explain(error: ValidationError, document: Document) -> None:
     """Add every complaint of `error` to the document's problems."""
     complaints = error.errors(include_url=False, include_context=False, include_input=True)
+    told = {problem.key for problem in document.problems}
     misspelt: set[KeyPath] = set()
     for complaint in complaints:
         if complaint["type"] == "extra_forbidden":
@@ -49,7 +50,7 @@ def explain(error: ValidationError, document: Document) -> None:
             _report(document, path, message)
     for complaint in complaints:
         path, kind = complaint["loc"], complaint["type"]
-        if kind == "extra_forbidden" or path in misspelt:
+        if kind == "extra_forbidden" or path in misspelt or dotted(path) in told:
             continue
         if kind == "too_short" and any(_below(other["loc"], path) for other in complaints):
             continue  # the list is not short: its entries are wrong, and counted as absent
