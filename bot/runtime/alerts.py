@@ -1,0 +1,51 @@
+"""What a person should know: said in the log and kept, newest last, for whoever asks."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bot.core.actions import Alert, Severity
+
+ALERTS_KEPT: Final = 200
+
+log = structlog.get_logger(__name__)
+
+_SAY: Final = {
+    Severity.INFO: log.info,
+    Severity.WARNING: log.warning,
+    Severity.CRITICAL: log.critical,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised:
+    """An alert and the host's time when it was raised."""
+
+    wire_epoch_ms: int
+    severity: Severity
+    text: str
+
+
+class Alerts:
+    """The alerts of this run; only the last `ALERTS_KEPT` are kept, all are counted."""
+
+    def __init__(self, epoch_ms: Callable[[], int]) -> None:
+        self._epoch_ms = epoch_ms
+        self._recent: deque[AlertRaised] = deque(maxlen=ALERTS_KEPT)
+        self.counts: dict[Severity, int] = dict.fromkeys(Severity, 0)
+
+    @property
+    def recent(self) -> tuple[AlertRaised, ...]:
+        """The last alerts, oldest first."""
+        return tuple(self._recent)
+
+    def tell(self, alert: Alert) -> None:
+        """Say one alert."""
+        self.counts[alert.severity] += 1
+        self._recent.append(
+            AlertRaised(wire_epoch_ms=self._epoch_ms(), severity=alert.severity, text=alert.text)
+        )
+        _SAY[alert.severity]("alert", text=alert.text)

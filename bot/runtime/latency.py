@@ -1,0 +1,47 @@
+"""How long things took: a fair sample of a whole run in bounded memory."""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+KEPT: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantiles:
+    """Of `count` durations: the middle one and the one that 1 in 100 exceed, in microseconds."""
+
+    count: int
+    p50: float
+    p99: float
+
+
+class Reservoir:
+    """Keeps `KEPT` of all durations, each with equal chance (Vitter 1985, algorithm R)."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random(0)
+        self._kept: list[int] = []
+        self._count = 0
+
+    def add(self, duration_ns: int) -> None:
+        """Take one duration."""
+        self._count += 1
+        if len(self._kept) < KEPT:
+            self._kept.append(duration_ns)
+            return
+        place = int(self._chance.random() * self._count)
+        if place < KEPT:
+            self._kept[place] = duration_ns
+
+    def quantiles(self) -> Quantiles | None:
+        """Return the quantiles so far, None before the first duration."""
+        if not self._kept:
+            return None
+        ranked = sorted(self._kept)
+        last = len(ranked) - 1
+        return Quantiles(
+            count=self._count,
+            p50=ranked[round(last * 0.50)] / 1_000,
+            p99=ranked[round(last * 0.99)] / 1_000,
+        )
