@@ -159,8 +159,8 @@ def test_a_class_is_a_noun_of_the_domain() -> None:
 def broad_excepts(text: str) -> Iterator[int]:
     """Yield the line of every handler that swallows anything and gives no reason beside it.
 
-    Beside it is anywhere from the line before to its first statement, or above the `try`. A handler that only
-    cleans up and raises again swallows nothing.
+    Beside it is anywhere from the line before to its first statement, or above the `try`. A
+    handler that only cleans up and raises again swallows nothing.
     """
     lines = ["", *text.splitlines(), ""]
     for block in ast.walk(ast.parse(text)):
