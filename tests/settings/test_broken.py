@@ -265,7 +265,7 @@ def test_one_mistake_is_one_complaint(case: Broken, tmp_path: Path):
         ("- mode: live\n", 1, "found a list"),
         ("rehearsal\n", 1, "found a single value"),
         ("mode: rehearsal\nvenue:\n\tname: deribit\n", 3, "a tab"),
-        ("mode: rehearsal\nvenue: [1,\n", 2, "while parsing a flow sequence"),
+        ("mode: rehearsal\nvenue: [1,\n", 2, "found '<stream end>'"),
         ("mode: rehearsal\nvenue: a: b\n", 2, "a colon"),
         ("mode: rehearsal\n---\nmode: live\n", 2, "a second document"),
         ("mode: rehearsal\nvenue: 'x\n", 2, "not YAML"),

@@ -1,0 +1,162 @@
+"""Settings become the core's policies: each number changes its unit once."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.core.hedger import HedgeTo
+from bot.core.instruments import Kind
+from bot.core.margin.deribit_standard import FuturesRate
+from bot.quant.conventions import Convention
+from tests.settings.builders import books, changed, loaded, refused
+
+SEVEN_DAYS = "{underlying: BTC, expiry_days_max: 7}"
+CALL = "BTC-26DEC25-100000-C"
+
+
+def test_each_unit_is_converted_once(tmp_path: Path):
+    policy = loaded(
+        tmp_path,
+        ("interval_min_seconds: 10", "interval_min_seconds: 0.25"),
+        ("ratio_percent: 100", "ratio_percent: 55"),
+        ("move_min_percent: 0", "move_min_percent: 0.3"),
+        ("to: target", "to: edge"),
+        ("lifetime_seconds: 2", "lifetime_seconds: 1.5"),
+        ("warn_percent: 50", "warn_percent: 29"),
+        ("label_prefix: db", "label_prefix: x1"),
+    ).policy()
+    hedge = policy.books[0].hedge
+
+    assert (hedge.interval_min_ms, hedge.ratio, hedge.move_min) == (250, 0.55, 0.003)
+    assert hedge.hedge_to is HedgeTo.EDGE
+    assert (hedge.band_low_coin, hedge.band_high_coin, hedge.price_cap_bps) == (-0.15, 0.15, 20)
+    assert policy.orders.lifetime_ns == 1_500_000_000
+    assert policy.orders.label_prefix == "x1"
+    assert (policy.gate.warn, policy.gate.funds_buffer) == (0.29, 0.05)
+    assert policy.rates.futures[1] == FuturesRate(
+        size_coin_upper=50, initial=0.028, maintenance=0.018667
+    )
+    assert policy.quotes.spread_max == 0.005
+    assert policy.safety.delta_gap_grace_ns == 10_000_000_000
+    assert (policy.currency, policy.external_book) == ("BTC", "main")
+
+
+def test_a_selection_reaches_the_core_whole(tmp_path: Path):
+    first = (
+        "{underlying: BTC, kinds: [option, future], expiry_days_min: 0.5, expiry_days_max: 7,"
+        f" include: [{CALL}], exclude: [BTC-26DEC25]}}"
+    )
+    second = f"{{underlying: BTC, expiry_days_min: 7, exclude: [{CALL}]}}"
+    policy = loaded(tmp_path, *books(first=first, second=second)).policy()
+    selector = policy.books[0].book.selector
+
+    assert selector.kinds == {Kind.OPTION, Kind.FUTURE}
+    assert (selector.expiry_min, selector.expiry_max) == (timedelta(hours=12), timedelta(days=7))
+    assert selector.include == {CALL}
+    assert selector.exclude == {"BTC-26DEC25"}
+    assert policy.books[1].book.selector.expiry_max is None
+    assert policy.external_book == "near"
+
+
+def test_the_only_book_answers_for_the_whole_collateral(tmp_path: Path):
+    book = loaded(
+        tmp_path, ("    collateral_share: 1\n", ""), ("convention: coin", "convention: usd")
+    )
+
+    assert book.policy().books[0].book.collateral_share == 1.0
+    assert book.policy().books[0].book.convention is Convention.USD
+    assert loaded(tmp_path, ("external_changes_to: main", "")).policy().external_book == "main"
+
+
+def test_several_books_in_dollars_share_the_collateral_explicitly(tmp_path: Path):
+    two = books(
+        first="{underlying: BTC, expiry_days_max: 7}",
+        second="{underlying: BTC, expiry_days_min: 7}",
+    )
+    usd = ("convention: coin", "convention: usd")
+    shared = ("convention: usd", "collateral_share: 0.6\n    convention: usd")
+
+    problems = refused(tmp_path, changed(*two, usd))
+    assert [problem.key for problem in problems] == ["books[0].collateral_share"]
+    assert loaded(tmp_path, *two, usd, shared).policy().books[0].book.collateral_share == 0.6
+    assert loaded(tmp_path, *two, usd, shared).policy().books[1].book.collateral_share == 0.0
+
+    over = ("convention: coin", "collateral_share: 0.5\n    convention: coin")
+    problems = refused(tmp_path, changed(*two, usd, shared, over))
+    assert "adds up to 1.1" in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (SEVEN_DAYS, "{underlying: BTC, expiry_days_min: 7}"),
+        ("{underlying: BTC, kinds: [option]}", "{underlying: BTC, kinds: [future]}"),
+        (SEVEN_DAYS, f"{{underlying: BTC, expiry_days_min: 7, exclude: [{CALL}]}}"),
+        (f"{{underlying: BTC, exclude: [{CALL}]}}",
+         f"{{underlying: BTC, kinds: [future], include: [{CALL}]}}"),
+    ],
+)  # fmt: skip
+def test_books_that_cannot_meet_are_accepted(first: str, second: str, tmp_path: Path):
+    settings = loaded(tmp_path, *books(first=first, second=second))
+
+    assert [book.name for book in settings.books] == ["near", "far"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ("{underlying: BTC}", "{underlying: BTC}", "BTC options"),
+        (SEVEN_DAYS, "{underlying: BTC, expiry_days_min: 6.5}", "6.5 to 7 days"),
+        (SEVEN_DAYS, f"{{underlying: BTC, kinds: [future], include: [{CALL}]}}", CALL),
+        (f"{{underlying: BTC, kinds: [future], include: [{CALL}]}}",
+         f"{{underlying: BTC, kinds: [perpetual], expiry_days_max: 1, include: [{CALL}]}}", CALL),
+        (SEVEN_DAYS, "{underlying: BTC, kinds: [future], include: [SOME-NAME]}", "SOME-NAME"),
+        ("{underlying: BTC, kinds: [option, perpetual], expiry_days_min: 1}",
+         "{underlying: BTC, kinds: [perpetual]}", "BTC perpetuals"),
+    ],
+)  # fmt: skip
+def test_books_that_could_ever_share_a_position_are_refused_by_name(
+    first: str, second: str, says: str, tmp_path: Path
+):
+    problems = refused(tmp_path, changed(*books(first=first, second=second)))
+
+    [overlap] = [problem for problem in problems if "overlap" in problem.message]
+    assert overlap.key == "books[1].select"
+    assert "books near and far overlap" in overlap.message
+    assert says in overlap.message
+
+
+def test_a_hedge_is_not_counted_in_the_book_of_another(tmp_path: Path):
+    two = books(
+        first="{underlying: BTC, expiry_days_max: 7}", second="{underlying: BTC, kinds: [future]}"
+    )
+    hedge = (
+        "hedge: {band_low_coin: -0.1, band_high_coin: 0.1}",
+        "hedge: {instrument: BTC-26DEC25, band_low_coin: -0.1, band_high_coin: 0.1}",
+    )
+
+    problems = refused(tmp_path, changed(*two, hedge))
+
+    assert [problem.key for problem in problems] == ["books[1].select"]
+    assert "would hold BTC-26DEC25, the hedge of book near" in problems[0].message
+
+
+def test_two_books_of_one_name_and_no_owner_are_refused(tmp_path: Path):
+    two = books(
+        first="{underlying: BTC, expiry_days_max: 7}",
+        second="{underlying: BTC, expiry_days_min: 7}",
+    )
+
+    problems = refused(tmp_path, changed(*two, ("name: far", "name: near")))
+    assert [(problem.key, "already" in problem.message) for problem in problems] == [
+        ("books[1].name", True)
+    ]
+    problems = refused(tmp_path, changed(*two, ("external_changes_to: near", "")))
+    assert "required with several books; one of near, far" in problems[0].message
+
+
+def test_a_name_in_both_lists_is_refused(tmp_path: Path):
+    text = changed(("include: []", f"include: [{CALL}]"), ("exclude: []", f"exclude: [{CALL}]"))
+
+    assert "excluded as well" in refused(tmp_path, text)[0].message
