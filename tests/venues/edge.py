@@ -14,7 +14,8 @@ from bot.venues.deribit import DeribitOptions, DeribitVenue
 from bot.venues.deribit_line import VenueLimits
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
-from tests.venues.deribit_server import NOW_MS, PERPETUAL, Server
+from tests.venues.deribit_server import Server
+from tests.venues.payloads import NOW_MS, PERPETUAL
 
 FactT = TypeVar("FactT")
 
@@ -98,3 +99,9 @@ def submit(order_id: str = "db-1", size: str = "100", **changes: Any) -> SubmitO
 
 def kinds(facts: Iterable[Any]) -> list[type]:
     return [type(fact) for fact in facts]
+
+
+def one(facts: Iterable[Any], kind: type[FactT]) -> FactT:
+    """Return the only fact of a kind."""
+    (fact,) = (fact for fact in facts if isinstance(fact, kind))
+    return fact

@@ -24,20 +24,9 @@ from bot.core.events import (
     ReadFailed,
 )
 from bot.venues.deribit_account import ReadLimits
-from tests.venues.deribit_server import (
-    CALL,
-    NOW_MS,
-    PERPETUAL,
-    PUT,
-    Failure,
-    Silent,
-    order,
-    position,
-    serving,
-    summary,
-    trade,
-)
-from tests.venues.edge import QUICK, Facts, kinds, running, venue
+from tests.venues.deribit_server import Failure, Silent, serving
+from tests.venues.edge import QUICK, Facts, kinds, one, running, venue
+from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, PUT, order, position, summary, trade
 
 QUERY = QueryOrder(order_id="db-1", instrument=PERPETUAL, requested_ms=NOW_MS)
 READ = ReadAccount(reason="start", trades_since_ms=NOW_MS - 1_000)
@@ -118,13 +107,13 @@ async def test_an_account_is_read_whole_and_in_order():
         result = await edge.perform(READ)
 
         assert kinds(result) == [OpenOrdersSeen, FillSeen, PositionsSeen, BalanceSeen, AccountRead]
-        positions = result[2]
+        positions = one(result, PositionsSeen)
         assert positions.complete
         assert {row.instrument: row.size_native for row in positions.positions} == {
             PERPETUAL: Decimal(-500),
             CALL: Decimal("1.5"),
         }
-        assert positions.asked_ns == result[-1].asked_ns <= positions.arrived_ns
+        assert positions.asked_ns == one(result, AccountRead).asked_ns <= positions.arrived_ns
 
 
 @pytest.mark.parametrize(

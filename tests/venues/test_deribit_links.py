@@ -14,13 +14,9 @@ from bot.core.events import (
     LinkUp,
     QuoteSeen,
 )
-from tests.venues.deribit_server import (
-    PERPETUAL,
-    Failure,
-    serving,
-    ticker,
-)
+from tests.venues.deribit_server import Failure, serving
 from tests.venues.edge import QUICK, running, until, venue
+from tests.venues.payloads import PERPETUAL, ticker
 
 CHANGES = "user.changes.any.any.raw"
 

@@ -4,13 +4,9 @@ import pytest
 
 from bot.venues.deribit_network import Network
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
-from tests.venues.deribit_server import (
-    NOW_MS,
-    Failure,
-    Server,
-    serving,
-)
+from tests.venues.deribit_server import Failure, Server, serving
 from tests.venues.edge import Facts, running, venue
+from tests.venues.payloads import NOW_MS
 
 
 async def refusal(server: Server, **changes) -> str:

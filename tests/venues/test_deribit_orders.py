@@ -17,17 +17,9 @@ from bot.core.events import (
     OrderUnknown,
     VenueStatus,
 )
-from tests.venues.deribit_server import (
-    NOW_MS,
-    PERPETUAL,
-    Failure,
-    Silent,
-    Vanish,
-    order,
-    serving,
-    trade,
-)
-from tests.venues.edge import kinds, running, submit, until, venue
+from tests.venues.deribit_server import Failure, Silent, Vanish, serving
+from tests.venues.edge import kinds, one, running, submit, until, venue
+from tests.venues.payloads import NOW_MS, PERPETUAL, order, trade
 
 
 async def test_an_order_goes_out_once_over_the_socket_with_exact_numbers():
@@ -146,5 +138,5 @@ async def test_a_cancelled_order_is_told_with_what_it_had_filled():
         result = await edge.perform(CancelOrder(order_id="db-1", instrument=PERPETUAL))
 
         assert kinds(result) == [FillSeen, OrderSeen]
-        assert result[1].status is VenueStatus.CANCELLED
-        assert result[1].filled_native == 40
+        assert one(result, OrderSeen).status is VenueStatus.CANCELLED
+        assert one(result, OrderSeen).filled_native == 40

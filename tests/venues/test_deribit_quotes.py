@@ -13,14 +13,9 @@ from bot.core.events import (
     LinkDown,
     QuoteSeen,
 )
-from tests.venues.deribit_server import (
-    CALL,
-    PERPETUAL,
-    PUT,
-    serving,
-    ticker,
-)
+from tests.venues.deribit_server import serving
 from tests.venues.edge import QUICK, running, until, venue
+from tests.venues.payloads import CALL, PERPETUAL, PUT, ticker
 
 
 async def test_subscriptions_follow_the_wanted_set():
