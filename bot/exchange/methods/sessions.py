@@ -38,7 +38,7 @@ def set_heartbeat(call: Call) -> Json:
     """Ask for heartbeats and test requests every `interval` seconds."""
     interval_s = call.params.decimal("interval")
     least_s = call.floor.policy.heartbeat_min_s
-    if interval_s < least_s:
+    if float(interval_s) < least_s:
         raise invalid_param("interval", f"must be at least {least_s:g} seconds, got {interval_s}")
     call.socket().heartbeat = Heartbeat(
         interval_ns=int(interval_s * 1000) * NS_PER_MS, beaten_ns=call.floor.wire.monotonic_ns()
