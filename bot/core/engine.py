@@ -93,8 +93,9 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
         for order_id, order in standing.orders.items()
     }
     known = replace(standing, orders=recovered)
+    open_ids = frozenset(order_id for order_id, order in recovered.items() if not order.is_quiet)
     return State(
-        standing=known, now_ms=now_ms, now_ns=now_ns, started_ms=now_ms, mode_since_ms=now_ms
+        standing=known, now_ms=now_ms, now_ns=now_ns, inherited=open_ids, mode_since_ms=now_ms
     )
 
 

@@ -208,7 +208,17 @@ def _options(state: State, rows: Stamps, convention: Convention) -> tuple[black7
     table = state.table
     forward = table.forward_usd[rows]
     years = np.maximum(table.expiry_ms[rows] - state.now_ms, 0) / units.MS_PER_YEAR
-    greeks = black76.greeks(forward, table.strike[rows], years, table.iv[rows], table.is_call[rows])
+    out = np.empty((black76.ROW_COUNT, len(rows)))
+    black76.greeks_into(
+        out,
+        forward,
+        table.strike[rows],
+        years,
+        table.iv[rows],
+        table.is_call[rows],
+        np.ones(len(rows)),
+    )
+    greeks = black76.Greeks(*out)
     weight = conventions.expiry_weight(state.now_ms, table.expiry_ms[rows])
     delta = conventions.option_delta_coin(
         convention, table.size[rows], greeks.delta, greeks.price / forward, 1.0, weight

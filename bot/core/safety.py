@@ -86,12 +86,11 @@ def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
         yield wait(f"the account has not been read since connecting{failed}", "a complete read")
     if currency not in state.balances:
         yield wait(f"the {currency} balance is not known", "a balance report")
-    for order in state.standing.orders.values():
-        old = order.requested_ms < state.started_ms
-        if old and not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
-            yield wait(
-                f"order {order.order_id} of an earlier run is {order.status}", "the venue's answer"
-            )
+    for order_id in sorted(state.inherited & state.standing.orders.keys()):
+        order = state.standing.orders[order_id]
+        if not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
+            reason = f"order {order_id} of an earlier run is {order.status}"
+            yield wait(reason, "the venue's answer")
 
 
 def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:

@@ -95,7 +95,7 @@ class State:
     standing: Standing
     now_ms: int
     now_ns: int
-    started_ms: int
+    inherited: frozenset[str] = frozenset()
     rate: float = 1.0
     mode: Mode = Mode.RECONCILING
     mode_reason: str = "starting"

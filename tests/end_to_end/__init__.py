@@ -1,0 +1,1 @@
+"""The daemon and the exchange as processes of their own, over real sockets."""

@@ -1,0 +1,153 @@
+"""Real processes on loopback: an exchange, a daemon, and what each says it did."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.core import codec
+from bot.core.standing import Standing
+from bot.runtime import ledger_reading
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "config" / "demo.yaml"
+READY_SECONDS = 20.0
+LEAVE_SECONDS = 10.0
+ORDER_METHODS = frozenset({"private/buy", "private/sell"})
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A running exchange."""
+
+    rest_url: str
+    ws_url: str
+
+    def ask(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """GET a path, or POST a body to it."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.rest_url + path, data=data, headers=headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 (loopback)
+            return json.load(answer)
+
+    def ledger(self) -> Any:
+        """What the venue saw."""
+        return self.ask("/sim/ledger")
+
+    def order_requests(self) -> list[dict[str, Any]]:
+        """Every request to trade, answered or not."""
+        return [row for row in self.ledger()["requests"] if row["method"] in ORDER_METHODS]
+
+    def shock(self, move: float) -> None:
+        """Move the market by a share of its price."""
+        self.ask("/sim/shock", {"underlying": "BTC", "move": move})
+
+
+@contextmanager
+def exchange(*options: str) -> Iterator[Exchange]:
+    """Run an exchange on a free port until the block ends."""
+    command = [sys.executable, "-m", "bot", "exchange", "--port", "0", "--sim", "--json", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            ready = json.loads(process.stdout.readline())
+            yield Exchange(rest_url=ready["rest_url"], ws_url=ready["ws_url"])
+        finally:
+            process.terminate()
+            process.wait(LEAVE_SECONDS)
+
+
+class Daemon:
+    """A `run` of the demo configuration against an exchange."""
+
+    def __init__(self, rest_url: str, ws_url: str, journal: Path) -> None:
+        overrides = {
+            "venue.rest_url": rest_url,
+            "venue.ws_url": ws_url,
+            "journal.path": str(journal),
+        }
+        sets = [word for key, value in overrides.items() for word in ("--set", f"{key}={value}")]
+        command = [sys.executable, "-m", "bot", "run", str(DEMO), *sets]
+        self.log = journal.with_suffix(f".{time.monotonic_ns()}.log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(LEAVE_SECONDS)
+
+    def leave(self) -> int:
+        """Ask it to end and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LEAVE_SECONDS)
+
+    def said(self) -> str:
+        """Return the end of its log, for the message of a failed test."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+
+@contextmanager
+def daemon(rest_url: str, ws_url: str, journal: Path) -> Iterator[Daemon]:
+    """Run a daemon until the block ends."""
+    running = Daemon(rest_url, ws_url, journal)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            os.kill(running.process.pid, signal.SIGKILL)
+            running.process.wait(LEAVE_SECONDS)
+
+
+def until(what: str, holds: Any, seconds: float = READY_SECONDS) -> None:
+    """Wait until `holds()` is true; fail with `what` if it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def standing(journal: Path) -> Standing:
+    """Return the last standing in a ledger."""
+    text = ledger_reading.standing(journal)
+    assert text is not None, "the ledger holds no standing"
+    known = codec.loads(text)
+    assert isinstance(known, Standing)
+    return known
+
+
+def submitted(journal: Path) -> list[str]:
+    """Return the id of every order that the ledger says was to be sent, in order."""
+    ids: list[str] = []
+    for entry in ledger_reading.entries(journal):
+        if entry.kind == "step":
+            actions = json.loads(entry.body)["actions"]
+            ids += [a["order_id"] for a in actions if a["$"] == "SubmitOrder"]
+    return ids
+
+
+def assert_books_agree(venue: Exchange, journal: Path) -> None:
+    """Assert that ledger and venue hold the same positions and saw the same orders, each once."""
+    seen = venue.ledger()
+    labels = Counter(row["label"] for row in venue.order_requests())
+    assert [label for label, times in labels.items() if times != 1] == []
+    assert set(labels) <= set(submitted(journal)), "an order was sent without a ledger row"
+    held = {name: size for name, size in standing(journal).positions.items() if size}
+    there = {name: Decimal(str(size)) for name, size in seen["positions"].items() if size}
+    assert held == there
+    filled = Counter[str]()
+    for fill in seen["fills"]:
+        filled[fill["trade_id"]] += 1
+    assert max(filled.values(), default=1) == 1

@@ -1,0 +1,62 @@
+"""A busy daemon is killed ten times at random moments and started again."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.core.state import Mode
+from tests.end_to_end.processes import (
+    Daemon,
+    Exchange,
+    assert_books_agree,
+    daemon,
+    exchange,
+    until,
+)
+
+KILLS = 10
+SEED = 20260105
+
+
+def keep_busy(venue: Exchange, seconds: float, chance: random.Random) -> None:
+    """Shake the market so that the daemon has to hedge, and look for two live orders meanwhile."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        venue.shock(chance.choice((-0.004, 0.004)))
+        live = [row for row in venue.ledger()["orders"] if row["state"] == "open"]
+        names = [row["instrument_name"] for row in live]
+        assert len(names) == len(set(names)), f"two live orders on one instrument: {live}"
+        time.sleep(0.1)
+
+
+def wait_for_orders(venue: Exchange, more_than: int, running: Daemon) -> None:
+    """Wait until the daemon trades, shaking the market meanwhile."""
+
+    def trades() -> bool:
+        venue.shock(0.004 if int(time.monotonic() * 2) % 2 else -0.004)
+        assert running.process.poll() is None, running.said()
+        return len(venue.order_requests()) > more_than
+
+    until(f"{Mode.RUN} and an order\n{running.said()}", trades, 30)
+
+
+@pytest.mark.timeout(240)
+def test_ten_kills_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
+    """No label twice, never two live orders on one instrument, the same books at the end."""
+    journal = tmp_path / "ledger.sqlite3"
+    chance = random.Random(SEED)  # noqa: S311 (moments, not secrets)
+    with exchange("--seed", "11", "--speed", "60") as venue:
+        for _ in range(KILLS):
+            before = len(venue.order_requests())
+            with daemon(venue.rest_url, venue.ws_url, journal) as running:
+                wait_for_orders(venue, before, running)
+                keep_busy(venue, chance.uniform(0.0, 1.0), chance)
+                running.kill()
+        before = len(venue.order_requests())
+        with daemon(venue.rest_url, venue.ws_url, journal) as running:
+            wait_for_orders(venue, before, running)
+            assert running.leave() == 0, running.said()
+        assert_books_agree(venue, journal)
+        assert len(venue.order_requests()) > KILLS
