@@ -139,15 +139,14 @@ class Account:
         position.average_price = position.session_price = mark
         self._drop_if_flat(position)
 
-    def deliver(self, name: str, payoff: float) -> tuple[Position, float] | None:
-        """Settle an expired option at `payoff` coin each: the position and the profit realised."""
+    def deliver(self, name: str, payoff: float) -> Position | None:
+        """Settle an expired option at `payoff` coin each: the position that was held, if any."""
         position = self.positions.pop(name, None)
         if position is None:
             return None
-        realised = position.floating(payoff)
-        self._realise(position, realised)
+        self._realise(position, position.floating(payoff))
         self.balance += float(position.size) * payoff
-        return position, realised
+        return position
 
     def settle_session(self, mark_of: Callable[[Contract], float], paid_per_usd: float) -> None:
         """The daily settlement: the perpetual's session profit goes into the balance."""

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from bot.exchange.contracts import Contract, Kind, perpetual
-from bot.exchange.market import FloatArray, IntArray, MarketFrame
+from bot.exchange.market import BoolArray, FloatArray, IntArray, MarketFrame
 from bot.quant.black76 import greeks
 from bot.quant.conventions import expiry_weight
 from bot.quant.implied_vol import implied_vol
@@ -33,6 +33,24 @@ class UnitGreeks:
     vega: float
     theta: float
     rho: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """What some options are, by column."""
+
+    strike: FloatArray
+    expiry_ms: IntArray
+    is_call: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Marked:
+    """What some options are marked by, by column: forward in USD, volatility, mark in coin."""
+
+    forward: FloatArray
+    vol: FloatArray
+    coin: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,10 +181,9 @@ class Board:
             return self._carried_greeks(contract)
         if self._greeks is None:
             frame = self.frame
-            self._greeks = _frame_greeks(
-                self._forwards(), frame.strike, frame.expiry_ms, frame.at_ms,
-                frame.mark_iv, frame.is_call, frame.mark_coin,
-            )  # fmt: skip
+            terms = _Terms(frame.strike, frame.expiry_ms, frame.is_call)
+            marked = _Marked(self._forwards(), frame.mark_iv, frame.mark_coin)
+            self._greeks = _frame_greeks(terms, marked, frame.at_ms)
         found = self._greeks
         return UnitGreeks(
             delta=float(found.delta[column]),
@@ -201,11 +218,17 @@ class Board:
     def _carried_greeks(self, contract: Contract) -> UnitGreeks:
         carried = self._carried[contract.name]
         assert contract.strike is not None
-        found = _frame_greeks(
-            np.array([self.underlying(contract)]), np.array([contract.strike]),
-            np.array([contract.expiry_ms]), self.frame.at_ms, np.array([carried.mark_iv]),
-            np.array([bool(contract.is_call)]), np.array([carried.mark_coin]),
-        )  # fmt: skip
+        terms = _Terms(
+            np.array([contract.strike]),
+            np.array([contract.expiry_ms]),
+            np.array([bool(contract.is_call)]),
+        )
+        marked = _Marked(
+            np.array([self.underlying(contract)]),
+            np.array([carried.mark_iv]),
+            np.array([carried.mark_coin]),
+        )
+        found = _frame_greeks(terms, marked, self.frame.at_ms)
         return UnitGreeks(
             delta=float(found.delta[0]),
             gamma=float(found.gamma[0]),
@@ -219,20 +242,12 @@ def _years(expiry_ms: IntArray, at_ms: int) -> FloatArray:
     return np.maximum(expiry_ms - at_ms, 0) / YEAR_MS
 
 
-def _frame_greeks(  # noqa: PLR0917 (columns, in the order of the kernel)
-    forward: FloatArray,
-    strike: FloatArray,
-    expiry_ms: IntArray,
-    at_ms: int,
-    vol: FloatArray,
-    is_call: "np.typing.NDArray[np.bool_]",
-    mark_coin: FloatArray,
-) -> _FrameGreeks:
-    years = _years(expiry_ms, at_ms)
-    raw = greeks(forward, strike, years, vol, is_call)
-    weight = expiry_weight(at_ms, expiry_ms)
+def _frame_greeks(terms: _Terms, marked: _Marked, at_ms: int) -> _FrameGreeks:
+    years = _years(terms.expiry_ms, at_ms)
+    raw = greeks(marked.forward, terms.strike, years, marked.vol, terms.is_call)
+    weight = expiry_weight(at_ms, terms.expiry_ms)
     return _FrameGreeks(
-        delta=mark_coin + weight * (raw.delta - mark_coin),
+        delta=marked.coin + weight * (raw.delta - marked.coin),
         gamma=raw.gamma,
         vega=raw.vega / 100,
         theta=raw.theta * np.minimum(1 / DAYS_PER_YEAR, years),

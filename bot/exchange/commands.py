@@ -247,8 +247,8 @@ class TradingEngine(Protocol):
     def advance(self, to_ms: int) -> list[Event]:
         """Let market time pass up to and including `to_ms`; going back is a no-op.
 
-        If the events end with `Skipped`, `now_ms` stands at its `to_ms`, and the caller shifts
-        its clock by the difference and asks again.
+        If a `Skipped` is among the events, time stands at its `to_ms`, with the frame beyond the
+        hole, and the caller shifts its clock by the difference and asks again.
         """
         ...
 

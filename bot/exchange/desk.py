@@ -35,7 +35,7 @@ from bot.exchange.reports import (
 )
 from bot.exchange.rules import Rules
 from bot.exchange.settlement import payoff_coin
-from bot.exchange.trades import TradeBook
+from bot.exchange.trades import Delivery, Fill, TradeBook
 
 
 @dataclass(slots=True)
@@ -137,23 +137,13 @@ class Desk:
     def deliver(self, contract: Contract, delivery_usd: float, now_ms: int, log: EventLog) -> None:
         """Settle an expired option for everybody and cancel the orders on it."""
         payoff = payoff_coin(contract, delivery_usd)
+        delivery = Delivery(price_usd=delivery_usd, payoff_coin=payoff, at_ms=now_ms)
         for account in self.accounts.values():
             for order in self.register.open_on(account.name, contract.name):
                 self.cancel(order, CancelReason.SETTLEMENT, now_ms, log)
-            settled = account.deliver(contract.name, payoff)
-            if settled is None:
-                continue
-            position, realised = settled
-            trade = self.trades.settled(
-                account=account,
-                contract=contract,
-                size=position.size,
-                payoff=payoff,
-                delivery_usd=delivery_usd,
-                now_ms=now_ms,
-                realised=realised,
-            )
-            self._told(trade, ZERO, log)
+            delivered = account.deliver(contract.name, payoff)
+            if delivered is not None:
+                self._told(self.trades.settled(account, delivered, delivery), ZERO, log)
         self.resting.pop(contract.name, None)
         self.house.forget(contract.name)
         self.board.drop(contract.name)
@@ -222,16 +212,15 @@ class Desk:
         change = signed(order.direction, amount)
         realised = account.trade(contract, change, price, fee, paid)
         order.fill(amount, price, now_ms)
-        trade = self.trades.filled(
-            order=order,
+        fill = Fill(
             amount=amount,
             price=price,
             role=role,
-            board=self.board,
-            now_ms=now_ms,
-            fee=fee,
-            realised=realised,
+            at_ms=now_ms,
+            fee_coin=fee,
+            realised_coin=realised,
         )
+        trade = self.trades.filled(order, fill, self.board)
         self._told(trade, account.size(contract.name), log)
         if role is Liquidity.MAKER and order.state is OrderState.FILLED:
             self.book_of(contract.name).remove(order)

@@ -98,22 +98,27 @@ class Engine(Readings):
         if to_ms <= self._now_ms:
             return []
         events: list[Event] = []
+        reached_ms = to_ms
         for item in self._market.advance(to_ms):
             match item:
                 case MarketFrame():
                     events += self._pass_moments(item.at_ms)
                     events += self._put_up(item)
                 case Skipped():
-                    events += self._pass_moments(item.from_ms)
-                    self.desk.funding.skip(item.from_ms, item.to_ms)
-                    events += self._pass_moments(item.to_ms)
-                    self._now_ms = max(self._now_ms, item.to_ms)
-                    return [*events, item]
+                    events += self._skip(item)
+                    reached_ms = item.to_ms
                 case _:
                     assert_never(item)
-        events += self._pass_moments(to_ms)
-        self._now_ms = to_ms
+        events += self._pass_moments(reached_ms)
+        self._now_ms = max(self._now_ms, reached_ms)
         return events
+
+    def _skip(self, gap: Skipped) -> list[Event]:
+        """Jump over a hole in the data: what falls due inside it is settled on what was known."""
+        events = self._pass_moments(gap.from_ms)
+        self.desk.funding.skip(gap.from_ms, gap.to_ms)
+        events += self._pass_moments(gap.to_ms)
+        return [*events, gap]
 
     def _put_up(self, frame: MarketFrame) -> list[Event]:
         desk, log = self.desk, EventLog()

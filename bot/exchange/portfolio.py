@@ -176,26 +176,38 @@ def _liquidation_ratio(at: Situation, worth: Valuation, exposures: Iterable[Expo
     return max(ratio, 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sums:
+    """An account's Greeks: of its options, of everything, and of what expires next (net delta)."""
+
+    options: _Greeks
+    delta: float
+    expiring_net_delta: float
+
+
+def _sums(at: Situation, nearest_ms: int) -> _Sums:
+    delta, expiring, options = 0.0, 0.0, [0.0, 0.0, 0.0, 0.0]
+    for position in at.account.positions.values():
+        contract, greeks = position.contract, _position_greeks(at.board, position)
+        delta += greeks.delta
+        if contract.kind is Kind.PERPETUAL:
+            continue
+        parts = (greeks.delta, greeks.gamma, greeks.vega, greeks.theta)
+        options = [total + part for total, part in zip(options, parts, strict=True)]
+        if contract.expiry_ms == nearest_ms:
+            expiring += greeks.delta - float(position.size) * at.board.mark(contract)
+    return _Sums(options=_Greeks(*options), delta=delta, expiring_net_delta=expiring)
+
+
 def account_view(at: Situation) -> AccountView:
     """The account summary."""
-    account, worth = at.account, at.value()
+    account, worth, nearest_ms = at.account, at.value(), _nearest_expiry_ms(at.board)
     exposures = list(at.exposures().values())
     margins = total_margins(at.rules, exposures)
-    nearest = _nearest_expiry_ms(at.board)
-    later = [e for e in exposures if e.contract.expiry_ms != nearest]
-    projected = total_margins(at.rules, later)
-    greeks = {p.contract.name: _position_greeks(at.board, p) for p in account.positions.values()}
-    options = [p for p in account.positions.values() if p.contract.kind is Kind.OPTION]
-    sums = [greeks[p.contract.name] for p in options]
-    delta_sum = sum(one.delta for one in greeks.values())
-    expiring = [p for p in options if p.contract.expiry_ms == nearest]
-    expiring_delta = sum(
-        greeks[p.contract.name].delta - float(p.size) * at.board.mark(p.contract) for p in expiring
-    )
-    delta_total = delta_sum - worth.options_value
+    later = [e for e in exposures if e.contract.expiry_ms != nearest_ms]
+    projected, sums = total_margins(at.rules, later), _sums(at, nearest_ms)
     options_upl, options_pl = _sum_profits(at, Kind.OPTION)
     _, futures_pl = _sum_profits(at, Kind.PERPETUAL)
-    available = worth.margin_balance - margins.initial
     return AccountView(
         account=account.name,
         currency=account.currency,
@@ -203,21 +215,21 @@ def account_view(at: Situation) -> AccountView:
         balance=worth.balance,
         equity=worth.equity,
         margin_balance=worth.margin_balance,
-        available_funds=available,
-        available_withdrawal_funds=max(min(available, worth.balance - margins.initial), 0.0),
+        available_funds=worth.margin_balance - margins.initial,
+        available_withdrawal_funds=_withdrawable(worth, margins),
         initial_margin=margins.initial,
         maintenance_margin=margins.maintenance,
         open_orders_margin=margins.open_orders,
         projected_initial_margin=projected.initial,
         projected_maintenance_margin=projected.maintenance,
-        delta_total=delta_total,
-        delta_total_map={f"{account.currency.lower()}_usd": delta_sum},
-        projected_delta_total=delta_total - expiring_delta,
+        delta_total=sums.delta - worth.options_value,
+        delta_total_map={f"{account.currency.lower()}_usd": sums.delta},
+        projected_delta_total=sums.delta - worth.options_value - sums.expiring_net_delta,
         options_value=worth.options_value,
-        options_delta=sum(one.delta for one in sums),
-        options_gamma=sum(one.gamma for one in sums),
-        options_vega=sum(one.vega for one in sums),
-        options_theta=sum(one.theta for one in sums),
+        options_delta=sums.options.delta,
+        options_gamma=sums.options.gamma,
+        options_vega=sums.options.vega,
+        options_theta=sums.options.theta,
         options_pl=options_pl,
         options_session_upl=options_upl,
         options_session_rpl=account.options_session_rpl,
@@ -231,3 +243,8 @@ def account_view(at: Situation) -> AccountView:
         funding_paid=account.funding_paid,
         estimated_liquidation_ratio=_liquidation_ratio(at, worth, exposures),
     )
+
+
+def _withdrawable(worth: Valuation, margins: MarginTotals) -> float:
+    """Unrealised gains cannot be withdrawn before they are settled; losses count at once."""
+    return max(min(worth.margin_balance, worth.balance) - margins.initial, 0.0)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from bot.exchange.accounts import Account
+from bot.exchange.accounts import Account, Position
 from bot.exchange.board import YEAR_MS, Board
 from bot.exchange.contracts import Contract, Kind
 from bot.exchange.orders import Order
@@ -36,6 +36,27 @@ def iv_percent(board: Board, contract: Contract, price: float) -> float | None:
     return 100 * float(np.nan_to_num(found))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One fill as the account booked it. Amount native and positive."""
+
+    amount: Decimal
+    price: Decimal
+    role: Liquidity
+    at_ms: int
+    fee_coin: float
+    realised_coin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An expiry: the average that it settles on, and what one option pays."""
+
+    price_usd: float
+    payoff_coin: float
+    at_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class TradeBook:
     """Every fill, oldest first, with the numbers of the next one."""
@@ -58,22 +79,11 @@ class TradeBook:
         """The account's fills, settlements included, oldest first."""
         return self._of.get(account, ())
 
-    def filled(
-        self,
-        *,
-        order: Order,
-        amount: Decimal,
-        price: Decimal,
-        role: Liquidity,
-        board: Board,
-        now_ms: int,
-        fee: float,
-        realised: float,
-    ) -> TradeView:
+    def filled(self, order: Order, fill: Fill, board: Board) -> TradeView:
         """Number and keep a fill of an order, the order already as it stands after it."""
         contract, tape = order.contract, self.tape(order.contract.name)
         is_option = contract.kind is Kind.OPTION
-        tick_direction = tape.record(now_ms, price, amount)
+        tick_direction = tape.record(fill.at_ms, fill.price, fill.amount)
         return self._keep(
             TradeView(
                 trade_id=self._number(),
@@ -83,20 +93,20 @@ class TradeBook:
                 order_id=order.order_id,
                 label=order.label,
                 direction=order.direction,
-                amount=amount,
-                price=price,
-                contracts=float(amount / contract.contract_size),
-                at_ms=now_ms,
+                amount=fill.amount,
+                price=fill.price,
+                contracts=float(fill.amount / contract.contract_size),
+                at_ms=fill.at_ms,
                 order_type=order.order_type,
                 order_state=order.state,
-                liquidity=role,
-                fee_coin=fee,
+                liquidity=fill.role,
+                fee_coin=fill.fee_coin,
                 fee_currency=self.currency,
-                profit_loss_coin=realised,
+                profit_loss_coin=fill.realised_coin,
                 index_usd=board.frame.index_usd,
                 mark_price=board.mark(contract),
                 underlying_usd=board.underlying(contract) if is_option else None,
-                iv_percent=iv_percent(board, contract, float(price)),
+                iv_percent=iv_percent(board, contract, float(fill.price)),
                 tick_direction=tick_direction,
                 post_only=order.post_only,
                 reduce_only=order.reduce_only,
@@ -104,18 +114,9 @@ class TradeBook:
             )
         )
 
-    def settled(
-        self,
-        *,
-        account: Account,
-        contract: Contract,
-        size: Decimal,
-        payoff: float,
-        delivery_usd: float,
-        now_ms: int,
-        realised: float,
-    ) -> TradeView:
-        """Number and keep the settlement of a position of `size`: it closes at the payoff."""
+    def settled(self, account: Account, delivered: Position, delivery: Delivery) -> TradeView:
+        """Number and keep the settlement of a delivered position: it closes at the payoff."""
+        contract, size = delivered.contract, delivered.size
         return self._keep(
             TradeView(
                 trade_id=self._number(),
@@ -126,18 +127,18 @@ class TradeBook:
                 label="",
                 direction=Direction.SELL if size > 0 else Direction.BUY,
                 amount=abs(size),
-                price=Decimal(f"{payoff:.{PAYOFF_DIGITS}f}"),
+                price=Decimal(f"{delivery.payoff_coin:.{PAYOFF_DIGITS}f}"),
                 contracts=float(abs(size) / contract.contract_size),
-                at_ms=now_ms,
+                at_ms=delivery.at_ms,
                 order_type=OrderType.MARKET,
                 order_state=OrderState.FILLED,
                 liquidity=Liquidity.TAKER,
                 fee_coin=0.0,
                 fee_currency=self.currency,
-                profit_loss_coin=realised,
-                index_usd=delivery_usd,
-                mark_price=payoff,
-                underlying_usd=delivery_usd,
+                profit_loss_coin=delivered.floating(delivery.payoff_coin),
+                index_usd=delivery.price_usd,
+                mark_price=delivery.payoff_coin,
+                underlying_usd=delivery.price_usd,
                 iv_percent=None,
                 tick_direction=0,
                 post_only=False,

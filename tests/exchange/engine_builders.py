@@ -102,7 +102,10 @@ class ScriptedMarket:
                 break
             del self._script[0]
             if isinstance(item, Skipped):
-                return [*out, item]
+                beyond = self._script.pop(0)
+                assert isinstance(beyond, MarketFrame)
+                self._frame = self._scaled(beyond)
+                return [*out, item, self._frame]
             self._frame = self._scaled(item)
             out.append(self._frame)
         return out
