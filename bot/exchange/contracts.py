@@ -5,6 +5,7 @@ native units: USD for the perpetual, coin for options. Prices are USD for the pe
 options. Sources: Deribit's `public/get_instruments` (BTC, December 2025) and its naming rule.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -190,4 +191,6 @@ def parse_name(name: str) -> Contract:
         strike = float(parts[2].replace("d", "."))
     except ValueError:
         raise ValueError(f"{name!r}: {parts[2]!r} is not a strike") from None
+    if not 0.0 < strike < math.inf:
+        raise ValueError(f"{name!r}: a strike must be a positive number of USD")
     return option(parts[0], parse_expiry_code(parts[1]), strike, parts[3] == "C")

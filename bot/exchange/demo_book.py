@@ -1,7 +1,7 @@
 """A book to show hedging on: short strangles on three expiries, flat at the start, never for long.
 
-The near expiry carries the gamma: at 65 % volatility one hour of market moves the net delta of the
-book by two to three coins. Nothing here is advice.
+The near expiry carries the gamma: one hour of market moves the net delta of the book by two to four
+coins. Nothing here is advice.
 """
 
 import math
@@ -23,7 +23,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 EXPIRY_LEFT_MIN_MS: Final = 12 * HOUR_MS
 # For each strangle, near to far: days to expiry to look for, and the size of its call in coins.
-STRANGLES: Final = ((1.7, Decimal(20)), (10.0, Decimal(15)), (27.0, Decimal(12)))
+STRANGLES: Final = ((1.7, Decimal(30)), (10.0, Decimal(18)), (27.0, Decimal(12)))
 LEG_DELTA: Final = 0.25
 LEG_DELTA_RANGE: Final = (0.08, 0.42)
 MARGIN_USED: Final = 0.30

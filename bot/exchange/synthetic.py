@@ -29,11 +29,11 @@ START_MS: Final = 1_767_603_600_000  # Monday 2026-01-05T09:00Z
 HOUR_MS: Final = 3_600_000
 STEP_YEARS: Final = STEP_MS / YEAR_MS
 
-# About 65 % a year in the long run, jumps included; speed and vol of variance chosen so that the
+# About 73 % a year in the long run, jumps included; speed and vol of variance chosen so that the
 # 7, 30 and 90 day volatilities move 4.1, 2.7 and 1.2 points a day (measured on BTC: 4.4, 2.4, 1.3).
 SPOT_LAW: Final = JumpDiffusion(
     speed=15.0,
-    variance_mean=0.27,
+    variance_mean=0.36,
     vol_of_variance=1.8,
     correlation=-0.6,
     jumps_per_year=1460.0,
@@ -42,7 +42,7 @@ SPOT_LAW: Final = JumpDiffusion(
     variance_jump_mean=0.0015,
 )
 SPOT_START_USD: Final = (80_000.0, 100_000.0)
-VARIANCE_START: Final = (0.34, 0.55)
+VARIANCE_START: Final = (0.38, 0.60)
 
 DAY_YEARS: Final = 1.0 / 365.0
 NOISES: Final = (
@@ -50,13 +50,14 @@ NOISES: Final = (
     Reversion(mean=0.04, deviation=0.02, half_life_years=5.0 * DAY_YEARS),  # carry, short end
     Reversion(mean=0.065, deviation=0.01, half_life_years=20.0 * DAY_YEARS),  # carry, long end
     Reversion(mean=0.0, deviation=0.04, half_life_years=3.0 * DAY_YEARS),  # log level of the smile
-    Reversion(mean=-0.2, deviation=0.08, half_life_years=2.0 * DAY_YEARS),  # skew
+    Reversion(mean=-0.25, deviation=0.08, half_life_years=2.0 * DAY_YEARS),  # skew
     Reversion(mean=0.0, deviation=0.25, half_life_years=DAY_YEARS / 24.0),  # log displayed size
 )
 CARRY_TENOR_YEARS: Final = 0.25
 
-# SSVI has no butterfly while CURVATURE^2 (1 + |skew|) <= 4, which these bounds keep.
-CURVATURE: Final = 1.1
+# 25-delta butterflies of 2 points and risk reversals of -6; BTC chains have 1.1 to 2.3, -3 to -10.
+# SSVI has no butterfly arbitrage while CURVATURE^2 (1 + |skew|) <= 4, which these bounds keep.
+CURVATURE: Final = 0.75
 SKEW_BOUND: Final = 0.6
 SMILE_YEARS_MIN: Final = 0.25 * DAY_YEARS  # below six hours the smile keeps its shape
 
@@ -182,7 +183,7 @@ class SyntheticMarket:
 
     def _forwards(self, expiries_ms: FloatArray, years: FloatArray) -> FloatArray:
         """The basis curve; in the settlement window, the settlement price to be expected."""
-        _, carry, carry_long, *_ = self._noise.values
+        _, carry, carry_long, *_ = self._noise.values.tolist()
         slope = -np.expm1(-years / CARRY_TENOR_YEARS)
         forwards = self._spot.spot * np.exp((carry + (carry_long - carry) * slope) * years)
         if self._settling_count:
@@ -242,13 +243,13 @@ class SyntheticMarket:
 
     def _surface(self) -> _Surface:
         """Forwards, and SSVI volatilities in the strike of each option."""
-        chain, (*_, level, skew, _) = self._chain, self._noise.values
+        chain, (*_, level, skew, _) = self._chain, self._noise.values.tolist()
         left_years = (chain.expiries_ms - self._now_ms) / YEAR_MS
         forwards = self._forwards(chain.expiries_ms, left_years)
         smile_years = np.maximum(left_years, SMILE_YEARS_MIN)
         theta = SPOT_LAW.expected_variance(self._spot.variance, smile_years) * math.exp(2.0 * level)
         phi = CURVATURE / np.sqrt(theta * (1.0 + theta))
-        rho = min(max(float(skew), -SKEW_BOUND), SKEW_BOUND)
+        rho = min(max(skew, -SKEW_BOUND), SKEW_BOUND)
         forward = forwards[chain.at]
         log_strike = np.log(chain.strike / forward)
         arm = phi[chain.at] * log_strike
@@ -272,7 +273,7 @@ class SyntheticMarket:
 
     def _framed(self) -> MarketFrame:
         chain, surface = self._chain, self._surface()
-        premium, *_, liquidity = self._noise.values
+        premium, *_, liquidity = self._noise.values.tolist()
         stress = math.sqrt(self._spot.variance / SPOT_LAW.variance_long_run)
         rows = np.empty((ROW_COUNT, len(chain.contracts)))
         greeks_into(

@@ -1,0 +1,94 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from bot.exchange.contracts import parse_name
+from bot.exchange.demo_book import comfortable_equity, demo_book, net_delta_coin
+from bot.exchange.margins import short_option_margin
+from bot.exchange.rules import Rules
+from bot.exchange.synthetic import SyntheticMarket
+
+SEEDS = range(10)
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_demo_starts_nearly_flat_with_strangles_sold_on_three_expiries(seed):
+    frame = SyntheticMarket(seed).frame
+    book = demo_book(frame)
+    contracts = [parse_name(name) for name in book]
+    names = {contract.name for contract in frame.contracts}
+
+    assert len(book) == 6
+    assert set(book) <= names
+    assert all(size < 0 and size % Decimal("0.1") == 0 for size in book.values())
+    assert len({contract.expiry_ms for contract in contracts}) == 3
+    assert sum(bool(contract.is_call) for contract in contracts) == 3
+    assert 0 < abs(net_delta_coin(frame, book)) < 0.15
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_demo_book_lives_longer_than_a_night_and_is_quoted_on_both_sides(seed):
+    frame = SyntheticMarket(seed).frame
+    column = {contract.name: at for at, contract in enumerate(frame.contracts)}
+
+    for name in demo_book(frame):
+        assert parse_name(name).expiry_ms > frame.at_ms + 12 * HOUR_MS
+        assert np.isfinite(frame.bid_coin[column[name]])
+        assert np.isfinite(frame.ask_coin[column[name]])
+
+
+def test_an_hour_of_market_moves_the_demo_book_by_more_than_a_coin():
+    widest = []
+    for seed in range(4):
+        market = SyntheticMarket(seed)
+        book = demo_book(market.frame)
+        market.advance(market.start_ms + HOUR_MS // 2)
+        middle = net_delta_coin(market.frame, book)
+        market.advance(market.start_ms + HOUR_MS)
+        widest.append(max(abs(middle), abs(net_delta_coin(market.frame, book))))
+
+    assert np.median(widest) > 1.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_demo_s_equity_leaves_two_thirds_of_its_margin_free(seed):
+    frame = SyntheticMarket(seed).frame
+    book, rules = demo_book(frame), Rules()
+    column = {contract.name: at for at, contract in enumerate(frame.contracts)}
+    needed = sum(
+        -float(size)
+        * short_option_margin(
+            rules.option_margin,
+            is_call=bool(frame.is_call[column[name]]),
+            strike_usd=float(frame.strike[column[name]]),
+            underlying_usd=frame.forwards[int(frame.expiry_ms[column[name]])],
+            mark_coin=float(frame.mark_coin[column[name]]),
+        )[0]
+        for name, size in book.items()
+    )
+
+    assert 0.25 < needed / comfortable_equity(frame, book) < 0.35
+
+
+def test_a_book_of_one_s_own_may_hold_the_perpetual_and_long_options():
+    frame = SyntheticMarket(1).frame
+    call = next(contract.name for contract in frame.contracts if contract.is_call)
+    book = {"BTC-PERPETUAL": Decimal(-2_500_000), call: Decimal(3)}
+
+    assert comfortable_equity(frame, {}) == 1.0
+    needed = 2_500_000 / frame.perp_mark_usd * 0.02
+    assert comfortable_equity(frame, book) == max(round(needed / 0.30, 1), 1.0)
+    assert net_delta_coin(frame, {"BTC-PERPETUAL": Decimal(-500_000)}) == pytest.approx(
+        -500_000 / frame.perp_mark_usd
+    )
+
+
+def test_without_quotes_there_is_no_demo_book():
+    frame = SyntheticMarket(1).frame
+    dark = replace(frame, bid_coin=np.full(len(frame.contracts), np.nan))
+
+    with pytest.raises(ValueError, match="quoted on both sides, and there are 0"):
+        demo_book(dark)
