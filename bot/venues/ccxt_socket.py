@@ -109,7 +109,8 @@ class Tap(Exchange):  # type: ignore[misc]  # ccxt is untyped
             decode(data)
         except Exception as error:  # noqa: BLE001
             if self.listener is not None:
-                self.listener.failed(_shorten(f"{type(error).__name__}: {error}: {data!r}"))
+                shown = "(withheld)" if "token" in str(data) else f"{data!r}"
+                self.listener.failed(_shorten(f"{type(error).__name__}: {error}: {shown}"))
 
     def handle_message(self, client: Any, message: Any) -> None:  # noqa: ARG002  # ccxt's signature
         """Hand a decoded frame to the listener instead of to ccxt's own handlers."""

@@ -127,19 +127,21 @@ class Upkeep:
         link: which one.
         connect: opens, logs in and subscribes; raises one of `LINK_ERRORS` if it cannot.
         live: returns why the connection has to be given up.
+        drop: closes what is left of a connection, for a reason.
         backoff: how long to wait between attempts.
     """
 
     link: Link
     connect: Callable[[], Awaitable[None]]
     live: Callable[[], Awaitable[str]]
+    drop: Callable[[str], Awaitable[None]]
     backoff: Backoff
 
 
 async def keep_link(
     upkeep: Upkeep, post: Post, sleep: Sleep, monotonic_ns: Callable[[], int]
 ) -> None:
-    """Keep one link up until cancelled: connect, say so, live, say why it ended, wait, and again.
+    """Keep one link up until cancelled: connect, say so, live, say why it ended, wait, repeat.
 
     Args:
         upkeep: what connects and watches it.
@@ -163,6 +165,7 @@ async def keep_link(
         if reason != told:
             post(LinkDown(link=upkeep.link, reason=reason))
             told = reason
+        await upkeep.drop(reason)
         await sleep(upkeep.backoff.next_s())
 
 

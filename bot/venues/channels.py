@@ -1,6 +1,6 @@
 """Which quote channels are wanted, which are subscribed, and which have fallen silent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,19 +31,26 @@ class Channels:
     """The book-keeping of one socket's channels. Times are on the wire clock."""
 
     def __init__(self) -> None:
-        self.wanted: frozenset[str] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
         self._since_ns: dict[str, int] = {}  # subscribed channels: last push, else subscription
         self._silent: set[str] = set()  # subscribed, and never heard on this connection
         self._refused: set[str] = set()
         self._chased: dict[str, Silence] = {}
 
+    def want(self, channels: Iterable[str]) -> None:
+        """Want exactly these; if they are others than before, a refused one is asked again."""
+        wanted = frozenset(channels)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._refused.clear()
+
     def missing(self) -> list[str]:
         """Return the wanted channels that are neither subscribed nor refused, sorted."""
-        return sorted(self.wanted - self._since_ns.keys() - self._refused)
+        return sorted(self._wanted - self._since_ns.keys() - self._refused)
 
     def surplus(self) -> list[str]:
         """Return the subscribed channels that are not wanted, sorted."""
-        return sorted(self._since_ns.keys() - self.wanted)
+        return sorted(self._since_ns.keys() - self._wanted)
 
     def connected(self) -> None:
         """Start over on a new connection: nothing is subscribed, nothing refused."""
@@ -81,11 +88,19 @@ class Channels:
         """Return whether a subscribed channel has not spoken yet on this connection."""
         return channel in self._silent
 
-    def stalled(self, now_ns: int, silence_max_ns: int) -> Stalls:
-        """Return the channels silent for longer than allowed, each once per such span."""
+    def stalled(
+        self, now_ns: int, silence_max_ns: int, is_excused: Callable[[str], bool]
+    ) -> Stalls:
+        """Return the channels silent for longer than allowed, each once per such span.
+
+        Args:
+            now_ns: the wire clock.
+            silence_max_ns: how long a channel may be silent.
+            is_excused: whether a channel has nothing more to say.
+        """
         found: dict[Silence, list[str]] = {step: [] for step in Silence}
         for channel, since_ns in self._since_ns.items():
-            if now_ns - since_ns <= silence_max_ns:
+            if now_ns - since_ns <= silence_max_ns or is_excused(channel):
                 continue
             step = self._chased.get(channel, Silence.HEARD)
             found[step].append(channel)

@@ -100,10 +100,19 @@ class DeribitVenue:
         self._post: Post = _unheard
         self._trading = self._line(self._pair.trading, self._pushed)
         self._market = self._line(self._pair.market, self._ticked)
-        self._feed = MarketFeed(
-            line=self._market, interval=options.ticker_interval, pacer=self._pacer()
+        self._asks = Pacer(
+            burst=limits.asks_burst,
+            per_second=limits.asks_per_second,
+            monotonic_ns=clocks.monotonic_ns,
+            sleep=sleep,
         )
-        self._asks = self._pacer()
+        self._expiry_ms: dict[str, int] = {}
+        self._feed = MarketFeed(
+            line=self._market,
+            interval=options.ticker_interval,
+            pacer=self._asks,
+            has_lapsed=self._has_lapsed,
+        )
         self._reader = Reader(
             ask=self._ask,
             currency=options.currency,
@@ -136,14 +145,6 @@ class DeribitVenue:
             sleep=self._sleep,
             on_push=on_push,
             post=self._tell,
-        )
-
-    def _pacer(self) -> Pacer:
-        return Pacer(
-            burst=self._limits.asks_burst,
-            per_second=self._limits.asks_per_second,
-            monotonic_ns=self._clocks.monotonic_ns,
-            sleep=self._sleep,
         )
 
     # ------------------------------------------------------------------ the port
@@ -188,6 +189,7 @@ class DeribitVenue:
             link=link,
             connect=self._feed.connect if link is Link.MARKET else self._connect_trading,
             live=lambda: line.live(mind),
+            drop=line.close,
             backoff=Backoff(
                 first_s=self._limits.backoff_first_s,
                 longest_s=self._limits.backoff_longest_s,
@@ -324,7 +326,12 @@ class DeribitVenue:
                 f"{self._options.rest_url} lists no instrument that settles in "
                 f"{self._options.currency}"
             )
+        self._expiry_ms = {item.name: item.expiry_ms for item in found if item.expiry_ms}
         self._post(InstrumentsSeen(instruments=found))
+
+    def _has_lapsed(self, instrument: str) -> bool:
+        expiry_ms = self._expiry_ms.get(instrument)
+        return expiry_ms is not None and expiry_ms <= self._clocks.market_ms()
 
     # ------------------------------------------------------------------ pushes
 

@@ -1,6 +1,5 @@
 """One logged-in Deribit connection: dialled, signed for, kept awake, renewed in time."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,8 @@ from bot.core import units
 from bot.core.events import BadMessage, Fact
 from bot.venues import deribit_errors, deribit_network, deribit_requests
 from bot.venues import deribit_translate as raw
-from bot.venues.ccxt_socket import AnswerLostError, RpcError, RpcSocket, SocketLimits, Tap
-from bot.venues.ccxt_venue import Clocks, LinkError
+from bot.venues.ccxt_socket import RpcError, RpcSocket, SocketLimits, Tap
+from bot.venues.ccxt_venue import LINK_ERRORS, Clocks, LinkError
 from bot.venues.deribit_account import ReadLimits
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
@@ -177,7 +176,6 @@ class Line:
             reason = reason or self._deaf()
             reason = reason or await self._renewed()
             reason = reason or await mind()
-        await self.close(reason)
         return reason
 
     def _deaf(self) -> str | None:
@@ -191,7 +189,7 @@ class Line:
             return None
         try:
             await self._login()
-        except (*SESSION_ERRORS, LinkError, VenueRefusedError) as error:
+        except LINK_ERRORS as error:
             return f"the login could not be renewed: {error}"
         return None
 
@@ -225,9 +223,6 @@ class Line:
                 facts = (BadMessage(source="late answer", reason=f"{error}"),)
             for fact in facts:
                 self.post(fact)
-
-
-SESSION_ERRORS = (asyncio.TimeoutError, AnswerLostError, RpcError)
 
 
 def explain_login(error: RpcError, access: Access) -> str:

@@ -1,6 +1,7 @@
 """The market-data line: exactly the wanted quote channels, and none of them silent unnoticed."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from bot.core import units
@@ -25,9 +26,13 @@ class MarketFeed:
         line: the connection.
         interval: of the ticker channels, `raw` or `100ms`.
         pacer: bounds the rate of questions.
+        has_lapsed: whether an instrument has expired, so that its silence is no stall.
     """
 
-    def __init__(self, *, line: Line, interval: str, pacer: Pacer) -> None:
+    def __init__(
+        self, *, line: Line, interval: str, pacer: Pacer, has_lapsed: Callable[[str], bool]
+    ) -> None:
+        self._has_lapsed = has_lapsed
         self._line = line
         self._interval = interval
         self._pacer = pacer
@@ -47,7 +52,7 @@ class MarketFeed:
 
     async def watch(self, instruments: frozenset[str]) -> None:
         """Want quotes of exactly these instruments. While the line is down this only takes note."""
-        self._channels.wanted = frozenset(f"ticker.{name}.{self._interval}" for name in instruments)
+        self._channels.want(f"ticker.{name}.{self._interval}" for name in instruments)
         async with self._changing:
             if not self._line.is_ready:
                 return
@@ -61,7 +66,11 @@ class MarketFeed:
         """Chase silent channels; return why the connection has to be recycled, if it has to be."""
         now_ns = self._line.monotonic_ns()
         limit_s = self._line.limits.stall_after_s
-        stalls = self._channels.stalled(now_ns, int(limit_s * units.NS_PER_SECOND))
+        stalls = self._channels.stalled(
+            now_ns,
+            int(limit_s * units.NS_PER_SECOND),
+            lambda channel: self._has_lapsed(_instrument(channel)),
+        )
         for channel in (*stalls.resubscribe, *stalls.recycle, *stalls.dead):
             reason = f"stalled: no push for {limit_s:g} s on a live connection"
             self._line.post(BadMessage(source=channel, reason=reason))
@@ -115,7 +124,7 @@ class MarketFeed:
         for start in range(0, len(channels), at_once):
             batch = channels[start : start + at_once]
             silent = [name for name in batch if self._channels.is_silent(name)]
-            await asyncio.gather(*(self._ask_quote(name.split(".")[1]) for name in silent))
+            await asyncio.gather(*(self._ask_quote(_instrument(name)) for name in silent))
 
     async def _ask_quote(self, instrument: str) -> None:
         await self._pacer.wait()
@@ -124,6 +133,10 @@ class MarketFeed:
             self._line.post(raw.quote(_fields(answer.result), self._line.monotonic_ns()))
         except (RpcError, MessageError) as error:
             self._line.post(BadMessage(source=f"public/ticker {instrument}", reason=brief(error)))
+
+
+def _instrument(channel: str) -> str:
+    return channel.split(".")[1]
 
 
 def _fields(result: Any) -> dict[str, Any]:
