@@ -44,11 +44,6 @@ def token_path(journal: Path) -> Path:
     return journal.with_name(journal.name + ".token")
 
 
-def halt_path(journal: Path) -> Path:
-    """Return the flag file that halts the daemon of `journal`, running now or started later."""
-    return journal.with_name(journal.name + ".halt")
-
-
 def new_token() -> str:
     """Return a fresh random bearer token."""
     return secrets.token_urlsafe(TOKEN_BYTES)

@@ -18,11 +18,13 @@ OWN_SITE = frozenset({"same-origin", "none"})
 class Rules:
     """What the guard lets through.
 
-    `hosts` are the names under which the daemon may be addressed, without ports. `token_to_read`
-    wants the token for reading as well, as it should wherever strangers can reach the port.
+    `hosts` are the names under which the daemon may be addressed, without ports; None for any,
+    where its name is not known (a container) and a page that was led here has no token to show.
+    `token_to_read` wants the token for reading as well, as it must wherever strangers can reach
+    the port.
     """
 
-    hosts: frozenset[str]
+    hosts: frozenset[str] | None
     token: str = field(repr=False)
     token_to_read: bool
 
@@ -52,7 +54,8 @@ def bearer_matches(value: str, token: str) -> bool:
 
 def judge(rules: Rules, method: str, path: str, headers: Mapping[str, str]) -> Turned | None:
     """Return why a request is turned away, or None if it may pass."""
-    if host_name(headers.get("host", "")) not in rules.hosts:
+    host = host_name(headers.get("host", ""))
+    if rules.hosts is not None and host not in rules.hosts:
         return Turned(status=HTTPStatus.MISDIRECTED_REQUEST, reason="unknown Host header")
     writes = method not in READING
     if writes and _is_foreign(rules, headers):
@@ -72,7 +75,8 @@ def judge(rules: Rules, method: str, path: str, headers: Mapping[str, str]) -> T
 
 def _is_foreign(rules: Rules, headers: Mapping[str, str]) -> bool:
     origin = headers.get("origin")
-    if origin is not None and host_name(origin.partition("://")[2]) not in rules.hosts:
+    own = rules.hosts or {host_name(headers.get("host", ""))}
+    if origin is not None and host_name(origin.partition("://")[2]) not in own:
         return True
     return headers.get("sec-fetch-site", "none") not in OWN_SITE
 

@@ -1,0 +1,89 @@
+"""What a verb answers, where it goes, and the exit code that goes with it.
+
+Standard output carries the answer (text, or with `--json` one JSON object), standard error
+everything else.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class Exit(IntEnum):
+    """How a verb ended, for scripts."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    HALTED = 3
+
+
+class VerbError(Exception):
+    """A verb cannot do what it was asked. One clear line for a person."""
+
+    def __init__(self, message: str, *, exit_code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A verb's answer: the JSON object, and the same for a person."""
+
+    payload: Mapping[str, Any]
+    screen: "RenderableType"
+    exit_code: Exit = Exit.DONE
+
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on standard output; logs on standard error."),
+]
+
+
+def print_json(payload: Mapping[str, Any]) -> None:
+    """Print one JSON object on standard output, at once."""
+    sys.stdout.write(json.dumps(payload, allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """Print one line on standard error."""
+    sys.stderr.write(f"deltaband: {message}\n")
+    sys.stderr.flush()
+
+
+def deliver(work: Callable[[], Answer | None], *, as_json: bool) -> None:
+    """Do a verb's work, print its answer (None: it has said all already), leave with its code.
+
+    Raises:
+        typer.Exit: always, with the code.
+    """
+    try:
+        answer = work()
+    except VerbError as error:
+        if as_json:
+            print_json({"error": str(error), "exit": error.exit_code.value})
+        complain(str(error))
+        raise typer.Exit(error.exit_code) from error
+    if answer is None:
+        raise typer.Exit(Exit.DONE)
+    if as_json:
+        print_json(answer.payload)
+    else:
+        _show(answer.screen)
+    raise typer.Exit(answer.exit_code)
+
+
+def _show(screen: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(screen)

@@ -1,0 +1,59 @@
+"""The command line: which verbs there are. Each verb lives in a file of its own.
+
+Nothing heavy is imported here or at the head of a verb's file, so that `--help` answers at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+import bot
+from bot.cli import control
+from bot.cli.check import check
+from bot.cli.exchange import exchange
+from bot.cli.journal import journal
+from bot.cli.run import run
+
+app = typer.Typer(
+    name="deltaband",
+    help="Keep a book of crypto options delta-neutral, and say why it did, or did not, hedge.",
+    epilog="Exit codes: 0 done, 1 failed or not met, 2 bad usage or config, 3 halted by safety.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"deltaband {bot.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def deltaband(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Keep a book of crypto options delta-neutral, and say why it did, or did not, hedge."""
+
+
+app.command()(run)
+app.command()(check)
+app.command()(exchange)
+app.command()(control.status)
+app.command()(control.explain)
+app.command()(control.pause)
+app.command()(control.resume)
+app.command()(control.halt)
+app.add_typer(journal, name="journal")
+
+
+def main() -> None:
+    """Run the verb that the command line asks for, and leave with its exit code."""
+    app()

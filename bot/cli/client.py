@@ -1,0 +1,59 @@
+"""Talking to a running daemon from another process."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.cli.answer import VerbError
+from bot.dashboard import address
+
+ANSWER_SECONDS_MAX = 3.0
+
+
+class DaemonSilentError(VerbError):
+    """Nobody answers where the daemon of a ledger should be."""
+
+
+def get(journal: Path, path: str) -> dict[str, Any]:
+    """Return what the daemon of `journal` answers to a question.
+
+    Raises:
+        DaemonSilentError: no daemon runs, or it does not answer in time.
+        VerbError: it answered with an error.
+    """
+    return _exchange(journal, "GET", path, None)
+
+
+def post(journal: Path, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell the daemon of `journal` something and return its answer; errors as `get`."""
+    return _exchange(journal, "POST", path, body)
+
+
+def _exchange(
+    journal: Path, method: str, path: str, body: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    import httpx
+
+    where = address.find(journal)
+    if where is None:
+        raise DaemonSilentError(f"no daemon is running for {journal}")
+    headers = {"Authorization": f"Bearer {where.token}"}
+    try:
+        # Proxies of the environment have no business between two processes of one machine.
+        with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as client:
+            answer = client.request(method, where.url + path, json=body, headers=headers)
+        content = answer.json()
+    except (httpx.TransportError, httpx.DecodingError, ValueError) as error:
+        raise DaemonSilentError(
+            f"the daemon of {journal} does not answer at {where.url} ({_why(error)})"
+        ) from error
+    if not isinstance(content, dict):
+        raise DaemonSilentError(f"what answers at {where.url} is not the daemon of {journal}")
+    if answer.is_error:
+        said = content.get("error", answer.reason_phrase)
+        raise VerbError(f"the daemon of {journal} refused: {said}")
+    return content
+
+
+def _why(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__

@@ -1,0 +1,92 @@
+"""`journal`: reading a ledger, running or not, and checking that nobody changed it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli import screens
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+
+if TYPE_CHECKING:
+    from bot.runtime.journal import Entry
+
+journal = typer.Typer(help="Read a ledger, or check it.", no_args_is_help=True)
+
+LedgerPath = Annotated[Path, typer.Argument(metavar="PATH", help="The ledger file.")]
+Rows = Annotated[int, typer.Option("--rows", "-n", min=1, max=10_000, help="How many rows.")]
+KindOfRow = Annotated[str | None, typer.Option("--kind", help="Only rows of this kind.")]
+
+
+@journal.command()
+def tail(
+    path: LedgerPath, rows: Rows = 20, kind: KindOfRow = None, as_json: AsJson = False
+) -> None:
+    """Show the last rows of a ledger, oldest first."""
+
+    def work() -> Answer:
+        from bot.runtime import journal as ledger
+
+        try:
+            found = [_row(entry) for entry in ledger.tail(path, rows, kind)]
+        except ledger.LedgerRefusedError as error:
+            raise VerbError(str(error)) from error
+        return Answer(
+            payload={"journal": str(path), "rows": found}, screen=screens.ledger_rows(found)
+        )
+
+    deliver(work, as_json=as_json)
+
+
+@journal.command()
+def verify(path: LedgerPath, as_json: AsJson = False) -> None:
+    """Follow the hash chain of a ledger: is every row what was written, and is none missing?"""
+
+    def work() -> Answer:
+        from bot.runtime import journal as ledger
+
+        try:
+            verdict = ledger.verify(path)
+            kinds = ledger.counts(path) if isinstance(verdict, ledger.Verified) else {}
+        except ledger.LedgerRefusedError as error:
+            raise VerbError(str(error)) from error
+        match verdict:
+            case ledger.Verified():
+                return _whole(path, verdict.rows, verdict.head.hash.hex(), kinds)
+            case ledger.Broken():
+                said = f"{path}: row {verdict.seq} {verdict.reason}"
+                payload = {
+                    "ok": False,
+                    "journal": str(path),
+                    "row": verdict.seq,
+                    "reason": verdict.reason,
+                }
+                return Answer(payload=payload, screen=screens.plain([said]), exit_code=Exit.FAILED)
+
+    deliver(work, as_json=as_json)
+
+
+def _whole(path: Path, rows: int, head: str, kinds: Mapping[str, int]) -> Answer:
+    payload = {
+        "ok": True, "journal": str(path), "rows": rows, "head": head, "kinds": dict(kinds),
+    }  # fmt: skip
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    said = f"{path}: {rows} rows, chain whole, head {head[:16]} ({listed})"
+    return Answer(payload=payload, screen=screens.plain([said]))
+
+
+def _row(entry: "Entry") -> dict[str, Any]:
+    try:
+        body: Any = json.loads(entry.body)
+    except ValueError:
+        body = entry.body
+    return {
+        "seq": entry.seq,
+        "run_id": entry.run_id,
+        "at_ms": entry.at_ms,
+        "wire_epoch_ms": entry.wire_epoch_ms,
+        "kind": entry.kind,
+        "body": body,
+    }

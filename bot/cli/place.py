@@ -1,0 +1,58 @@
+"""Which daemon a verb means: the one that writes this ledger."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.answer import Exit, VerbError
+
+JournalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        envvar="DELTABAND_JOURNAL",
+        help="The daemon's ledger file; its port and token lie beside it.",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="DELTABAND_CONFIG",
+        help="The daemon's configuration file (says where its ledger is).",
+    ),
+]
+
+SEARCHED = (".", "var", "data")
+
+
+def journal_of(*, journal: Path | None, config: Path | None) -> Path:
+    """Return the ledger that the options name, else the only running daemon's nearby.
+
+    Raises:
+        VerbError: the configuration is wrong, or nothing says which daemon is meant.
+    """
+    if journal is not None:
+        return journal
+    if config is not None:
+        from bot.cli.configured import load
+
+        return Path(load(config).journal.path)
+    return _only_one_near(Path.cwd())
+
+
+def _only_one_near(here: Path) -> Path:
+    found = sorted(port for room in SEARCHED for port in (here / room).glob("*.port"))
+    if len(found) == 1:
+        return found[0].with_suffix("")
+    if not found:
+        raise VerbError(
+            f"no running daemon found in {here}; name its ledger with --journal or its --config",
+            exit_code=Exit.FAILED,
+        )
+    names = ", ".join(os.path.relpath(port.with_suffix(""), here) for port in found)
+    raise VerbError(
+        f"several daemons run here ({names}); choose one with --journal", exit_code=Exit.USAGE
+    )

@@ -1,0 +1,119 @@
+"""`run`: the daemon, until it is told to end."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
+from bot.cli.configured import ConfigFile, Overrides, load
+
+if TYPE_CHECKING:
+    from bot.runtime import daemon
+    from bot.settings import Settings
+    from bot.wiring.daemon import Secrets, System
+
+Understood = Annotated[
+    bool,
+    typer.Option("--i-understand-live", help="Confirm that mode live trades real money."),
+]
+
+
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    i_understand_live: Understood = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hedge the books of a configuration until SIGTERM or Ctrl-C.
+
+    Starting and starting again after a crash are the same: the venue is asked first. Exit code 3
+    means that it ended halted.
+    """
+
+    def work() -> Answer:
+        settings = load(config, overrides or ())
+        _confirm(settings, understood=i_understand_live)
+        return asyncio.run(_run(settings, _secrets(settings)))
+
+    deliver(work, as_json=as_json)
+
+
+def _confirm(settings: "Settings", *, understood: bool) -> None:
+    from bot.settings import RunMode
+
+    live = settings.mode is RunMode.LIVE
+    if live and not understood:
+        raise VerbError(
+            f"{settings.file} says mode live, which trades real money: "
+            "confirm it with --i-understand-live",
+            exit_code=Exit.USAGE,
+        )
+    if understood and not live:
+        raise VerbError(
+            f"--i-understand-live was given, but {settings.file} says mode {settings.mode}",
+            exit_code=Exit.USAGE,
+        )
+
+
+def _secrets(settings: "Settings") -> "Secrets":
+    from bot.settings import ConfigError
+    from bot.wiring.daemon import configure_logging, secrets_of
+
+    try:
+        secrets = secrets_of(settings)
+    except ConfigError as error:
+        raise VerbError(str(error), exit_code=Exit.USAGE) from error
+    configure_logging(settings, secrets)
+    return secrets
+
+
+async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
+    from bot.dashboard.serve import PortTakenError
+    from bot.runtime.daemon import run_daemon
+    from bot.runtime.journal import JournalFailedError, LedgerRefusedError
+    from bot.venues.port import VenueRefusedError, VenueUnreachableError
+    from bot.wiring.daemon import build_daemon
+
+    try:
+        async with build_daemon(settings, secrets) as system:
+            _greet(settings, system)
+            ended = await run_daemon(system.daemon)
+            return _ended(settings, system, ended)
+    except (
+        JournalFailedError,
+        LedgerRefusedError,
+        OSError,
+        PortTakenError,
+        VenueRefusedError,
+        VenueUnreachableError,
+    ) as error:
+        raise VerbError(f"run: {error}") from error
+
+
+def _greet(settings: "Settings", system: "System") -> None:
+    complain(
+        f"mode {settings.mode}, {settings.venue.name} at {settings.venue.rest_url}, "
+        f"ledger {settings.journal.path}, status at {system.url}/api/v1/status"
+    )
+
+
+def _ended(settings: "Settings", system: "System", ended: "daemon.Exit") -> Answer:
+    from bot.cli import screens
+
+    status = system.window.status()
+    payload: dict[str, Any] = {
+        "exit": ended.code.value,
+        "reason": ended.reason,
+        "mode": system.loop.state.mode.value,
+        "journal": str(Path(settings.journal.path).absolute()),
+        "rows": system.ledger.head.seq,
+        "config_digest": settings.digest(),
+        "counts": status.counts.model_dump() if status else None,
+        "open_orders": len(status.open_orders) if status else 0,
+        "unknown_orders": status.unknown_orders if status else 0,
+    }
+    orders, unknown = payload["open_orders"], payload["unknown_orders"]
+    said = f"ended: {ended.reason}; {orders} orders open, {unknown} of unknown fate"
+    return Answer(payload=payload, screen=screens.plain([said]), exit_code=Exit(ended.code.value))

@@ -1,0 +1,207 @@
+"""How the answers of the verbs look to a person."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+MODE_STYLES = {
+    "run": "bold green",
+    "reconciling": "bold cyan",
+    "degraded": "bold yellow",
+    "hold": "bold yellow",
+    "halt": "bold red",
+}
+BODY_CHARS_MAX = 160
+
+Json = Mapping[str, Any]
+
+
+def status(answer: Json) -> RenderableType:
+    """Show the daemon's status, most important first."""
+    return Group(
+        _mode_line(answer),
+        *(_book(book) for book in answer["books"]),
+        _money(answer),
+        _orders(answer),
+        _health(answer),
+    )
+
+
+def explanation(answer: Json) -> RenderableType:
+    """Show why each book is, or is not, being hedged."""
+    lines: list[RenderableType] = [
+        _mode_text(answer["mode"], answer["mode_reason"], answer["mode_clears"])
+    ]
+    if answer["source"] != "daemon":
+        lines.append(Text(f"From the ledger: {answer['source']}.", style="yellow"))
+    for book in answer["books"]:
+        lines += [Text(line) for line in book["words"]]
+        if book["decision"] and book["decision"]["numbers"]:
+            lines.append(Text(f"  {_numbers(book['decision']['numbers'])}", style="dim"))
+    return Group(*lines)
+
+
+def command(answer: Json) -> RenderableType:
+    """Show what a command came to."""
+    return Text(f"{answer['command']}: {answer['next']}.")
+
+
+def _mode_line(answer: Json) -> Text:
+    mode, about = answer["mode"], answer["about"]
+    text = _mode_text(mode["name"], mode["reason"], mode["clears"])
+    return Text(f"{about['run_mode'].upper()} {about['venue']}  ", style="bold") + text
+
+
+def _mode_text(name: str, reason: str, clears: str) -> Text:
+    text = Text(name.upper(), style=MODE_STYLES.get(name, "bold"))
+    if reason:
+        text.append(f"  {reason}", style="default")
+    if clears:
+        text.append(f"  (cleared by: {clears})", style="dim")
+    return text
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    return table
+
+
+def _book(book: Json) -> RenderableType:
+    low, high = book["band_coin"]
+    title = (
+        f"Book {book['name']}: {book['convention']} delta, hedged with {book['hedge_instrument']}"
+    )
+    table = _table(escape(title), "", "coin", "", "value")
+    greeks = book["greeks"]
+    if greeks is None:
+        return Group(
+            Text(title, style="bold"), Text(f"  unpriced: {book['unpriced']}", style="yellow")
+        )
+    inside = low <= book["deviation_coin"] <= high
+    style = "green" if inside else "red"
+    table.add_row(
+        "delta", Text(f"{greeks['delta_coin']:+.4f}", style=style),
+        "vega USD / vol point", f"{greeks['vega_usd_per_vol_point']:+,.2f}",
+    )  # fmt: skip
+    table.add_row(
+        "off target", f"{book['deviation_coin']:+.4f}",
+        "theta USD / day", f"{greeks['theta_usd_per_day']:+,.2f}",
+    )  # fmt: skip
+    table.add_row(
+        "band", f"{low:+.4f} .. {high:+.4f}",
+        "gamma coin / 1 %", f"{greeks['gamma_coin_per_percent']:+.4f}",
+    )  # fmt: skip
+    table.add_row(
+        "options", f"{greeks['options_delta_coin']:+.4f}",
+        "options value coin", f"{greeks['options_value_coin']:+.4f}",
+    )  # fmt: skip
+    table.add_row(
+        "hedge", f"{greeks['hedge_delta_coin']:+.4f}",
+        "index USD", f"{greeks['index_usd']:,.2f}",
+    )  # fmt: skip
+    decision = book["decision"]
+    why = (
+        f"  {decision['verdict'].upper()}: {decision['reason']}"
+        if decision
+        else "  no decision yet"
+    )
+    return Group(table, Text(why))
+
+
+def _money(answer: Json) -> RenderableType:
+    table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use")
+    for row in answer["balances"]:
+        use = "-" if row["margin_use"] is None else f"{row['margin_use']:.1%}"
+        table.add_row(
+            row["currency"], f"{row['equity']:.4f}", f"{row['available_funds']:.4f}",
+            f"{row['initial_margin']:.4f}", f"{row['maintenance_margin']:.4f}", use,
+        )  # fmt: skip
+    positions = _table("Positions", "instrument", "size", "venue says")
+    for row in answer["positions"]:
+        positions.add_row(
+            row["instrument"], f"{row['size_native']:+,g}", _size(row["venue_size_native"])
+        )
+    return Group(table, positions)
+
+
+def _size(value: float | None) -> str:
+    return "-" if value is None else f"{value:+,g}"
+
+
+def _orders(answer: Json) -> RenderableType:
+    if not answer["open_orders"]:
+        return Text(f"No open orders; {answer['unknown_orders']} of unknown fate.")
+    table = _table("Orders", "id", "instrument", "size", "filled", "status", "age s", "reason")
+    for row in answer["open_orders"]:
+        table.add_row(
+            row["order_id"], row["instrument"], f"{row['size_native']:+,g}",
+            f"{row['filled_native']:+,g}", row["status"], f"{row['age_seconds']:.1f}",
+            row["reason"],
+        )  # fmt: skip
+    return table
+
+
+def _health(answer: Json) -> RenderableType:
+    counts, about = answer["counts"], answer["about"]
+    lines = [_link(link) for link in answer["links"]]
+    lines.append(_quote_ages(answer["quotes"]))
+    lines.append(
+        f"{counts['folds']:,} folds, {counts['quotes']:,} quotes ({counts['bad_quotes']:,} bad), "
+        f"{counts['orders_sent']:,} orders, {counts['fills']:,} fills, "
+        f"{counts['rejects']:,} rejects"
+    )
+    lines += [
+        f"{name}: p50 {seen['p50_us']:,.0f} us, p99 {seen['p99_us']:,.0f} us"
+        for name, seen in answer["latencies"].items()
+    ]
+    lines.append(
+        f"ledger {about['journal']}, config {about['config']} ({about['config_digest'][:12]})"
+    )
+    lines.append(f"deltaband {about['version']}, up {answer['uptime_seconds']:,.0f} s")
+    return Text("\n".join(lines), style="dim")
+
+
+def _link(link: Json) -> str:
+    if link["up"]:
+        return f"link {link['link']}: up for {link['up_seconds']:,.0f} s"
+    return f"link {link['link']}: DOWN {link['lost']}"
+
+
+def _quote_ages(quotes: Sequence[Json]) -> str:
+    known = [quote for quote in quotes if quote["age_seconds"] is not None]
+    missing = len(quotes) - len(known)
+    if not known:
+        return f"quotes: none yet of {len(quotes)} watched"
+    oldest = max(known, key=lambda quote: float(quote["age_seconds"]))
+    lacking = f", {missing} not quoted yet" if missing else ""
+    age = f"oldest {oldest['instrument']} {oldest['age_seconds']:.1f} s"
+    return f"quotes: {len(known)} watched, {age}{lacking}"
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.6g}" for name, value in numbers.items())
+
+
+def plain(lines: Sequence[str]) -> RenderableType:
+    """Show lines as they are."""
+    return Text("\n".join(lines))
+
+
+def ledger_rows(rows: Sequence[Json]) -> RenderableType:
+    """Show rows of a ledger, one a line."""
+    lines = []
+    for row in rows:
+        body = row["body"] if isinstance(row["body"], str) else json.dumps(row["body"])
+        shown = body if len(body) <= BODY_CHARS_MAX else body[:BODY_CHARS_MAX] + " ..."
+        at = datetime.fromtimestamp(row["at_ms"] / 1000, tz=UTC).isoformat(timespec="milliseconds")
+        lines.append(f"{row['seq']:>7}  {at}  {row['kind']:<10}  {shown}")
+    return Text("\n".join(lines) or "no rows")

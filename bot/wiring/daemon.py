@@ -1,0 +1,375 @@
+"""The daemon as a running system: settings choose the objects, and nobody else asks."""
+
+import asyncio
+import os
+import random
+import secrets as tokens
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, TextIO
+
+import bot
+from bot.core import codec, engine
+from bot.core.events import Fact, InstrumentsSeen
+from bot.core.instruments import Instrument
+from bot.core.standing import Standing
+from bot.core.units import MS_PER_MINUTE
+from bot.dashboard import address, app, serve
+from bot.dashboard.guard import Rules
+from bot.dashboard.models import About, Percentiles
+from bot.dashboard.window import Frame, Window
+from bot.quant import black76
+from bot.runtime import telemetry
+from bot.runtime.alerts import Alerts
+from bot.runtime.clock import (
+    ClockSampler,
+    MarketClock,
+    SystemMarketClock,
+    VenueMarketClock,
+    WireClock,
+)
+from bot.runtime.daemon import Daemon
+from bot.runtime.inbox import Inbox
+from bot.runtime.journal import Ledger, RunHeader
+from bot.runtime.latency import Reservoir
+from bot.runtime.loop import Loop, Observer
+from bot.runtime.metrics import ShellMetrics
+from bot.runtime.outbox import Outbox
+from bot.runtime.redaction import Redactor
+from bot.runtime.tape import Tape
+from bot.runtime.timers import Timers
+from bot.settings import ClockSource, Credentials, RunMode, Settings
+from bot.settings.checks import is_loopback
+from bot.venues.ccxt_venue import Clocks
+from bot.venues.deribit import DeribitOptions, DeribitVenue
+from bot.venues.deribit_network import Network
+from bot.venues.deribit_requests import Credentials as VenueCredentials
+from bot.venues.port import Venue, VenueRefusedError, VenueUnreachableError
+
+MEGABYTE: Final = 1_000_000
+LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+INSTANCE_BYTES: Final = 3
+LIBRARIES: Final = ("ccxt", "numpy", "numba")
+NETWORKS: Final[Mapping[RunMode, Network]] = {
+    RunMode.REHEARSAL: Network.REHEARSAL,
+    RunMode.TESTNET: Network.TESTNET,
+    RunMode.LIVE: Network.LIVE,
+}
+# Real venues live at the speed of this machine; a rehearsal's speed is learned.
+RATES: Final[Mapping[RunMode, float | None]] = {
+    RunMode.REHEARSAL: None,
+    RunMode.TESTNET: 1.0,
+    RunMode.LIVE: 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What a daemon must know and never say."""
+
+    credentials: Credentials
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A daemon that is ready to run, and its parts for those who watch it."""
+
+    daemon: Daemon
+    window: Window
+    ledger: Ledger
+    market: MarketClock
+    url: str
+
+    @property
+    def loop(self) -> Loop:
+        """The loop, which tells its observers of every fold."""
+        return self.daemon.loop
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Fetch the API key and the dashboard's token from where the settings say they are.
+
+    Raises:
+        ConfigError: one of them is not there.
+    """
+    credentials = settings.credentials()
+    token = settings.dashboard_token() or address.new_token()
+    return Secrets(credentials=credentials, token=token)
+
+
+def configure_logging(settings: Settings, secrets: Secrets, stream: TextIO | None = None) -> None:
+    """Send every log line, without the secrets, to `stream` (standard error if None)."""
+    credentials = secrets.credentials
+    telemetry.configure(
+        level=settings.log.level.value,
+        log_format=telemetry.LogFormat(settings.log.format.value),
+        redact=Redactor((credentials.key, credentials.secret, secrets.token)),
+        stream=stream,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connected:
+    """A venue that is open, its time, and what both post to."""
+
+    venue: Venue
+    market: MarketClock
+    sampler: ClockSampler
+    timers: Timers
+    inbox: Inbox
+
+
+@asynccontextmanager
+async def build_daemon(
+    settings: Settings, secrets: Secrets, *, observers: Sequence[Observer] = ()
+) -> AsyncIterator[System]:
+    """Put a daemon together, ready for `run_daemon`; let go of everything when the block ends.
+
+    Nothing is left half-started: what fails here has closed all that was opened before it.
+
+    Raises:
+        LedgerRefusedError: another daemon has the ledger, or it is damaged or another account's.
+        PortTakenError: the dashboard's port cannot be had.
+        VenueRefusedError: credentials, rights, network or a hedge instrument are not acceptable.
+        VenueUnreachableError: nobody answers.
+    """
+    wire = WireClock()
+    async with AsyncExitStack() as stack:
+        ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
+        stack.push_async_callback(asyncio.to_thread, ledger.close)
+        sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
+        tape = _tape(settings, stack)
+        black76.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
+        connected = await _connect(settings, secrets.credentials, wire, stack)
+        alerts, metrics = Alerts(wire.epoch_ms), ShellMetrics()
+        loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
+        for observer in (metrics.on_step, *observers):
+            loop.watch(observer)
+        metrics.watch(
+            inbox=connected.inbox,
+            outbox=outbox,
+            ledger=ledger,
+            market=connected.market,
+            alerts=alerts,
+            tape=tape,
+        )
+        window = Window(_frame(settings, loop, metrics, wire))
+        loop.watch(lambda stepped: window.show(stepped.step))
+        pages = app.build(window, connected.inbox.admit, _rules(settings, secrets.token))
+        daemon = Daemon(
+            venue=connected.venue,
+            inbox=connected.inbox,
+            outbox=outbox,
+            loop=loop,
+            sampler=connected.sampler,
+            timers=connected.timers,
+            wire=wire,
+            journal_path=ledger.path,
+            on_lag=metrics.on_lag,
+            extra={"dashboard": lambda: serve.serve(pages, sock, ledger.path, secrets.token)},
+        )
+        yield System(
+            daemon=daemon,
+            window=window,
+            ledger=ledger,
+            market=connected.market,
+            url=_url(sock),
+        )
+
+
+async def _connect(
+    settings: Settings, credentials: Credentials, wire: WireClock, stack: AsyncExitStack
+) -> _Connected:
+    """Open the venue, learn its time, and see that every hedge can be traded."""
+    market = _market_clock(settings, wire)
+    venue = _venue(settings, credentials, wire, market)
+    stack.push_async_callback(venue.close)
+    inbox, listed = Inbox(), _Listed()
+    await venue.open(listed.heard_by(inbox.admit))
+    timers = Timers(post=inbox.admit, market=market, wire=wire)
+    sampler = ClockSampler(
+        ask_ms=venue.market_time_ms, clock=market, wire=wire, on_sample=timers.retime
+    )
+    if not await sampler.settle():
+        raise VenueUnreachableError(f"{settings.venue.rest_url} does not tell its time")
+    _check_hedges(settings, listed.instruments, market.now_ms())
+    return _Connected(venue=venue, market=market, sampler=sampler, timers=timers, inbox=inbox)
+
+
+def _loop(
+    settings: Settings,
+    connected: _Connected,
+    alerts: Alerts,
+    ledger: Ledger,
+    tape: Tape | None,
+    wire: WireClock,
+) -> tuple[Loop, Outbox]:
+    """Return the loop with its first state, and the outbox that acts for it."""
+    market, inbox = connected.market, connected.inbox
+    outbox = Outbox(
+        perform=connected.venue.perform,
+        post=inbox.admit,
+        alerts=alerts,
+        market=market,
+    )
+    standing = _standing(ledger, market.now_ms())
+    loop = Loop(
+        step=engine.step,
+        state=engine.begin(standing, market.now_ms(), wire.monotonic_ns()),
+        policy=settings.policy(),
+        inbox=inbox,
+        outbox=outbox,
+        ledger=ledger,
+        market=market,
+        wire=wire,
+        tape=tape,
+    )
+    return loop, outbox
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return address.reached_at(host, port, "").url
+
+
+def _header(settings: Settings) -> RunHeader:
+    return RunHeader(
+        code_version=bot.__version__,
+        config_digest=settings.digest(),
+        account=_account(settings),
+        mode=settings.mode.value,
+    )
+
+
+def _account(settings: Settings) -> str:
+    parts = (settings.venue.name, settings.account.currency, settings.account.label_prefix)
+    return ":".join(part for part in parts)
+
+
+def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
+    if settings.journal.tape_path is None:
+        return None
+    tape = Tape(Path(settings.journal.tape_path), bytes_max=settings.journal.tape_max_mb * MEGABYTE)
+    stack.push_async_callback(asyncio.to_thread, tape.close)
+    return tape
+
+
+def _market_clock(settings: Settings, wire: WireClock) -> MarketClock:
+    match settings.venue.clock:
+        case ClockSource.VENUE:
+            return VenueMarketClock(wire, rate=RATES[settings.mode])
+        case ClockSource.SYSTEM:
+            return SystemMarketClock(wire)
+
+
+def _venue(
+    settings: Settings, credentials: Credentials, wire: WireClock, market: MarketClock
+) -> Venue:
+    return DeribitVenue(
+        options=DeribitOptions(
+            rest_url=settings.venue.rest_url,
+            ws_url=settings.venue.ws_url,
+            network=NETWORKS[settings.mode],
+            currency=settings.account.currency.value,
+        ),
+        credentials=VenueCredentials(key=credentials.key, secret=credentials.secret),
+        clocks=Clocks(
+            epoch_ms=wire.epoch_ms, monotonic_ns=wire.monotonic_ns, market_ms=market.now_ms
+        ),
+        sleep=asyncio.sleep,
+        chance=random.random,
+    )
+
+
+class _Listed:
+    """Listens in while the venue opens: which instruments are there?"""
+
+    def __init__(self) -> None:
+        self.instruments: dict[str, Instrument] = {}
+
+    def heard_by(self, post: Callable[[Fact], None]) -> Callable[[Fact], None]:
+        """Pass every fact on to `post`, remembering what is listed."""
+
+        def listen(fact: Fact) -> None:
+            if isinstance(fact, InstrumentsSeen):
+                self.instruments |= {listed.name: listed for listed in fact.instruments}
+            post(fact)
+
+        return listen
+
+
+def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: int) -> None:
+    """Refuse to start with a hedge that nobody can trade.
+
+    Raises:
+        VenueRefusedError: a hedge instrument is unknown, or expires within the minute.
+    """
+    for book in settings.books:
+        name = book.hedge.instrument
+        terms = listed.get(name)
+        if terms is None:
+            raise VenueRefusedError(
+                f"book {book.name}: hedge instrument {name} is not listed at {settings.venue.name} "
+                "(unknown or expired)"
+            )
+        if terms.expiry_ms is not None and terms.expiry_ms < now_ms + MS_PER_MINUTE:
+            raise VenueRefusedError(f"book {book.name}: hedge instrument {name} has expired")
+
+
+def _standing(ledger: Ledger, now_ms: int) -> Standing:
+    """Return what an earlier run of this ledger left, or what a new ledger begins with."""
+    text = ledger.standing()
+    if text is None:
+        return engine.fresh_standing(tokens.token_hex(INSTANCE_BYTES), now_ms)
+    known = codec.loads(text)
+    assert isinstance(known, Standing), "a standing row holds a standing"
+    return known
+
+
+def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireClock) -> Frame:
+    about = About(
+        version=bot.__version__,
+        libraries={name: version(name) for name in LIBRARIES},
+        run_mode=settings.mode.value,
+        venue=settings.venue.name.value,
+        account=_account(settings),
+        config=settings.file,
+        config_digest=settings.digest(),
+        journal=str(Path(settings.journal.path).absolute()),
+        pid=os.getpid(),
+    )
+    reservoirs = {
+        "tick_to_decision": loop.tick_to_decision,
+        "tick_to_order": loop.tick_to_order,
+        "journal": loop.journal,
+    }
+    policy = settings.policy()
+    return Frame(
+        about=about,
+        plans=policy.books,
+        currency=policy.currency,
+        wire_ns=wire.monotonic_ns,
+        latencies=lambda: _latencies(reservoirs),
+        shell_metrics=metrics.exposition,
+    )
+
+
+def _latencies(reservoirs: Mapping[str, Reservoir]) -> Mapping[str, Percentiles]:
+    found = {name: reservoir.quantiles() for name, reservoir in reservoirs.items()}
+    return {
+        name: Percentiles(count=seen.count, p50_us=seen.p50, p99_us=seen.p99)
+        for name, seen in found.items()
+        if seen is not None
+    }
+
+
+def _rules(settings: Settings, token: str) -> Rules:
+    """Return known names for this machine only, or the token for everything where others reach."""
+    if is_loopback(settings.dashboard.bind):
+        return Rules(hosts=LOOPBACK_NAMES, token=token, token_to_read=False)
+    return Rules(hosts=None, token=token, token_to_read=True)
