@@ -170,10 +170,10 @@ def test_a_frame_costs_the_engine_less_than_a_millisecond() -> None:
         price = round(float(venue.frame.index_usd)) + offset
         placed(venue.handle(order(direction, 100, price, post_only=True)))
     start, count = venue.now_ms, 300
-    began = time.perf_counter()
+    began = time.process_time()
     alone.advance(start + 1_000 * count)
-    market_s = time.perf_counter() - began
-    began = time.perf_counter()
+    market_s = time.process_time() - began
+    began = time.process_time()
     venue.advance(start + 1_000 * count)
-    engine_s = time.perf_counter() - began - market_s
+    engine_s = time.process_time() - began - market_s
     assert engine_s / count < 0.001

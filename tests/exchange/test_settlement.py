@@ -15,7 +15,7 @@ from bot.exchange.commands import (
     Traded,
 )
 from bot.exchange.contracts import Contract, option
-from bot.exchange.market import MarketFrame
+from bot.exchange.market import MarketFrame, Skipped
 from bot.exchange.reports import CancelReason, FillCause
 from bot.exchange.settlement import next_session_ms, payoff_coin
 from tests.exchange.engine_builders import (
@@ -192,6 +192,20 @@ def test_the_daily_settlement_moves_session_profit_into_the_balance_and_keeps_eq
     later = venue.position("demo", PERP)
     assert later is not None
     assert later.floating_profit_loss == pytest.approx(50_000 * (1 / 105_300 - 1 / 106_000))
+
+
+def test_an_expiry_inside_a_hole_of_the_data_settles_on_what_was_known_before_it() -> None:
+    gap = Skipped(from_ms=EXPIRY_MS - 10 * MINUTE_MS, to_ms=EXPIRY_MS + 20 * MINUTE_MS)
+    before = [f for f in _last_hour() if f.at_ms <= gap.from_ms]
+    beyond = frame(gap.to_ms, index=90_000.0, contracts=(NEXT_CALL,))
+    venue = engine(*before, gap, beyond, positions={CALL.name: 1})
+    events = venue.advance(gap.from_ms + 6 * MINUTE_MS)
+    assert _kinds(events)[-4:] == ["PortfolioChanged", "PortfolioChanged", "Skipped", "MarketMoved"]
+    # Twenty minutes as recorded, then the last of them held for the ten that are missing.
+    known = [115_000 - 10.0 * m for m in range(30, 10, -1)] + [115_000 - 100.0] * 10
+    assert venue.expired_contracts()[CALL.name] == pytest.approx(np.mean(known))
+    assert venue.now_ms == venue.frame.at_ms == gap.to_ms
+    assert venue.ledger_positions("demo") == {}
 
 
 def test_sessions_end_at_eight_utc() -> None:
