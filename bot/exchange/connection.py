@@ -30,6 +30,7 @@ class Connection:
         )
         self._outgoing: asyncio.Queue[str | None] = asyncio.Queue(floor.policy.queue_frames_max)
         self._is_closing = False
+        self._reason = ""
         self.session = Session(
             number=number, send=self._send, close=self._close, heard_ns=now_ns, alive_ns=now_ns
         )
@@ -80,7 +81,7 @@ class Connection:
                 await self._socket.send_str(text)
             except ConnectionError:
                 return  # it is gone: the reader finds out and cleans up
-        await self._socket.close()
+        await self._socket.close(message=self._reason.encode())
 
     def _send(self, text: str) -> None:
         if self._is_closing:
@@ -94,8 +95,8 @@ class Connection:
         """Close after what is queued has gone out; at once if the client does not read."""
         if self._is_closing:
             return
-        self._floor.announce(f"connection {self.session.number} is closed: {reason}")
         self._is_closing = True
+        self._reason = reason
         try:
             self._outgoing.put_nowait(None)
         except asyncio.QueueFull:
@@ -103,6 +104,8 @@ class Connection:
 
     def _abort(self) -> None:
         """Cut the line: the client reads too slowly, and nobody may wait for it."""
+        waiting = self._outgoing.qsize()
+        self._floor.announce(f"connection {self.session.number} is cut: {waiting} frames wait")
         self._is_closing = True
         transport = self._request.transport
         if transport is not None:

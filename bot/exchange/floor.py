@@ -138,18 +138,22 @@ class TradingFloor:
         now_ns = self.wire.monotonic_ns()
         silent_ms = session.silent_ms(now_ns)
         if session.idle_ms(now_ns) > self.policy.idle_max_s * 1000:
-            session.close(f"nothing was heard for {self.policy.idle_max_s:.0f} s")
+            self._give_up(session, f"nothing was heard for {self.policy.idle_max_s:.0f} s")
             return
         beat = session.heartbeat
         if beat is None or now_ns - beat.beaten_ns < beat.interval_ns:
             return
         if silent_ms * NS_PER_MS >= 2 * beat.interval_ns:
-            session.close(f"the test request was not answered for {silent_ms / 1000:.1f} s")
+            self._give_up(session, f"silent for {silent_ms / 1000:.1f} s after a test request")
             return
         beat.beaten_ns = now_ns
         session.send(HEARTBEAT)
         if silent_ms * NS_PER_MS >= beat.interval_ns:
             session.send(TEST_REQUEST)
+
+    def _give_up(self, session: Session, reason: str) -> None:
+        self.announce(f"connection {session.number} is closed: {reason}")
+        session.close(reason)
 
 
 HEARTBEAT: Final = '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'

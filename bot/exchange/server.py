@@ -235,8 +235,8 @@ class ExchangeServer:
         """Close every connection and the port."""
         if self._pump is not None:
             self._pump.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._pump
+            # What broke it, if something did, is for `wait` to say: here the rest is put away.
+            await asyncio.wait({self._pump})
         for connection in list(self._connections.values()):
             connection.session.close("the exchange stops")
         if self._runner is not None:
