@@ -143,8 +143,12 @@ def _lower_flag(journal: Path) -> None:
 
 def _from_ledger(journal: Path, why: str) -> dict[str, Any]:
     from bot.dashboard import history
+    from bot.runtime.journal import LedgerRefusedError
 
-    return history.explain(journal, why)
+    try:
+        return history.explain(journal, why).model_dump(mode="json")
+    except LedgerRefusedError as error:
+        raise VerbError(str(error)) from error
 
 
 def _user() -> str:

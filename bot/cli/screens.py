@@ -120,6 +120,8 @@ def _book(book: Json) -> RenderableType:
 def _money(answer: Json) -> RenderableType:
     table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use")
     for row in answer["balances"]:
+        if not row["equity"] and not row["initial_margin"]:
+            continue
         use = "-" if row["margin_use"] is None else f"{row['margin_use']:.1%}"
         table.add_row(
             row["currency"], f"{row['equity']:.4f}", f"{row['available_funds']:.4f}",

@@ -64,6 +64,7 @@ async def serve(app: ASGIApp, sock: socket.socket, journal: Path, token: str) ->
         lifespan="off",
         ws="none",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         limit_concurrency=CONNECTIONS_MAX,
