@@ -12,9 +12,8 @@ import numpy as np
 
 from bot.exchange.contracts import Contract, Kind, perpetual
 from bot.exchange.market import BoolArray, FloatArray, IntArray, MarketFrame
-from bot.quant.black76 import greeks
+from bot.quant import black76, implied_vol
 from bot.quant.conventions import expiry_weight
-from bot.quant.implied_vol import implied_vol
 
 YEAR_MS: Final = 365 * 86_400_000
 DAYS_PER_YEAR: Final = 365.0
@@ -79,6 +78,12 @@ class _Carried:
     contract: Contract
     mark_coin: float
     mark_iv: float
+
+
+def warm_pricing() -> None:
+    """Compile the kernels behind Greeks and volatilities, or load them: seconds, once a process."""
+    black76.warm()
+    implied_vol.warm()
 
 
 def _columns(frame: MarketFrame) -> _Columns:
@@ -199,16 +204,19 @@ class Board:
         if column is None:
             return 0.0, 0.0
         if self._quote_iv is None:
-            frame, forwards = self.frame, self._forwards()
-            years = _years(frame.expiry_ms, frame.at_ms)
             bid, ask = (
-                np.nan_to_num(
-                    100 * implied_vol(side * forwards, forwards, frame.strike, years, frame.is_call)
-                )
-                for side in (frame.bid_coin, frame.ask_coin)
+                self._iv_percent(quote) for quote in (self.frame.bid_coin, self.frame.ask_coin)
             )
             self._quote_iv = (bid, ask)
         return float(self._quote_iv[0][column]), float(self._quote_iv[1][column])
+
+    def _iv_percent(self, coin: FloatArray) -> FloatArray:
+        frame, forwards = self.frame, self._forwards()
+        years = _years(frame.expiry_ms, frame.at_ms)
+        found = implied_vol.implied_vol(
+            coin * forwards, forwards, frame.strike, years, frame.is_call
+        )
+        return np.nan_to_num(100 * found)
 
     def _forwards(self) -> FloatArray:
         columns, forwards = self._columns, self.frame.forwards
@@ -244,7 +252,7 @@ def _years(expiry_ms: IntArray, at_ms: int) -> FloatArray:
 
 def _frame_greeks(terms: _Terms, marked: _Marked, at_ms: int) -> _FrameGreeks:
     years = _years(terms.expiry_ms, at_ms)
-    raw = greeks(marked.forward, terms.strike, years, marked.vol, terms.is_call)
+    raw = black76.greeks(marked.forward, terms.strike, years, marked.vol, terms.is_call)
     weight = expiry_weight(at_ms, terms.expiry_ms)
     return _FrameGreeks(
         delta=marked.coin + weight * (raw.delta - marked.coin),

@@ -10,7 +10,7 @@ from typing import assert_never, overload
 
 from bot.exchange.accounts import Account
 from bot.exchange.admission import NOT_FOUND
-from bot.exchange.board import Board
+from bot.exchange.board import Board, warm_pricing
 from bot.exchange.commands import (
     Answer,
     CancelAll,
@@ -49,6 +49,7 @@ class Engine(Readings):
     """One exchange on one market in one currency. See `bot.exchange.commands.TradingEngine`."""
 
     def __init__(self, *, market: Market, rules: Rules, accounts: Sequence[OpeningAccount]) -> None:
+        warm_pricing()  # compiled now, so that no request ever waits for it
         frame = market.frame
         desk = Desk(
             rules=rules,
