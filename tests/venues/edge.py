@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from decimal import Decimal
@@ -18,6 +19,9 @@ from tests.venues.deribit_server import Server
 from tests.venues.payloads import NOW_MS, PERPETUAL
 
 FactT = TypeVar("FactT")
+
+# Reading the certificates costs more than the rest of a test, and loopback has no use for them.
+TLS = ssl.create_default_context()
 
 QUICK = VenueLimits(
     order_timeout_s=0.4,
@@ -43,7 +47,7 @@ def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> Deribi
         "ws_url": server.ws_url,
         "network": Network.REHEARSAL,
     } | changes
-    return DeribitVenue(
+    edge = DeribitVenue(
         options=DeribitOptions(**options),
         credentials=Credentials(key="demo", secret="demo-secret"),
         clocks=Clocks(
@@ -55,6 +59,9 @@ def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> Deribi
         chance=lambda: 0.5,
         limits=limits,
     )
+    for exchange in (edge._pair.market, edge._pair.trading):
+        exchange.ssl_context = TLS
+    return edge
 
 
 async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:

@@ -13,7 +13,7 @@ from bot.core.events import BadMessage, BalanceSeen, FillSeen, OrderUnknown, Quo
 from bot.venues import deribit_translate
 from bot.venues.deribit_line import TappedDeribit
 from tests.venues.deribit_server import Server, Vanish, serving
-from tests.venues.edge import one, running, submit, until, venue
+from tests.venues.edge import TLS, one, running, submit, until, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, position, summary, ticker, trade
 
 SYMBOL = "BTC/USD:BTC"
@@ -25,6 +25,7 @@ async def naive(server: Server) -> AsyncIterator[Any]:
     exchange = ccxt.pro.deribit({"apiKey": "demo", "secret": "demo-secret"})
     exchange.urls["api"] = {"rest": server.rest_url, "ws": server.ws_url}
     exchange.timeout_on_exit = 0
+    exchange.ssl_context = TLS
     try:
         yield exchange
     finally:
@@ -201,6 +202,7 @@ async def test_trap_6_the_tap_hears_what_ccxt_refuses_and_outlives_what_breaks()
 
     tapped = TappedDeribit()
     tapped.timeout_on_exit = 0
+    tapped.ssl_context = TLS
     tapped.listener = notes = Notes()
     client = tapped.client("ws://127.0.0.1:9")
     client.handle_text_or_binary_message('{"break": true}')

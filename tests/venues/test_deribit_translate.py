@@ -1,0 +1,416 @@
+"""Deribit's raw messages into facts: tables by hand, and recorded payloads where they exist."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.events import (
+    BadMessage,
+    BalanceSeen,
+    FillCause,
+    FillSeen,
+    OrderSeen,
+    PositionsSeen,
+    QuoteSeen,
+    VenueStatus,
+)
+from bot.venues import deribit_translate as raw
+from bot.venues.deribit_translate import MessageError
+from tests.venues.edge import kinds, one
+from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, order, position, summary, ticker, trade
+
+FIXTURES = Path(__file__).parents[2].parent / "shared" / "data" / "fixtures"
+recorded = pytest.mark.skipif(not FIXTURES.is_dir(), reason="no recorded payloads beside the house")
+
+
+# ------------------------------------------------------------------------------- quotes
+
+
+def test_an_option_quote_keeps_coin_prices_and_turns_percent_into_decimals():
+    data = ticker(CALL, 0.0265, mark_iv=50.0, underlying_price=100_250.5, mark_price=0.0268)
+
+    seen = raw.quote(data, arrived_ns=5)
+
+    assert seen == QuoteSeen(
+        instrument=CALL,
+        venue_ms=NOW_MS,
+        arrived_ns=5,
+        bid=0.0265,
+        ask=1.0265,
+        mark=0.0268,
+        index_usd=100_000.0,
+        bid_size_native=50_000.0,
+        ask_size_native=60_000.0,
+        forward_usd=100_250.5,
+        iv=0.5,
+        funding_8h=None,
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, 0, 0.0, -1.0, nan, inf, -inf])
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        ("best_bid_price", "bid"),
+        ("best_ask_price", "ask"),
+        ("mark_price", "mark"),
+        ("index_price", "index_usd"),
+        ("underlying_price", "forward_usd"),
+        ("mark_iv", "iv"),
+        ("best_bid_amount", "bid_size_native"),
+    ],
+)
+def test_a_price_that_is_none_is_never_a_number(key, field, nothing):
+    assert getattr(raw.quote(ticker(CALL, 0.05, **{key: nothing}), 1), field) is None
+
+
+def test_a_book_that_is_not_open_has_no_sides():
+    seen = raw.quote(ticker(CALL, 0.05, state="closed"), 1)
+
+    assert (seen.bid, seen.ask, seen.mark) == (None, None, 0.55)
+
+
+def test_negative_funding_is_funding():
+    assert raw.quote(ticker(PERPETUAL, 1.0, funding_8h=-8.4e-05), 1).funding_8h == -8.4e-05
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instrument_name": None},
+        {"instrument_name": ""},
+        {"timestamp": None},
+        {"timestamp": "1765"},
+        {"best_bid_price": "0.05"},
+        {"mark_price": [1.0]},
+        {"best_ask_price": True},
+        {"funding_8h": nan},
+    ],
+    ids=str,
+)
+def test_a_quote_that_is_not_one_is_refused(changes):
+    (bad,) = raw.pushed("ticker.X.raw", ticker(CALL, 0.05) | changes, 1)
+
+    assert isinstance(bad, BadMessage)
+    assert next(iter(changes)) in bad.reason
+
+
+# ------------------------------------------------------------------------------- orders
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "status"),
+    [
+        ("open", 0.0, VenueStatus.OPEN),
+        ("open", 30.0, VenueStatus.OPEN),
+        ("untriggered", 0.0, VenueStatus.OPEN),
+        ("filled", 100.0, VenueStatus.FILLED),
+        ("cancelled", 40.0, VenueStatus.CANCELLED),
+        ("rejected", 0.0, VenueStatus.REJECTED),
+    ],
+)
+@pytest.mark.parametrize(("direction", "sign"), [("buy", 1), ("sell", -1)])
+def test_an_order_is_signed_by_its_direction(state, filled, status, direction, sign):
+    seen = raw.order(order(state=state, filled=filled, direction=direction))
+
+    assert seen == OrderSeen(
+        order_id="db-1",
+        venue_order_id="BTC-1",
+        instrument=PERPETUAL,
+        status=status,
+        size_native=Decimal(100) * sign,
+        filled_native=Decimal(str(filled)) * sign,
+    )
+
+
+def test_an_order_says_why_it_was_cancelled():
+    data = order(state="cancelled") | {"cancel_reason": "user_request"}
+
+    assert raw.order(data).reason == "user_request"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"order_state": "archived"},
+        {"order_state": None},
+        {"order_id": None},
+        {"instrument_name": None},
+        {"direction": "long"},
+        {"direction": None},
+        {"amount": None},
+        {"amount": 0.0},
+        {"amount": -10.0},
+        {"amount": nan},
+        {"filled_amount": None},
+        {"filled_amount": 100.5},
+        {"filled_amount": -1.0},
+    ],
+    ids=str,
+)
+def test_an_order_that_does_not_say_what_it_must_is_refused(changes):
+    with pytest.raises(MessageError):
+        raw.order(order() | changes)
+
+
+# ------------------------------------------------------------------------------- fills
+
+
+@pytest.mark.parametrize(
+    ("liquidity", "liquidation", "cause"),
+    [
+        ("T", None, FillCause.TRADE),
+        ("T", "M", FillCause.TRADE),  # somebody else was liquidated into us
+        ("M", "T", FillCause.TRADE),
+        ("T", "T", FillCause.LIQUIDATION),
+        ("M", "M", FillCause.LIQUIDATION),
+        ("M", "MT", FillCause.LIQUIDATION),
+    ],
+)
+def test_only_our_own_side_makes_a_fill_a_liquidation(liquidity, liquidation, cause):
+    changes: dict[str, Any] = {"liquidity": liquidity}
+    if liquidation:
+        changes["liquidation"] = liquidation
+
+    seen = raw.fill(trade() | changes)
+
+    assert seen.cause is cause
+    assert seen.is_maker is (liquidity == "M")
+
+
+def test_a_sale_is_negative_a_rebate_is_a_negative_fee_and_a_stranger_has_no_label():
+    data = trade(direction="sell", amount=0.3, instrument=CALL) | {"fee": -1e-05}
+    del data["label"]
+
+    seen = raw.fill(data)
+
+    assert seen.size_native == Decimal("-0.3")
+    assert seen.fee == -1e-05
+    assert seen.order_id == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trade_id": None},
+        {"order_id": None},
+        {"amount": 0.0},
+        {"price": 0.0},
+        {"price": None},
+        {"fee": None},
+        {"fee": nan},
+        {"direction": "zero"},
+        {"timestamp": None},
+    ],
+    ids=str,
+)
+def test_a_fill_that_does_not_say_what_it_must_is_refused(changes):
+    with pytest.raises(MessageError):
+        raw.fill(trade() | changes)
+
+
+@given(st.integers(1, 10**9), st.sampled_from([1, 10, 100, 1000]), st.sampled_from(["buy", "sell"]))
+def test_an_amount_survives_the_wire_to_the_last_digit(units, scale, direction):
+    amount = Decimal(units) / scale
+    text = f'{{"amount": {amount}}}'
+
+    seen = raw.fill(trade(direction=direction) | json.loads(text))
+
+    assert abs(seen.size_native) == amount
+    assert (seen.size_native > 0) is (direction == "buy")
+
+
+# ------------------------------------------------------------------------------- the account
+
+
+def test_a_change_tells_fills_then_orders_then_positions():
+    data = {
+        "instrument_name": PERPETUAL,
+        "trades": [trade()],
+        "orders": [order(state="filled", filled=100.0)],
+        "positions": [position(PERPETUAL, 0.0)],
+    }
+
+    facts = raw.pushed("user.changes.any.any.raw", data, 9)
+
+    assert kinds(facts) == [FillSeen, OrderSeen, PositionsSeen]
+    positions = one(facts, PositionsSeen)
+    assert positions.complete is False
+    assert positions.asked_ns is None
+    assert positions.arrived_ns == 9
+    assert positions.positions[0].size_native == 0  # flat now: said, not left out
+
+
+@pytest.mark.parametrize("key", ["position", "positions"])
+def test_positions_are_found_under_either_of_the_venues_names(key):
+    facts = raw.changes({key: [position(CALL, -1.5)]}, 9)
+
+    assert one(facts, PositionsSeen).positions[0].size_native == Decimal("-1.5")
+
+
+def test_one_row_that_cannot_be_read_does_not_cost_the_others():
+    data = {"trades": [trade(), {"trade_id": "2"}, trade(trade_id="3")], "orders": [{}]}
+
+    facts = raw.changes(data, 9)
+
+    assert kinds(facts) == [FillSeen, BadMessage, FillSeen, BadMessage]
+
+
+@pytest.mark.parametrize(("size", "direction"), [(10.0, "sell"), (-10.0, "buy")])
+def test_a_position_whose_sign_and_direction_disagree_is_refused(size, direction):
+    with pytest.raises(MessageError, match="with direction"):
+        raw.position(position(PERPETUAL, size, direction=direction))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "currency",
+        "equity",
+        "margin_balance",
+        "available_funds",
+        "initial_margin",
+        "maintenance_margin",
+    ],
+)
+def test_a_balance_without_a_figure_that_the_gate_needs_is_refused(field):
+    (bad,) = raw.pushed("user.portfolio.btc", summary(**{field: None}), 1)
+
+    assert isinstance(bad, BadMessage)
+    assert field in bad.reason
+
+
+def test_an_account_without_a_venue_delta_is_still_an_account():
+    data = summary(currency="btc")
+    del data["delta_total"]
+
+    seen = raw.balance(data, 1)
+
+    assert seen.currency == "BTC"
+    assert seen.delta_total_coin is None
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["trades", "orders", "positions", "amount", "timestamp", "state"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    JUNK,
+    st.sampled_from(["ticker.X.raw", "user.changes.any.any.raw", "user.portfolio.btc", "what"]),
+)
+def test_whatever_the_venue_pushes_becomes_facts_and_never_an_error(data, channel):
+    for fact in raw.pushed(channel, data, 1):
+        assert isinstance(fact, BadMessage)
+
+
+# ------------------------------------------------------------------------------- recorded
+
+
+def load(name: str) -> Any:
+    return json.loads((FIXTURES / "nautilus_deribit_LGPL3" / name).read_text())
+
+
+@recorded
+def test_a_recorded_ticker_becomes_a_quote():
+    params = load("ws_ticker.json")["params"]
+
+    (seen,) = raw.pushed(params["channel"], params["data"], 1)
+
+    assert isinstance(seen, QuoteSeen)
+    assert (seen.bid, seen.ask, seen.mark) == (92283.5, 92284.0, 92281.78)
+    assert seen.funding_8h == 1.742e-05
+
+
+@recorded
+@pytest.mark.parametrize("name", ["ws_order_buy_response.json", "ws_order_sell_response.json"])
+def test_a_recorded_order_answer_is_read(name):
+    result = load(name)["result"]
+
+    facts = raw.placed(result)
+
+    seen = one(facts, OrderSeen)
+    assert seen.order_id == result["order"]["label"]
+    assert (seen.size_native > 0) is ("buy" in name)
+
+
+@recorded
+@pytest.mark.parametrize(
+    "name", ["ws_order_stop_market_response.json", "ws_order_stop_market_no_filled_amount.json"]
+)
+def test_a_recorded_stop_order_rests_unfilled(name):
+    result = load(name)["result"]
+
+    seen = raw.order(result.get("order", result))
+
+    assert seen.status is VenueStatus.OPEN
+    assert seen.filled_native == 0
+
+
+@recorded
+def test_a_recorded_cancellation_says_who_asked():
+    seen = raw.order(load("ws_order_cancel_response.json")["result"])
+
+    assert seen.status is VenueStatus.CANCELLED
+    assert seen.reason == "user_request"
+
+
+@recorded
+@pytest.mark.parametrize(
+    "name", ["http_get_account_summaries.json", "http_get_account_summaries_cross_margin.json"]
+)
+def test_recorded_summaries_become_balances(name):
+    summaries = load(name)["result"]["summaries"]
+
+    facts = [raw.balance(row, 1) for row in summaries]
+
+    assert len(facts) == len({fact.currency for fact in facts}) > 1
+
+
+@recorded
+def test_a_recorded_portfolio_push_becomes_a_balance():
+    params = load("ws_portfolio.json")["params"]
+
+    (seen,) = raw.pushed(params["channel"], params["data"], 1)
+
+    assert isinstance(seen, BalanceSeen)
+    assert (seen.currency, seen.equity, seen.initial_margin) == ("USDT", 55.00055, 1.100011)
+
+
+def recorded_frames() -> Iterator[dict[str, Any]]:
+    for line in (FIXTURES / "tardis_node_deribit_MPL2.jsonl").read_text().splitlines():
+        yield json.loads(line)
+    text = gzip.decompress((FIXTURES / "cryptofeed_DERIBIT.ws.1.0.gz").read_bytes()).decode()
+    for line in text.splitlines():
+        stamp, _, frame = line.partition(": ")
+        if frame.startswith("{") and "<-" not in stamp:
+            yield json.loads(frame)
+
+
+@recorded
+def test_recorded_ticker_frames_are_all_readable():
+    read = 0
+    for frame in recorded_frames():
+        params = frame.get("params", {})
+        if params.get("channel", "").startswith("ticker."):
+            (seen,) = raw.pushed(params["channel"], params["data"], 1)
+            assert isinstance(seen, QuoteSeen), seen
+            read += 1
+    assert read > 3
