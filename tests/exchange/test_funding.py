@@ -67,6 +67,16 @@ def test_a_position_opened_late_pays_only_from_then_on() -> None:
     assert before - venue.equity_coin("demo") == pytest.approx(0.001 * 0.01 / 8, rel=1e-9)
 
 
+def test_each_frames_rate_holds_until_the_next_frame() -> None:
+    marks = [100_125.0, 100_225.0, 100_000.0, 99_875.0]  # 0.1 %, 0.2 %, none, -0.1 %
+    frames = [frame(START_MS + h * HOUR_MS, mark=mark) for h, mark in enumerate(marks)]
+    venue = engine(*frames, positions={PERP: 100_000})
+    venue.advance(START_MS + 4 * HOUR_MS)
+    view = venue.position("demo", PERP)
+    assert view is not None
+    assert view.realized_funding == pytest.approx(-(0.001 + 0.002 + 0.0 - 0.001) / 8, rel=1e-9)
+
+
 def test_a_hole_in_the_data_costs_no_funding() -> None:
     gap = Skipped(from_ms=START_MS + HOUR_MS, to_ms=START_MS + 5 * HOUR_MS)
     late = frame(gap.to_ms, mark=100_125.0)
