@@ -115,6 +115,24 @@ def test_book_changes_link_up_and_rebuild_the_book_also_for_a_late_subscriber() 
     assert replayed(heard_early) == replayed(heard_late)
 
 
+def test_a_change_that_was_undone_before_it_was_told_leaves_no_hole_in_the_chain() -> None:
+    world = hall(speed=0.001)  # only orders move the book here
+    client = world.client().login()
+    client.call("public/subscribe", channels=[BOOK])
+    price = client.call("public/ticker", instrument_name=PERPETUAL)["min_price"]
+    client.call("private/buy", instrument_name=PERPETUAL, amount=10, price=price)
+    client.call("private/cancel_all")
+    world.pass_ms(100)
+
+    client.call("private/buy", instrument_name=PERPETUAL, amount=20, price=price)
+    world.pass_ms(100)
+
+    messages = client.told(BOOK)
+    assert [message["type"] for message in messages] == ["snapshot", "change"]
+    assert messages[1]["bids"] == [["new", price, 20]]
+    assert replayed(messages)[0][price] == 20
+
+
 def test_an_order_and_its_fill_and_the_position_are_told_in_one_message() -> None:
     world = hall()
     client = world.client().login()
