@@ -161,6 +161,14 @@ SINGLE_KEYS = {
 }  # fmt: skip
 
 ACROSS_KEYS = {
+    "a rate without end": broken(
+        "- [885, 25.0, 16.6667]", "- [.inf, 25.0, 16.6667]",
+        key="margin.futures_rates[5][0]", says=("above 0", "found inf"),
+    ),
+    "a password in an address": broken(
+        "rest_url: http://127.0.0.1:8090", "rest_url: http://me:pw@127.0.0.1:8090",
+        key="venue.rest_url", says=("without user, password",),
+    ),
     "thresholds out of order": broken(
         "warn_percent: 50", "warn_percent: 75", line="reduce_only_percent: 70",
         key="margin.reduce_only_percent", says=("more than warn_percent 75", "found 70"),
@@ -331,6 +339,7 @@ LEAKS = [
     f"key: {{env: K}}\n  secret: {{env: A, env: {SECRET}}}",
     f"api_secret: {SECRET}",
     f"secrets: {SECRET}",
+    f"tape: 1\n  clock: https://user:{SECRET}@test.deribit.com",
     f"rest_url: https://user:{SECRET}@test.deribit.com",
 ]
 
@@ -352,7 +361,7 @@ def test_a_secret_written_into_the_file_is_never_repeated(line: str, tmp_path: P
     [
         ("books.0.hedge.band_hgih_coin=1", "did you mean band_high_coin"),
         ("books[0].hedge.band_high_coin=wide", "expected a number"),
-        ("books.3.name=x", "books has 1 entry"),
+        ("books.1.name=x", "books has 1 entry"),
         ("books.main.name=x", "name its entries by number"),
         ("venue.name.long=x", "a single value"),
         ("venue.0=x", "is a mapping"),

@@ -91,6 +91,7 @@ def test_several_books_in_dollars_share_the_collateral_explicitly(tmp_path: Path
     ("first", "second"),
     [
         (SEVEN_DAYS, "{underlying: BTC, expiry_days_min: 7}"),
+        ("{underlying: BTC, expiry_days_min: 7}", SEVEN_DAYS),
         ("{underlying: BTC, kinds: [option]}", "{underlying: BTC, kinds: [future]}"),
         (SEVEN_DAYS, f"{{underlying: BTC, expiry_days_min: 7, exclude: [{CALL}]}}"),
         (f"{{underlying: BTC, exclude: [{CALL}]}}",
@@ -140,6 +141,17 @@ def test_a_hedge_is_not_counted_in_the_book_of_another(tmp_path: Path):
 
     assert [problem.key for problem in problems] == ["books[1].select"]
     assert "would hold BTC-26DEC25, the hedge of book near" in problems[0].message
+
+
+def test_what_never_expires_is_outside_every_book_with_a_last_day(tmp_path: Path):
+    first = "{underlying: BTC, kinds: [option, perpetual], expiry_days_max: 7}"
+    two = books(first=first, second="{underlying: BTC, expiry_days_min: 7}")
+    hedge = ("hedge: {band", "hedge: {instrument: BTC-26DEC25, band")
+
+    assert loaded(tmp_path, *two, hedge).books[1].hedge.instrument == "BTC-PERPETUAL"
+    unbounded = (", expiry_days_max: 7}", "}")
+    problems = refused(tmp_path, changed(*two, hedge, unbounded))
+    assert any("would hold BTC-PERPETUAL" in problem.message for problem in problems)
 
 
 def test_two_books_of_one_name_and_no_owner_are_refused(tmp_path: Path):
