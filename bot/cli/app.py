@@ -3,6 +3,8 @@
 Nothing heavy is imported here or at the head of a verb's file, so that `--help` answers at once.
 """
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ import typer
 import bot
 from bot.cli import control
 from bot.cli.check import check
+from bot.cli.demo import demo
 from bot.cli.exchange import exchange
 from bot.cli.journal import journal
 from bot.cli.run import run
@@ -43,6 +46,7 @@ def deltaband(
     """Keep a book of crypto options delta-neutral, and say why it did, or did not, hedge."""
 
 
+app.command()(demo)
 app.command()(run)
 app.command()(check)
 app.command()(exchange)
@@ -55,5 +59,14 @@ app.add_typer(journal, name="journal")
 
 
 def main() -> None:
-    """Run the verb that the command line asks for, and leave with its exit code."""
-    app()
+    """Run the verb that the command line asks for, and leave with its exit code.
+
+    What a verb opened it has closed by then, so the process ends at once: taking the interpreter
+    and its compiled kernels down in order takes a second that a SIGTERM need not wait for.
+    """
+    try:
+        app()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))

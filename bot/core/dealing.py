@@ -19,7 +19,7 @@ from bot.core.orders import Order, OrderPolicy, Outcome, Share
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import HedgeMark
-from bot.core.state import Counts, Mode, State, wire_to_market_ms
+from bot.core.state import Counts, Mode, State, differing, wire_to_market_ms
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
 DEGRADED_SHARE = 0.5
@@ -106,6 +106,9 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     doubt = reconcile.unsettled(state, name)
     if doubt is not None:
         return Hold(code=Code.IN_FLIGHT, reason=doubt)
+    for other, held, report in differing(state):
+        reason = f"{other}: {report.row.size_native} at the venue, {held} here"
+        return Hold(code=Code.UNSETTLED, reason=reason)
     last = state.standing.hedge_marks.get(plan.book.name)
     wish = hedger.decide(valued, plan.hedge, state.instruments[name], last, state.now_ms)
     if isinstance(wish, Hold):

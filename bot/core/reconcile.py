@@ -4,11 +4,11 @@ A difference is borne while an order of ours is in flight on the instrument or a
 arrived; after that it is adopted as EXTERNAL. We never trade back to our own book.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.core import fills, orders, units
+from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
 from bot.core.instruments import Instrument, Kind
@@ -17,7 +17,8 @@ from bot.core.state import ApplyPolicy, Mode, Reported, State, owner_of, retable
 
 FILL_REST_NS = units.NS_PER_SECOND
 READ_TIMEOUT_NS = 20 * units.NS_PER_SECOND
-READ_OVERLAP_MS = 10 * units.MS_PER_MINUTE
+READ_OVERLAP_MS = units.MS_PER_MINUTE
+READ_OVERLAP_NS = 5 * units.NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +31,10 @@ class Adopted:
     reason: str
 
 
-def differing(state: State) -> Iterator[tuple[str, Decimal, Reported]]:
-    """Yield the instruments whose position at the venue is not what we hold it to be."""
-    for name, report in state.reported.items():
-        held = state.standing.positions.get(name, units.ZERO)
-        if name in state.instruments and report.row.size_native != held:
-            yield name, held, report
-
-
 def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]]:
     """Take over every difference that is ours to take over now."""
     adopted: list[Adopted] = []
-    for name, held, report in list(differing(state)):
+    for name, held, report in list(states.differing(state)):
         terms = state.instruments[name]
         price = _price(state, terms)
         if price is None or not _explains_itself(state, name, report):
@@ -92,7 +85,7 @@ def unsettled(state: State, name: str) -> str | None:
         return f"order {order.order_id} is {order.status}" + (
             f": {order.reason}" if order.reason else ""
         )
-    for other, held, report in differing(state):
+    for other, held, report in states.differing(state):
         if other == name:
             return f"venue reports {report.row.size_native} {name}, our fills make it {held}"
     return None
@@ -101,7 +94,7 @@ def unsettled(state: State, name: str) -> str | None:
 def is_moving(state: State) -> bool:
     """Whether a position is about to change, or differs from the venue's."""
     in_flight = any(not order.is_quiet for order in state.standing.orders.values())
-    return in_flight or next(differing(state), None) is not None
+    return in_flight or next(states.differing(state), None) is not None
 
 
 def minded(state: State, policy: OrderPolicy) -> State:
@@ -177,7 +170,8 @@ def _ask_account(state: State, asked: list[Action]) -> State:
         return state
     if state.read_failure and state.read_asked_ns is None and _asked_lately(state):
         return state
-    since = state.standing.trades_until_ms - READ_OVERLAP_MS
+    overlap_ms = max(READ_OVERLAP_MS, states.wire_to_market_ms(READ_OVERLAP_NS, state.rate))
+    since = state.standing.trades_until_ms - overlap_ms
     since = max(since, state.standing.since_ms)
     asked.append(ReadAccount(reason=reason, trades_since_ms=since))
     return replace(state, read_asked_ns=state.now_ns, read_last_ns=state.now_ns, read_wanted="")
@@ -194,7 +188,7 @@ def _doubt(state: State) -> str:
     for order in state.standing.orders.values():
         if order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE):
             return f"order {order.order_id} is {order.status}"
-    for name, held, report in differing(state):
+    for name, held, report in states.differing(state):
         if not orders_in_flight(state.standing.orders.values(), name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"
     for name in state.standing.positions:

@@ -8,7 +8,7 @@ from bot.core import units
 from bot.core.events import Link, QuoteSeen
 from bot.core.instruments import Instrument
 from bot.core.orders import OrderStatus, Outcome
-from bot.core.state import Judgement, Mode, State
+from bot.core.state import Judgement, Mode, State, differing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,10 @@ def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
         yield wait(f"the account has not been read since connecting{failed}", "a complete read")
     if currency not in state.balances:
         yield wait(f"the {currency} balance is not known", "a balance report")
+    if state.mode is Mode.RECONCILING:
+        for name, held, report in differing(state):
+            reason = f"{name}: {report.row.size_native} at the venue, {held} here"
+            yield wait(reason, f"a good quote of {name}")
     for order_id in sorted(state.inherited & state.standing.orders.keys()):
         order = state.standing.orders[order_id]
         if not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:

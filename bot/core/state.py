@@ -5,8 +5,9 @@ changes nothing.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
@@ -383,3 +384,11 @@ def _timer(state: State, fact: TimerFired) -> State:
             )
         case _:
             return state
+
+
+def differing(state: State) -> Iterator[tuple[str, Decimal, Reported]]:
+    """Yield the instruments whose position at the venue is not what we hold it to be."""
+    for name, report in state.reported.items():
+        held = state.standing.positions.get(name, units.ZERO)
+        if name in state.instruments and report.row.size_native != held:
+            yield name, held, report

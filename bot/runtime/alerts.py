@@ -1,5 +1,6 @@
 """What a person should know: said in the log and kept, newest last, for whoever asks."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ ALERTS_KEPT: Final = 200
 
 log = structlog.get_logger(__name__)
 
-_SAY: Final = {
-    Severity.INFO: log.info,
-    Severity.WARNING: log.warning,
-    Severity.CRITICAL: log.critical,
+_LEVEL: Final = {
+    Severity.INFO: logging.INFO,
+    Severity.WARNING: logging.WARNING,
+    Severity.CRITICAL: logging.CRITICAL,
 }
 
 
@@ -48,4 +49,4 @@ class Alerts:
         self._recent.append(
             AlertRaised(wire_epoch_ms=self._epoch_ms(), severity=alert.severity, text=alert.text)
         )
-        _SAY[alert.severity]("alert", text=alert.text)
+        log.log(_LEVEL[alert.severity], "alert", text=alert.text)

@@ -224,7 +224,11 @@ class Loop:
         self._tell(self._folds + 1, clock, step, facts, (clock.wire_ns, None, None))
 
     def _clock_seen(self) -> ClockSeen:
-        return ClockSeen(market_ms=self._market.now_ms(), wire_ns=self._wire.monotonic_ns())
+        return ClockSeen(
+            market_ms=self._market.now_ms(),
+            wire_ns=self._wire.monotonic_ns(),
+            rate=self._market.rate,
+        )
 
     def _remember_cause(self, step: Step, arrived_ns: int | None) -> None:
         for action in step.actions:

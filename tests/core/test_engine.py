@@ -22,7 +22,7 @@ from bot.core.events import (
 from bot.core.hedger import Code, Verdict
 from bot.core.orders import Outcome
 from bot.core.state import Mode
-from tests.builders import CALL, PERP, World, book, fill, order_seen, policy, positions
+from tests.builders import CALL, PERP, PUT, World, book, fill, order_seen, policy, positions, quote
 
 
 def short_calls() -> World:
@@ -213,6 +213,8 @@ def test_a_halt_survives_a_restart_until_a_person_resumes() -> None:
 
 def test_a_command_given_twice_counts_once() -> None:
     world = short_calls()
+    world.quotes()
+    world.settle(world.orders()[0])
     pause = CommandGiven(command=Command.PAUSE, command_id="c1", actor="op")
     world.fold(pause)
     world.fold(CommandGiven(command=Command.RESUME, command_id="c2", actor="op"))
@@ -300,8 +302,19 @@ def test_the_same_facts_give_the_same_state_to_the_last_bit() -> None:
 
 def test_a_mode_change_calls_a_person_with_what_would_clear_it() -> None:
     world = short_calls()
+    world.quotes()
     step = world.fold(CommandGiven(command=Command.PAUSE, command_id="c1", actor="op"))
     alerts = [a for a in step.actions if getattr(a, "severity", None) is Severity.CRITICAL]
 
     assert len(alerts) == 1
     assert "a person resumes" in alerts[0].text  # type: ignore[union-attr]
+
+
+def test_no_order_is_planned_while_a_position_is_not_taken_over() -> None:
+    world = World()
+    world.begin({CALL: "-10", PUT: "-10"})
+    step = world.fold(quote(PERP, arrived_ns=world.now_ns), quote(CALL, arrived_ns=world.now_ns))
+
+    assert world.orders() == [], "a hedge for half the book"
+    assert step.state.mode is Mode.RECONCILING
+    assert PUT in step.state.mode_reason

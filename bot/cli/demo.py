@@ -1,0 +1,222 @@
+"""`demo`: an exchange of its own, a book, a daemon that hedges it, and what came of it."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.exchange import From, Seed, moment
+from bot.cli.spawned import Venue, spawned_exchange
+
+if TYPE_CHECKING:
+    from bot.cli.live import LiveView
+    from bot.lab.rehearsal import Rehearsal
+    from bot.runtime.daemon import Exit as Ended
+    from bot.settings import Settings
+    from bot.wiring.daemon import System
+
+SYNTHETIC = "synthetic"
+FRAMES_PER_SECOND = 8
+
+__all__ = ["demo", "moment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What the demo was asked for."""
+
+    seconds: float
+    seed: int
+    market: str
+    start: datetime | None
+    speed: float
+    equity: float | None
+    config: Path | None
+
+
+Seconds = Annotated[float, typer.Option(min=1.0, help="How long to run, in seconds.")]
+Market = Annotated[
+    str,
+    typer.Option(metavar="synthetic|FILE", help="A market made up from the seed, or a chain file."),
+]
+Speed = Annotated[float, typer.Option(help="Market seconds that pass in one second.")]
+Equity = Annotated[
+    float | None,
+    typer.Option(metavar="COINS", help="The account's equity; comfortable for the book if absent."),
+]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The configuration; config/demo.yaml if absent.")
+]
+
+
+def demo(
+    seconds: Seconds = 60.0,
+    seed: Seed = 7,
+    market: Market = SYNTHETIC,
+    start: From = None,
+    speed: Speed = 60.0,
+    equity: Equity = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rehearse offline: an exchange, a book of short strangles, and a daemon that hedges it.
+
+    Nothing leaves this machine. Ends with a summary; exit code 1 if the books do not agree.
+    """
+    options = DemoOptions(
+        seconds=seconds,
+        seed=seed,
+        market=market,
+        start=start,
+        speed=speed,
+        equity=equity,
+        config=config,
+    )
+    deliver(lambda: asyncio.run(_demo(options, as_json=as_json)), as_json=as_json)
+
+
+async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
+    """Start the exchange, run the daemon against it, compare their books."""
+    async with spawned_exchange(_exchange_words(options)) as venue:
+        settings = _settings(options, venue)
+        shown = sys.stdout.isatty() and not as_json
+        rehearsal, system, ended = await _rehearse(options, settings, shown=shown)
+        seen = await asyncio.to_thread(venue.ledger)
+        return _answer(options, rehearsal, system, ended, seen)
+
+
+def _exchange_words(options: DemoOptions) -> list[str]:
+    words = ["--seed", str(options.seed), "--speed", str(options.speed), "--market", options.market]
+    if options.start is not None:
+        words += ["--from", options.start.isoformat()]
+    if options.equity is not None:
+        words += ["--equity", str(options.equity)]
+    return words
+
+
+def _settings(options: DemoOptions, venue: Venue) -> "Settings":
+    from bot.cli.configured import load
+
+    path = options.config or Path(__file__).parents[2] / "config" / "demo.yaml"
+    ledger = Path("var") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}-seed{options.seed}.sqlite3"
+    return load(
+        path,
+        (
+            f"venue.rest_url={venue.rest_url}",
+            f"venue.ws_url={venue.ws_url}",
+            f"journal.path={_free(ledger)}",
+        ),
+    )
+
+
+def _free(path: Path) -> Path:
+    """Return a path that nobody uses yet, in a directory that exists."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VerbError(
+            f"demo: {path.parent.absolute()} cannot be made: {error.strerror}"
+        ) from error
+    tried, found = 1, path
+    while found.exists():
+        tried += 1
+        found = path.with_stem(f"{path.stem}-{tried}")
+    return found
+
+
+async def _rehearse(
+    options: DemoOptions, settings: "Settings", *, shown: bool
+) -> "tuple[Rehearsal, System, Ended]":
+    from bot.cli.live import LiveView
+    from bot.lab.rehearsal import Rehearsal
+    from bot.runtime.daemon import run_daemon
+    from bot.runtime.journal import JournalFailedError, LedgerRefusedError
+    from bot.venues.port import VenueRefusedError, VenueUnreachableError
+    from bot.wiring.daemon import build_daemon, configure_logging, secrets_of
+
+    policy = settings.policy()
+    rehearsal = Rehearsal(plans=policy.books, currency=policy.currency)
+    view = LiveView(policy.books[0], rehearsal, policy.currency)
+    secrets = secrets_of(settings)
+    log_path = Path(settings.journal.path).with_suffix(".log")
+    with log_path.open("w") as log:
+        configure_logging(settings, secrets, log if shown else None)
+        try:
+            async with build_daemon(settings, secrets, observers=(rehearsal, view)) as system:
+                async with _screen(view, shown=shown), _timed(system, options.seconds):
+                    ended = await run_daemon(system.daemon)
+                return rehearsal, system, ended
+        except (
+            JournalFailedError,
+            LedgerRefusedError,
+            VenueRefusedError,
+            VenueUnreachableError,
+        ) as error:
+            raise VerbError(f"demo: {error}") from error
+
+
+@asynccontextmanager
+async def _timed(system: "System", seconds: float) -> AsyncIterator[None]:
+    """Tell the daemon to stop when its time is up."""
+    handle = asyncio.get_running_loop().call_later(seconds, system.daemon.stop.set)
+    try:
+        yield
+    finally:
+        handle.cancel()
+
+
+@asynccontextmanager
+async def _screen(view: "LiveView", *, shown: bool) -> AsyncIterator[None]:
+    """Draw the live view while the block runs, if there is a terminal to draw on."""
+    if not shown:
+        yield
+        return
+    from rich.live import Live
+
+    with Live(view, refresh_per_second=FRAMES_PER_SECOND, screen=False):
+        yield
+
+
+def _answer(
+    options: DemoOptions,
+    rehearsal: "Rehearsal",
+    system: "System",
+    ended: "Ended",
+    seen: Mapping[str, Any],
+) -> Answer:
+    from bot.cli.summary import screen
+    from bot.lab import rehearsal as judged
+    from bot.lab.books import compared
+
+    loop = system.loop
+    books = compared(seen, loop.state.standing, system.ledger.path)
+    payload: dict[str, Any] = {
+        "seed": options.seed,
+        "seconds": options.seconds,
+        "speed": options.speed,
+        "market": options.market,
+        "ticks": loop.state.counts.quotes,
+        **judged.figures(rehearsal),
+        **books,
+        "tick_to_decision_us": _quantiles(loop.tick_to_decision),
+        "tick_to_order_us": _quantiles(loop.tick_to_order),
+        "journal": str(system.ledger.path.absolute()),
+        "mode": loop.state.mode.value,
+        "ended": ended.reason,
+    }
+    agree = books["position_match"] and books["orders_at_venue"] == books["orders_in_journal"]
+    code = Exit(ended.code.value) if ended.code else (Exit.DONE if agree else Exit.FAILED)
+    return Answer(payload=payload, screen=screen(payload), exit_code=code)
+
+
+def _quantiles(reservoir: Any) -> dict[str, float] | None:
+    found = reservoir.quantiles()
+    return None if found is None else {"p50": round(found.p50, 1), "p99": round(found.p99, 1)}

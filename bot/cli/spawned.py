@@ -1,0 +1,69 @@
+"""An embedded exchange in a process of its own, which ends with ours."""
+
+import asyncio
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bot.cli.answer import VerbError
+
+START_SECONDS_MAX = 60.0  # a cold machine compiles kernels
+LEAVE_SECONDS_MAX = 5.0
+ASK_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """Where the exchange listens."""
+
+    rest_url: str
+    ws_url: str
+
+    def ledger(self) -> dict[str, Any]:
+        """Return what the venue saw: requests, orders, fills, positions."""
+        address = f"{self.rest_url}/sim/ledger"
+        with urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX) as answer:  # noqa: S310 (loopback)
+            seen: dict[str, Any] = json.load(answer)
+        return seen
+
+
+@asynccontextmanager
+async def spawned_exchange(words: Sequence[str]) -> AsyncIterator[Venue]:
+    """Start `deltaband exchange` on a free port and end it with the block.
+
+    Raises:
+        VerbError: it did not start; its own words are on standard error.
+    """
+    own = ["exchange", "--port", "0", "--sim", "--json", "--with-parent", str(os.getpid())]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *own, *words, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield await _ready(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(LEAVE_SECONDS_MAX):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _ready(process: asyncio.subprocess.Process) -> Venue:
+    assert process.stdout is not None, "standard output was asked for"
+    try:
+        async with asyncio.timeout(START_SECONDS_MAX):
+            line = await process.stdout.readline()
+    except TimeoutError as error:
+        raise VerbError(f"the exchange did not start within {START_SECONDS_MAX:.0f} s") from error
+    told = json.loads(line) if line else {"error": "the exchange ended before it was ready"}
+    if "error" in told:
+        raise VerbError(str(told["error"]))
+    return Venue(rest_url=told["rest_url"], ws_url=told["ws_url"])
