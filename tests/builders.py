@@ -195,7 +195,7 @@ def policy(*plans: BookPlan, **changes: object) -> Policy:
 
 
 class World:
-    """Folds facts through the real engine under a clock of its own: one wire ms is one market ms."""
+    """Folds facts through the real engine under its own clock: a wire ms is a market ms."""
 
     def __init__(self, rules: Policy | None = None, standing: Standing | None = None) -> None:
         self.policy = rules or policy()
@@ -234,7 +234,7 @@ class World:
 
     def quotes(self, price: float = 100_000.0, *facts: Fact, after_ms: int = 100) -> Step:
         """Quote everything held, and the perpetual, at one price of the underlying."""
-        held = [name for name in self.state.standing.positions.keys() | self.state.reported.keys()]
+        held = list(self.state.standing.positions.keys() | self.state.reported.keys())
         names = sorted({*held, PERP})
         arrived = self.now_ns + after_ms * units.NS_PER_MS
         seen = [quote(name, arrived_ns=arrived, price=price) for name in names]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
+from typing import Self
 
 import aiohttp
 from aiohttp import web
@@ -24,7 +25,7 @@ class Middleman:
     _runner: web.AppRunner | None = None
     _doomed: set[object] = field(default_factory=set)
 
-    async def __aenter__(self) -> "Middleman":
+    async def __aenter__(self) -> Self:
         """Listen on a free port."""
         self._session = aiohttp.ClientSession()
         app = web.Application()
@@ -47,7 +48,7 @@ class Middleman:
     async def _request(self, request: web.Request) -> web.Response:
         assert self._session is not None
         body = await request.read()
-        headers = {k: v for k, v in request.headers.items() if k.lower() in ("authorization",)}
+        headers = {k: v for k, v in request.headers.items() if k.lower() == "authorization"}
         async with self._session.request(
             request.method, self.rest_url + str(request.rel_url), data=body or None, headers=headers
         ) as answer:

@@ -37,8 +37,8 @@ class Exchange:
         """GET a path, or POST a body to it."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.rest_url + path, data=data, headers=headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 (loopback)
+        request = urllib.request.Request(self.rest_url + path, data=data, headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
     def ledger(self) -> Any:

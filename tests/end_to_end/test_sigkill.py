@@ -46,7 +46,7 @@ def wait_for_orders(venue: Exchange, more_than: int, running: Daemon) -> None:
 def test_ten_kills_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
     """No label twice, never two live orders on one instrument, the same books at the end."""
     journal = tmp_path / "ledger.sqlite3"
-    chance = random.Random(SEED)  # noqa: S311 (moments, not secrets)
+    chance = random.Random(SEED)
     with exchange("--seed", "11", "--speed", "60") as venue:
         for _ in range(KILLS):
             before = len(venue.order_requests())
