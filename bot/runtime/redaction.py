@@ -3,10 +3,12 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final
 from urllib.parse import quote, quote_plus
+
+Redact = Callable[[str], str]
 
 MASK: Final = "[redacted]"
 SECRET_LENGTH_MIN: Final = 6  # a shorter "secret" would blacken ordinary words
@@ -50,19 +52,26 @@ class Redactor:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret as it may stand in a line: plain, in JSON, in a URL, in a repr."""
+    """Return a secret as it may stand in a line: plain, or dressed once or twice."""
     if len(secret) < SECRET_LENGTH_MIN:
         return set()
+    once = _dressed(secret)
+    return once | {twice for form in once for twice in _dressed(form)}
+
+
+def _dressed(text: str) -> set[str]:
+    """Return a text plain, in JSON, in a URL and in a repr."""
     return {
-        secret,
-        json.dumps(secret)[1:-1],
-        quote(secret, safe=""),
-        quote_plus(secret),
-        repr(secret)[1:-1],
+        text,
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        quote(text, safe=""),
+        quote_plus(text),
+        repr(text)[1:-1],
     }
 
 
-def guard_last_words(redact: Redactor) -> None:
+def guard_last_words(redact: Redact) -> None:
     """Redact the traceback of an exception that ends the process, too."""
     import traceback
 

@@ -8,7 +8,7 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from bot.runtime.redaction import Redactor, guard_last_words
+from bot.runtime.redaction import Redact, guard_last_words
 
 
 class LogFormat(StrEnum):
@@ -21,9 +21,16 @@ class LogFormat(StrEnum):
 # Chatty at INFO about things that the daemon says better itself.
 _QUIETER: Final = ("apscheduler", "aiohttp.access", "uvicorn.access", "httpx", "numba")
 
+_STAMPED: Final[tuple[Processor, ...]] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
 
 def configure(
-    *, level: str, log_format: LogFormat, redact: Redactor, stream: TextIO | None = None
+    *, level: str, log_format: LogFormat, redact: Redact, stream: TextIO | None = None
 ) -> None:
     """Send every log line of this process, redacted, to one stream.
 
@@ -40,23 +47,8 @@ def configure(
     threshold = logging.getLevelNamesMapping().get(level.upper())
     if threshold is None:
         raise ValueError(f"no such log level: {level}")
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    finish: list[Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        *_rendering(log_format, colors=out.isatty()),
-        _Redaction(redact),
-    ]
     handler = logging.StreamHandler(out)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=finish
-        )
-    )
+    handler.setFormatter(_formatter(log_format, redact, colors=out.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
@@ -66,7 +58,7 @@ def configure(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_STAMPED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -75,6 +67,18 @@ def configure(
         cache_logger_on_first_use=False,  # modules made their loggers before this was called
     )
     guard_last_words(redact)
+
+
+def _formatter(log_format: LogFormat, redact: Redact, *, colors: bool) -> logging.Formatter:
+    """Finish every line, ours and those of libraries, in the same way."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_STAMPED, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_rendering(log_format, colors=colors),
+            _Redaction(redact),
+        ],
+    )
 
 
 def _rendering(log_format: LogFormat, *, colors: bool) -> list[Processor]:
@@ -92,7 +96,7 @@ def _rendering(log_format: LogFormat, *, colors: bool) -> list[Processor]:
 class _Redaction:
     """The last processor: sees the finished line, so nothing can be added behind its back."""
 
-    def __init__(self, redact: Redactor) -> None:
+    def __init__(self, redact: Redact) -> None:
         self._redact = redact
 
     def __call__(self, _: WrappedLogger, __: str, line: str | EventDict) -> str:

@@ -77,7 +77,9 @@ class Timers:
             if abs(wanted - self._due_epoch_ms[name]) > RETIMED_SECONDS * 1_000:
                 self._schedule(name)
 
-    def _fire(self, name: str) -> None:
+    # Jobs are coroutines: APScheduler runs plain functions in a thread, and the inbox is not for
+    # threads.
+    async def _fire(self, name: str) -> None:
         self._post(TimerFired(name=name))
 
     def _aim(self, name: str) -> None:
@@ -100,6 +102,7 @@ class Timers:
             id=name,
             replace_existing=True,
             misfire_grace_time=None,
+            max_instances=2,  # the next moment may come before the scheduler has filed this one
         )
 
     def _epoch_ms_of(self, market_ms: int) -> float:
@@ -108,9 +111,9 @@ class Timers:
         pause = min(max(seconds, PAUSE_SECONDS_MIN), WAIT_SECONDS_MAX)
         return self._wire.epoch_ms() + timedelta(seconds=pause) / timedelta(milliseconds=1)
 
-    def _arrive(self, name: str) -> None:
+    async def _arrive(self, name: str) -> None:
         if self._market.now_ms() < self._due_ms[name]:
             self._schedule(name)  # the clock learned meanwhile that it was too fast
             return
-        self._fire(name)
+        await self._fire(name)
         self._aim(name)

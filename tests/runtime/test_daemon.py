@@ -1,0 +1,151 @@
+"""A whole daemon in one process: it hedges, and it ends for a reason, nothing left in doubt."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from decimal import Decimal
+
+import pytest
+
+from bot.core import codec
+from bot.core.orders import OrderStatus
+from bot.core.standing import Standing
+from bot.core.state import Mode
+from bot.runtime import daemon as daemon_module
+from bot.runtime.daemon import Exit, ExitCode, halt_path, run_daemon
+from bot.runtime.journal import Verified, verify
+from tests.runtime.desk import Desk, House, until
+
+pytestmark = pytest.mark.usefixtures("compiled_kernels")
+
+
+@contextlib.asynccontextmanager
+async def running(house: House):
+    """Run the daemon of a house; yields it in RUN, and the task that will tell how it ended."""
+    daemon = house.daemon()
+    task = asyncio.create_task(run_daemon(daemon))
+    try:
+        await until(lambda: house.loop.state.mode is Mode.RUN or task.done())
+        yield daemon, task
+    finally:
+        daemon.stop.set()
+        await asyncio.wait((task,), timeout=10)
+
+
+async def test_a_position_that_somebody_opened_is_hedged_away_once_and_recorded(tmp_path):
+    async with House(tmp_path) as house:
+        async with running(house) as (_, task):
+            house.desk.somebody_trades(50_000)
+            await until(lambda: house.desk.requests)
+            await until(lambda: house.loop.state.standing.positions == {})
+        assert task.result() == Exit(code=ExitCode.DONE, reason="stopped")
+        assert [order.size_native for order in house.desk.requests] == [Decimal(-50_000)]
+        assert house.desk.position == 0
+        assert house.desk.closed
+        assert isinstance(verify(house.ledger.path), Verified)
+
+
+async def test_sigterm_waits_for_the_answer_of_the_order_under_way_and_sends_no_other(tmp_path):
+    async with House(tmp_path, desk=Desk(late_seconds=0.3)) as house:
+        async with running(house) as (_, task):
+            house.desk.somebody_trades(50_000)
+            await until(lambda: house.desk.requests)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)
+            house.desk.somebody_trades(90_000)  # nobody decides on this any more
+            result = await asyncio.wait_for(task, 5)
+        assert result.code is ExitCode.DONE
+        assert len(house.desk.requests) == 1
+        orders = house.loop.state.standing.orders
+        assert [order.status for order in orders.values()] == [OrderStatus.CLOSED]
+
+
+async def test_a_second_signal_does_not_wait_for_a_venue_that_never_answers(tmp_path):
+    async with House(tmp_path, desk=Desk(late_seconds=60)) as house:
+        async with running(house) as (_, task):
+            house.desk.somebody_trades(50_000)
+            await until(lambda: house.desk.requests)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)
+            assert not task.done()
+            os.kill(os.getpid(), signal.SIGINT)
+            result = await asyncio.wait_for(task, 2)
+        assert result.code is ExitCode.DONE
+
+
+async def test_a_task_that_dies_takes_the_process_down_with_its_reason(tmp_path):
+    async with House(tmp_path) as house, running(house) as (_, task):
+        house.desk.dies.set()
+        result = await asyncio.wait_for(task, 2)
+    assert result.code is ExitCode.FAILED
+    assert result.reason == "venue died: ConnectionError: the venue is gone for good"
+    assert house.desk.closed
+
+
+async def test_an_extra_task_that_ends_by_itself_is_a_death_too(tmp_path):
+    async with House(tmp_path) as house:
+        daemon = house.daemon()
+        object.__setattr__(daemon, "extra", {"dashboard": lambda: asyncio.sleep(0.01)})
+        result = await asyncio.wait_for(run_daemon(daemon), 5)
+    assert result == Exit(code=ExitCode.FAILED, reason="dashboard ended by itself")
+
+
+async def test_a_ledger_that_cannot_write_halts_the_daemon_and_nothing_is_sent(tmp_path):
+    seen = []
+    house = House(tmp_path, observers=(lambda stepped: seen.append(stepped.state),))
+    async with house, running(house) as (_, task):
+        house.ledger._connection.execute("PRAGMA query_only = ON")
+        house.desk.somebody_trades(50_000)
+        result = await asyncio.wait_for(task, 5)
+    assert result.code is ExitCode.HALTED
+    assert "cannot write" in result.reason
+    assert house.desk.requests == []
+    assert seen[-1].mode is Mode.HALT
+    assert "cannot write" in seen[-1].mode_reason
+
+
+async def test_a_halt_file_halts_and_halts_again_after_a_resume(tmp_path, monkeypatch):
+    monkeypatch.setattr(daemon_module, "HALT_LOOK_SECONDS", 0.02)
+    async with House(tmp_path) as house:
+        async with running(house) as (_, task):
+            halt_path(house.ledger.path).write_text("margin call, all stop\n")
+            await until(lambda: house.loop.state.mode is Mode.HALT)
+            assert "margin call, all stop" in house.loop.state.mode_reason
+            house.desk.somebody_trades(50_000)
+            await asyncio.sleep(0.05)
+            assert house.desk.requests == []
+        assert task.result().code is ExitCode.HALTED
+
+
+async def test_a_stalled_event_loop_is_measured(tmp_path):
+    lags: list[float] = []
+    async with House(tmp_path) as house:
+        daemon = house.daemon()
+        object.__setattr__(daemon, "on_lag", lags.append)
+        task = asyncio.create_task(run_daemon(daemon))
+        await until(lambda: lags)
+        time.sleep(0.2)  # noqa: ASYNC251  the stall itself
+        await until(lambda: max(lags) > 0.05)
+        daemon.stop.set()
+        await task
+
+
+async def test_a_restart_asks_for_the_order_that_was_requested_when_the_process_died(tmp_path):
+    async with House(tmp_path, desk=Desk(late_seconds=60)) as house:
+        daemon = house.daemon()
+        task = asyncio.create_task(run_daemon(daemon))
+        await until(lambda: house.loop.state.mode is Mode.RUN)
+        house.desk.somebody_trades(50_000)
+        await until(lambda: house.desk.requests)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        found = house.ledger.standing()
+    assert found is not None
+    standing = codec.loads(found)
+    assert isinstance(standing, Standing)
+    async with House(tmp_path, standing=standing) as again:
+        statuses = [order.status for order in again.begun.standing.orders.values()]
+    assert statuses == [OrderStatus.UNKNOWN]
