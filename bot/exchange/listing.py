@@ -75,4 +75,4 @@ def ladder(forward_usd: float, step_usd: float, listed: frozenset[float]) -> fro
         return listed
     lowest, highest = min(full | listed), max(full | listed)
     count = round((highest - lowest) / step_usd)
-    return listed | {lowest + at * step_usd for at in range(count + 1)}
+    return frozenset(lowest + at * step_usd for at in range(count + 1))

@@ -40,6 +40,21 @@ def test_the_spot_is_a_martingale_with_the_variance_it_expects():
     assert np.log(spots).var() == pytest.approx(total, rel=0.12)
 
 
+def test_jumps_that_mostly_fall_are_paid_for_by_the_drift():
+    law = replace(
+        LAW,
+        jumps_per_year=20.0,
+        jump_mean=0.05,
+        jump_down_share=0.9,
+        variance_mean=0.1,
+        variance_jump_mean=0.0,
+    )
+    found = ends(law, paths=1_200, steps=60, years=0.25, variance=0.1)
+
+    assert float(law.compensator) == pytest.approx(20 * (0.1 / 0.95 + 0.9 / 1.05 - 1.0))
+    assert found[:, 0].mean() == pytest.approx(1.0, abs=0.04)
+
+
 def test_variance_returns_to_its_long_run_mean_with_jumps_in_it():
     law = replace(LAW, jumps_per_year=20.0, variance_jump_mean=0.1)
 
