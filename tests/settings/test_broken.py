@@ -339,7 +339,6 @@ LEAKS = [
     f"key: {{env: K}}\n  secret: {{env: A, env: {SECRET}}}",
     f"api_secret: {SECRET}",
     f"secrets: {SECRET}",
-    f"tape: 1\n  clock: https://user:{SECRET}@test.deribit.com",
     f"rest_url: https://user:{SECRET}@test.deribit.com",
 ]
 
@@ -383,3 +382,11 @@ def test_a_bad_override_is_named_as_one(override: str, says: str, tmp_path: Path
     assert problems[0].line is None
     assert says in problems[0].message
     assert SECRET not in str(problems[0])
+
+
+def test_an_address_with_a_password_under_another_key_is_not_repeated(tmp_path: Path):
+    text = changed(("clock: venue", f"clock: https://me:{SECRET}@deribit.com"))
+
+    [problem] = refused(tmp_path, text)
+
+    assert problem.message == "expected one of venue, system"
