@@ -78,7 +78,7 @@ async def test_the_ledger_shows_orders_fills_and_positions_as_the_venue_holds_th
 
 
 async def test_a_shock_moves_the_market_and_everybody_hears_of_it() -> None:
-    async with serving(speed=100.0) as server, line_to(server) as line:
+    async with serving(speed=20.0) as server, line_to(server) as line:
         channel = "deribit_price_index.btc_usd"
         await line.call("public/subscribe", channels=[channel])
         before = (await line.told(channel))["price"]
