@@ -16,15 +16,10 @@ from bot.core.actions import (
     Watch,
 )
 from bot.core.events import (
-    BadMessage,
     Fact,
     InstrumentsSeen,
     Link,
-    OrderRejected,
-    OrderSeen,
     OrderSent,
-    OrderUnknown,
-    ReadFailed,
 )
 from bot.venues import (
     ccxt_venue,
@@ -34,6 +29,7 @@ from bot.venues import (
     deribit_requests,
 )
 from bot.venues import deribit_line as lines
+from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
 from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
@@ -213,7 +209,7 @@ class DeribitVenue:
         try:
             return await self._perform(action)
         except Exception as error:  # noqa: BLE001  # of any type: the port promises a fact
-            return _gone_wrong(action, f"{type(error).__name__}: {brief(error)}")
+            return outcomes.gone_wrong(action, f"{type(error).__name__}: {brief(error)}")
 
     async def _perform(self, action: Action) -> tuple[Fact, ...]:
         match action:
@@ -237,16 +233,20 @@ class DeribitVenue:
                 assert_never(action)
 
     async def market_time_ms(self) -> int:
-        """Ask the venue for its time.
+        """Ask the venue for its time, over a socket if one is up.
+
+        Over HTTP ccxt's limiter may hold the question back, which makes the answer look old.
 
         Raises:
             VenueUnreachableError: no answer.
         """
+        method = "public/get_time"
+        line = next((line for line in (self._market, self._trading) if line.is_ready), None)
         try:
-            if self._market.is_ready:
-                answer = await self._market.socket.call("public/get_time", {})
-                return raw.whole({"time": answer.result}, "time")
-            result = await ccxt_venue.ask_rest(self._pair.market, "public/get_time", {})
+            if line is None:
+                result = await ccxt_venue.ask_rest(self._pair.market, method, {})
+            else:
+                result = (await line.socket.call(method, {})).result
             return raw.whole({"time": result}, "time")
         except (NotSentError, AnswerLostError, RpcError, MessageError) as error:
             raise VenueUnreachableError(f"the venue's time is not known: {brief(error)}") from error
@@ -275,17 +275,20 @@ class DeribitVenue:
             )
         except NotSentError as error:
             code = deribit_errors.NOT_SENT_CODE
-            return (_rejected(action, code, f"not sent: {error}"),)
+            return (outcomes.rejected(action, code, f"not sent: {error}"),)
         except RpcError as error:
             sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
             if deribit_errors.is_refusal(error.code):
-                return (sent, _rejected(action, error.code, error.reason))
-            return (sent, _unknown(action, f"the venue answered {error.reason} ({error.code})"))
+                return (sent, outcomes.rejected(action, error.code, error.reason))
+            return (
+                sent,
+                outcomes.unknown(action, f"the venue answered {error.reason} ({error.code})"),
+            )
         except AnswerLostError as error:
             sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
-            return (sent, _unknown(action, f"{error}"))
+            return (sent, outcomes.unknown(action, f"{error}"))
         sent = OrderSent(order_id=action.order_id, wire_ns=answer.sent_ns)
-        return (sent, *_placed(action, answer.result))
+        return (sent, *outcomes.placed(action, answer.result))
 
     async def _cancel(self, action: CancelOrder) -> tuple[Fact, ...]:
         """Cancel by label, then ask what the order came to: it may have filled meanwhile."""
@@ -345,48 +348,6 @@ class DeribitVenue:
     def _pushed(self, channel: str, data: Any, arrived_ns: int) -> None:
         for fact in raw.pushed(channel, data, arrived_ns):
             self._post(fact)
-
-
-def _placed(action: SubmitOrder, result: Any) -> tuple[Fact, ...]:
-    try:
-        facts = raw.placed(result)
-    except MessageError as error:
-        return (
-            BadMessage(source="order answer", reason=f"{error}"),
-            _unknown(action, f"the answer could not be read: {error}"),
-        )
-    labels = {fact.order_id for fact in facts if isinstance(fact, OrderSeen)}
-    if labels != {action.order_id}:
-        return (_unknown(action, f"the answer is about {', '.join(labels) or 'no label'}"),)
-    return facts
-
-
-def _rejected(action: SubmitOrder, code: int, reason: str) -> OrderRejected:
-    return OrderRejected(order_id=action.order_id, code=code, reason=reason)
-
-
-def _unknown(action: SubmitOrder, reason: str) -> OrderUnknown:
-    return OrderUnknown(order_id=action.order_id, reason=reason)
-
-
-def _gone_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
-    match action:
-        case SubmitOrder():
-            return (_unknown(action, reason),)
-        case CancelOrder():
-            return (ReadFailed(what=f"cancel {action.order_id}", reason=reason),)
-        case QueryOrder():
-            return (ReadFailed(what=f"order {action.order_id}", reason=reason),)
-        case ReadAccount():
-            return (ReadFailed(what="account", reason=reason),)
-        case ReloadInstruments():
-            return (ReadFailed(what="instruments", reason=reason),)
-        case Watch():
-            return (ReadFailed(what="quotes", reason=reason),)
-        case Alert():
-            return ()
-        case _:
-            assert_never(action)
 
 
 def _unheard(fact: Fact) -> None:

@@ -159,6 +159,7 @@ async def test_more_trades_in_one_millisecond_than_a_page_holds_are_not_cut_shor
             ]
 
             assert kinds(await edge.perform(READ)) == [ReadFailed]
+            assert len(server.methods("private/get_user_trades_by_currency")) == 1
 
 
 async def test_old_trades_are_looked_for_in_the_archive_as_well():

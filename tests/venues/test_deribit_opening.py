@@ -5,7 +5,7 @@ import pytest
 from bot.venues.deribit_network import Network
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
 from tests.venues.deribit_server import Failure, Server, serving
-from tests.venues.edge import Facts, running, venue
+from tests.venues.edge import Facts, venue
 from tests.venues.payloads import NOW_MS
 
 
@@ -80,8 +80,9 @@ async def test_the_venues_time_is_asked_over_either_transport():
     async with serving() as server:
         edge = venue(server)
         assert await edge.market_time_ms() == NOW_MS
-        async with running(edge):
-            assert await edge.market_time_ms() == NOW_MS
+        await edge.open(Facts().append)
+        assert await edge.market_time_ms() == NOW_MS
+        await edge.close()
         assert [request.transport for request in server.methods("public/get_time")] == [
             "http",
             "ws",

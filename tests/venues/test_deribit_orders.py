@@ -1,6 +1,7 @@
 """What becomes of an order: sent once, over the socket, and never guessed at."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from bot.core.events import (
     VenueStatus,
 )
 from tests.venues.deribit_server import Failure, Silent, Vanish, serving
-from tests.venues.edge import kinds, one, running, submit, until, venue
+from tests.venues.edge import QUICK, kinds, one, running, submit, until, venue
 from tests.venues.payloads import NOW_MS, PERPETUAL, order, trade
 
 
@@ -140,3 +141,15 @@ async def test_a_cancelled_order_is_told_with_what_it_had_filled():
         assert kinds(result) == [FillSeen, OrderSeen]
         assert one(result, OrderSeen).status is VenueStatus.CANCELLED
         assert one(result, OrderSeen).filled_native == 40
+
+
+async def test_a_cut_line_makes_its_order_unknown_at_once_and_not_after_a_timeout():
+    async with serving() as server:
+        limits = replace(QUICK, order_timeout_s=10.0)
+        async with running(edge := venue(server, limits)):
+            server.rules["private/buy"] = lambda _: Vanish()
+
+            async with asyncio.timeout(2.0):
+                result = await edge.perform(submit())
+
+        assert "connection lost" in one(result, OrderUnknown).reason
