@@ -11,19 +11,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from bot.core import codec
 from bot.core.standing import Standing
+from bot.lab.books import ORDER_METHODS, differences, submitted
 from bot.runtime import ledger_reading
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
 READY_SECONDS = 20.0
 LEAVE_SECONDS = 10.0
-ORDER_METHODS = frozenset({"private/buy", "private/sell"})
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,25 @@ class Exchange:
     def shock(self, move: float) -> None:
         """Move the market by a share of its price."""
         self.ask("/sim/shock", {"underlying": "BTC", "move": move})
+
+
+class Shaker:
+    """Moves the market up and back again, so that a hedger has something to do and no trend."""
+
+    def __init__(self, venue: Exchange, move: float = 0.008, every_seconds: float = 0.4) -> None:
+        self._venue = venue
+        self._move = move
+        self._every = every_seconds
+        self._is_up = False
+        self._moved = 0.0
+
+    def shake(self) -> None:
+        """Move the market if it is time to."""
+        if time.monotonic() - self._moved < self._every:
+            return
+        self._moved = time.monotonic()
+        self._venue.shock(1.0 / (1.0 + self._move) - 1.0 if self._is_up else self._move)
+        self._is_up = not self._is_up
 
 
 @contextmanager
@@ -128,25 +146,13 @@ def standing(journal: Path) -> Standing:
     return known
 
 
-def submitted(journal: Path) -> list[str]:
-    """Return the id of every order that the ledger says was to be sent, in order."""
-    ids: list[str] = []
-    for entry in ledger_reading.entries(journal):
-        if entry.kind == "step":
-            actions = json.loads(entry.body)["actions"]
-            ids += [a["order_id"] for a in actions if a["$"] == "SubmitOrder"]
-    return ids
-
-
 def assert_books_agree(venue: Exchange, journal: Path) -> None:
     """Assert that ledger and venue hold the same positions and saw the same orders, each once."""
     seen = venue.ledger()
     labels = Counter(row["label"] for row in venue.order_requests())
     assert [label for label, times in labels.items() if times != 1] == []
     assert set(labels) <= set(submitted(journal)), "an order was sent without a ledger row"
-    held = {name: size for name, size in standing(journal).positions.items() if size}
-    there = {name: Decimal(str(size)) for name, size in seen["positions"].items() if size}
-    assert held == there
+    assert differences(seen, standing(journal)) == {}
     filled = Counter[str]()
     for fill in seen["fills"]:
         filled[fill["trade_id"]] += 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.lab.books import submitted
 from tests.end_to_end.middleman import Middleman
-from tests.end_to_end.processes import assert_books_agree, daemon, exchange, submitted, until
+from tests.end_to_end.processes import Shaker, assert_books_agree, daemon, exchange, until
 
 CUTS_WANTED = 4
 
@@ -46,17 +47,22 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
         with between(venue.rest_url, venue.ws_url) as man:
             urls = (f"http://127.0.0.1:{man.port}", f"ws://127.0.0.1:{man.port}/ws/api/v2")
             with daemon(*urls, journal) as running:
+                shaker = Shaker(venue)
 
-                def provoke() -> bool:
-                    venue.shock(0.006 if man.orders % 2 else -0.006)
+                def cut_often() -> bool:
+                    shaker.shake()
+                    assert running.process.poll() is None, running.said()
                     return man.cuts >= CUTS_WANTED
 
-                until("orders whose answer was lost\n" + running.said(), provoke, 90)
+                until("orders whose answer was lost", cut_often, 90)
                 man.cutting = False
                 sent = man.orders
-                until(
-                    "one more order, answered", lambda: man.orders > sent or venue.shock(0.008), 30
-                )
+
+                def answered() -> bool:
+                    shaker.shake()
+                    return man.orders > sent
+
+                until("one more order, answered", answered, 30)
                 assert running.leave() == 0, running.said()
         assert_books_agree(venue, journal)
         labels = sorted(row["label"] for row in venue.order_requests())

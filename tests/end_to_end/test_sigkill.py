@@ -10,6 +10,7 @@ from bot.core.state import Mode
 from tests.end_to_end.processes import (
     Daemon,
     Exchange,
+    Shaker,
     assert_books_agree,
     daemon,
     exchange,
@@ -20,22 +21,25 @@ KILLS = 10
 SEED = 20260105
 
 
-def keep_busy(venue: Exchange, seconds: float, chance: random.Random) -> None:
+def keep_busy(venue: Exchange, seconds: float) -> None:
     """Shake the market so that the daemon has to hedge, and look for two live orders meanwhile."""
     end = time.monotonic() + seconds
+    shaker = Shaker(venue, every_seconds=0.2)
     while time.monotonic() < end:
-        venue.shock(chance.choice((-0.004, 0.004)))
+        shaker.shake()
         live = [row for row in venue.ledger()["orders"] if row["state"] == "open"]
         names = [row["instrument_name"] for row in live]
         assert len(names) == len(set(names)), f"two live orders on one instrument: {live}"
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def wait_for_orders(venue: Exchange, more_than: int, running: Daemon) -> None:
     """Wait until the daemon trades, shaking the market meanwhile."""
 
+    shaker = Shaker(venue)
+
     def trades() -> bool:
-        venue.shock(0.004 if int(time.monotonic() * 2) % 2 else -0.004)
+        shaker.shake()
         assert running.process.poll() is None, running.said()
         return len(venue.order_requests()) > more_than
 
@@ -52,7 +56,7 @@ def test_ten_kills_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
             before = len(venue.order_requests())
             with daemon(venue.rest_url, venue.ws_url, journal) as running:
                 wait_for_orders(venue, before, running)
-                keep_busy(venue, chance.uniform(0.0, 1.0), chance)
+                keep_busy(venue, chance.uniform(0.0, 1.0))
                 running.kill()
         before = len(venue.order_requests())
         with daemon(venue.rest_url, venue.ws_url, journal) as running:
