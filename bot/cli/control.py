@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli import client, screens
+from bot.cli import client
 from bot.cli.answer import Answer, AsJson, VerbError, deliver
 from bot.cli.place import ConfigOption, JournalOption, journal_of
 from bot.dashboard import address
@@ -31,6 +31,8 @@ def status(
     """Show what a running daemon sees and does."""
 
     def work() -> Answer:
+        from bot.cli import screens
+
         answer = client.get(journal_of(journal=journal, config=config), "/api/v1/status")
         return Answer(payload=answer, screen=screens.status(answer))
 
@@ -43,6 +45,8 @@ def explain(
     """Say what the last decision of each book was, and why."""
 
     def work() -> Answer:
+        from bot.cli import screens
+
         ledger = journal_of(journal=journal, config=config)
         try:
             answer = client.get(ledger, "/api/v1/explain")
@@ -92,6 +96,8 @@ def _command(
     order: Order, *, journal: Path | None, config: Path | None, note: str, as_json: bool
 ) -> None:
     def work() -> Answer:
+        from bot.cli import screens
+
         ledger = journal_of(journal=journal, config=config)
         body = {
             "command": order.value,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli import screens
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ def tail(
     """Show the last rows of a ledger, oldest first."""
 
     def work() -> Answer:
+        from bot.cli import screens
         from bot.runtime import journal as ledger
 
         try:
@@ -45,6 +45,7 @@ def verify(path: LedgerPath, as_json: AsJson = False) -> None:
     """Follow the hash chain of a ledger: is every row what was written, and is none missing?"""
 
     def work() -> Answer:
+        from bot.cli import screens
         from bot.runtime import journal as ledger
 
         try:
@@ -69,6 +70,8 @@ def verify(path: LedgerPath, as_json: AsJson = False) -> None:
 
 
 def _whole(path: Path, rows: int, head: str, kinds: Mapping[str, int]) -> Answer:
+    from bot.cli import screens
+
     payload = {
         "ok": True, "journal": str(path), "rows": rows, "head": head, "kinds": dict(kinds),
     }  # fmt: skip

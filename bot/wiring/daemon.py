@@ -140,12 +140,13 @@ async def build_daemon(
     """
     wire = WireClock()
     async with AsyncExitStack() as stack:
-        ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
-        stack.push_async_callback(asyncio.to_thread, ledger.close)
         sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
-        tape = _tape(settings, stack)
         black76.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         connected = await _connect(settings, secrets.credentials, wire, stack)
+        # Last, so that a start that is refused leaves no file behind. All until here only asked.
+        ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
+        stack.push_async_callback(asyncio.to_thread, ledger.close)
+        tape = _tape(settings, stack)
         alerts, metrics = Alerts(wire.epoch_ms), ShellMetrics()
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
         for observer in (metrics.on_step, *observers):
