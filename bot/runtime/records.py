@@ -53,11 +53,11 @@ class StandingText:
         kept: dict[str, tuple[Order, bytes]] = {}
         for order_id, order in sorted(orders.items()):
             known = self._orders.get(order_id)
-            same = known is not None and known[0] is order
-            kept[order_id] = known if known and same else (order, codec.dumps(order))
+            if known is None or known[0] is not order:
+                known = (order, codec.dumps(order_id) + b":" + codec.dumps(order))
+            kept[order_id] = known
         self._orders = kept
-        texts = (codec.dumps(order_id) + b":" + text for order_id, (_, text) in kept.items())
-        return b"{" + b",".join(texts) + b"}"
+        return b"{" + b",".join(text for _, text in kept.values()) + b"}"
 
 
 def money_facts(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:

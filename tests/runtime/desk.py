@@ -88,10 +88,11 @@ POLICY = engine.Policy(
 
 @dataclass
 class Desk:
-    """Fills every order at once at its limit. `late_seconds` delays its answers, not its fills."""
+    """Fills a part of every order at once. `late_seconds` delays its answers, not its fills."""
 
     wire: WireClock = field(default_factory=WireClock)
     late_seconds: float = 0.0
+    filled_part: Decimal = Decimal(1)
     position: Decimal = Decimal(0)
     requests: list[SubmitOrder] = field(default_factory=list)
     closed: bool = False
@@ -181,30 +182,31 @@ class Desk:
         sent = OrderSent(order_id=order.order_id, wire_ns=self.wire.monotonic_ns())
         if self.fault is not None:
             raise self.fault
-        self.position += order.size_native
+        filled = order.size_native * self.filled_part
+        self.position += filled
         await asyncio.sleep(self.late_seconds)
         venue_order_id = f"v-{order.order_id}"
         seen = OrderSeen(
             order_id=order.order_id,
             venue_order_id=venue_order_id,
             instrument=order.instrument,
-            status=VenueStatus.FILLED,
+            status=VenueStatus.FILLED if self.filled_part == 1 else VenueStatus.CANCELLED,
             size_native=order.size_native,
-            filled_native=order.size_native,
+            filled_native=filled,
         )
         fill = FillSeen(
             trade_id=f"t-{order.order_id}",
             order_id=order.order_id,
             venue_order_id=venue_order_id,
             instrument=order.instrument,
-            size_native=order.size_native,
+            size_native=filled,
             price=float(order.limit),
             fee=0.0,
             is_maker=False,
             cause=FillCause.TRADE,
             venue_ms=self.wire.epoch_ms(),
         )
-        return (sent, seen, fill)
+        return (sent, seen, fill, self._positions(complete=False))
 
 
 @dataclass

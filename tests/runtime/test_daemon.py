@@ -48,13 +48,12 @@ async def test_a_position_that_somebody_opened_is_hedged_away_once_and_recorded(
 
 
 async def test_sigterm_waits_for_the_answer_of_the_order_under_way_and_sends_no_other(tmp_path):
-    async with House(tmp_path, desk=Desk(late_seconds=0.3)) as house:
+    desk = Desk(late_seconds=0.3, filled_part=Decimal("0.5"))  # so that a second order is wanted
+    async with House(tmp_path, desk=desk) as house:
         async with running(house) as (_, task):
             house.desk.somebody_trades(50_000)
             await until(lambda: house.desk.requests)
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.sleep(0.05)
-            house.desk.somebody_trades(90_000)  # nobody decides on this any more
             result = await asyncio.wait_for(task, 5)
         assert result.code is ExitCode.DONE
         assert len(house.desk.requests) == 1
