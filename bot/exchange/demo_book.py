@@ -23,7 +23,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 EXPIRY_LEFT_MIN_MS: Final = 12 * HOUR_MS
 # For each strangle, near to far: days to expiry to look for, and the size of its call in coins.
-STRANGLES: Final = ((1.7, Decimal(30)), (10.0, Decimal(18)), (27.0, Decimal(12)))
+STRANGLES: Final = ((1.7, Decimal(30)), (10.0, Decimal(10)), (27.0, Decimal(6)))
 LEG_DELTA: Final = 0.25
 LEG_DELTA_RANGE: Final = (0.08, 0.42)
 MARGIN_USED: Final = 0.30

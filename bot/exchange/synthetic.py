@@ -1,7 +1,7 @@
 """A market made from a seed: nothing recorded, everything alive.
 
-Spot: stochastic variance with jumps. Smile and term structure follow the spot's variance (SSVI,
-free of butterflies within an expiry), with their own slow noise in level and skew. Forwards: a
+Spot: stochastic variance with jumps. Smile and term structure follow the spot's variance (SSVI),
+held in strike over hours, with their own slow noise in level and skew. Forwards: a
 basis curve. The perpetual trades around the index. Quotes widen with volatility and in the wings.
 
 The market moves in steps of one second of market time and draws the same numbers in each, so the
@@ -29,13 +29,14 @@ START_MS: Final = 1_767_603_600_000  # Monday 2026-01-05T09:00Z
 HOUR_MS: Final = 3_600_000
 STEP_YEARS: Final = STEP_MS / YEAR_MS
 
-# About 73 % a year in the long run, jumps included; speed and vol of variance chosen so that the
-# 7, 30 and 90 day volatilities move 4.1, 2.7 and 1.2 points a day (measured on BTC: 4.4, 2.4, 1.3).
+# About 73 % a year in the long run, jumps included. Speed and vol of variance let the 9, 30 and 90
+# day volatilities move 0.15, 0.11 and 0.06 points in five minutes, much as on a recorded evening of
+# BTC at 67 % (0.16, 0.09, 0.05; correlation with the spot -0.6 to -0.8).
 SPOT_LAW: Final = JumpDiffusion(
     speed=15.0,
     variance_mean=0.36,
-    vol_of_variance=1.8,
-    correlation=-0.6,
+    vol_of_variance=0.5,
+    correlation=-0.3,
     jumps_per_year=1460.0,
     jump_mean=0.003,
     jump_down_share=0.55,
@@ -49,7 +50,7 @@ NOISES: Final = (
     Reversion(mean=0.0, deviation=2.0e-4, half_life_years=DAY_YEARS / 144.0),  # perpetual's premium
     Reversion(mean=0.04, deviation=0.02, half_life_years=5.0 * DAY_YEARS),  # carry, short end
     Reversion(mean=0.065, deviation=0.01, half_life_years=20.0 * DAY_YEARS),  # carry, long end
-    Reversion(mean=0.0, deviation=0.04, half_life_years=3.0 * DAY_YEARS),  # log level of the smile
+    Reversion(mean=0.0, deviation=0.01, half_life_years=3.0 * DAY_YEARS),  # log level of the smile
     Reversion(mean=-0.25, deviation=0.08, half_life_years=2.0 * DAY_YEARS),  # skew
     Reversion(mean=0.0, deviation=0.25, half_life_years=DAY_YEARS / 24.0),  # log displayed size
 )
@@ -59,6 +60,10 @@ CARRY_TENOR_YEARS: Final = 0.25
 # SSVI has no butterfly arbitrage while CURVATURE^2 (1 + |skew|) <= 4, which these bounds keep.
 CURVATURE: Final = 0.75
 SKEW_BOUND: Final = 0.6
+# Over hours the smile is held in strike, as recorded chains show: the volatility at the money moves
+# along the skew when the spot moves. It drifts back to the money within days.
+ANCHOR_DECAY: Final = math.exp(-math.log(2.0) * STEP_YEARS / DAY_YEARS)
+ANCHOR_BOUND: Final = 0.05  # log distance that a smile is left behind at most
 SMILE_YEARS_MIN: Final = 0.25 * DAY_YEARS  # below six hours the smile keeps its shape
 
 HALF_SPREAD_VOL: Final = 0.0054  # the median on recorded BTC chains
@@ -125,6 +130,7 @@ class SyntheticMarket:
         )
         self._noise = ReversionPath(NOISES, STEP_YEARS)
         self._noise.scatter(self._rng)
+        self._anchor_log_usd = math.log(self._spot.spot)
         self._settling_sum_usd = 0.0
         self._settling_count = 0
         self._shocked = False
@@ -167,6 +173,8 @@ class SyntheticMarket:
         self._now_ms += STEP_MS
         self._spot.step(self._rng, STEP_YEARS)
         self._noise.step(self._rng)
+        log_usd = math.log(self._spot.spot)
+        self._anchor_log_usd += (log_usd - self._anchor_log_usd) * (1.0 - ANCHOR_DECAY)
         self._average_index()
         if self._shocked or self._now_ms % HOUR_MS < STEP_MS:
             self._shocked = False
@@ -252,7 +260,9 @@ class SyntheticMarket:
         rho = min(max(skew, -SKEW_BOUND), SKEW_BOUND)
         forward = forwards[chain.at]
         log_strike = np.log(chain.strike / forward)
-        arm = phi[chain.at] * log_strike
+        run = math.log(self._spot.spot) - self._anchor_log_usd
+        left_behind = ANCHOR_BOUND * math.tanh(run / ANCHOR_BOUND)
+        arm = phi[chain.at] * (log_strike + left_behind)
         shape = 0.5 * (1.0 + rho * arm + np.sqrt((arm + rho) ** 2 + 1.0 - rho * rho))
         # An average over the last half hour moves less than its last value: the variance that is
         # left to it fades out, and with it the gamma of an expiring option.
