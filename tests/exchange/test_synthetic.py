@@ -127,6 +127,22 @@ def test_the_spot_is_lively_and_volatility_rises_when_it_falls():
     assert -0.9 < np.corrcoef(moves, np.concatenate(vols))[0, 1] < -0.2
 
 
+def test_over_an_hour_the_smile_is_held_in_strike():
+    """Else every strike's volatility would move with the spot, and no delta would hedge."""
+    market = SyntheticMarket(3)
+    frames = frames_of(market, 1_200)[::20]
+    month = sorted(frames[0].forwards)[6]
+    of_month = np.flatnonzero(frames[0].expiry_ms == month)
+    distance = np.abs(frames[0].strike[of_month] / frames[0].forwards[month] - 1)
+    column = int(of_month[np.argmin(distance)])
+    moves = log_returns([frame.index_usd for frame in frames])
+    held = np.diff([float(frame.mark_iv[column]) for frame in frames])
+    floating = np.diff([at_the_money_vol(frame, month) for frame in frames])
+
+    assert np.polyfit(moves, floating, 1)[0] < -0.15
+    assert abs(np.polyfit(moves, held, 1)[0]) < 0.6 * abs(np.polyfit(moves, floating, 1)[0])
+
+
 def test_the_smile_has_a_market_s_shape():
     """Recorded BTC chains: 25-delta butterflies of 1 to 2.3 points, risk reversals of -3 to -10."""
     wings = []
