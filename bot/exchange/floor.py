@@ -143,12 +143,13 @@ class TradingFloor:
         beat = session.heartbeat
         if beat is None or now_ns - beat.beaten_ns < beat.interval_ns:
             return
-        if silent_ms * NS_PER_MS >= 2 * beat.interval_ns:
+        if beat.tested_ns is not None and session.heard_ns < beat.tested_ns:
             self._give_up(session, f"silent for {silent_ms / 1000:.1f} s after a test request")
             return
-        beat.beaten_ns = now_ns
+        beat.beaten_ns, beat.tested_ns = now_ns, None
         session.send(HEARTBEAT)
         if silent_ms * NS_PER_MS >= beat.interval_ns:
+            beat.tested_ns = now_ns
             session.send(TEST_REQUEST)
 
     def _give_up(self, session: Session, reason: str) -> None:

@@ -15,11 +15,12 @@ class Heartbeat:
     """The dead-man's handle of a connection, all on the wire's monotonic clock.
 
     Every `interval_ns` a heartbeat goes out, and with it a `test_request` if the client has been
-    silent for as long; a client silent for two intervals is taken for dead.
+    silent for as long. A client that has sent nothing by the next beat is taken for dead.
     """
 
     interval_ns: int
     beaten_ns: int
+    tested_ns: int | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

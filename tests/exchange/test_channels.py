@@ -217,6 +217,25 @@ def test_unsubscribing_ends_the_news() -> None:
     assert client.session.channels == set()
 
 
+def test_a_client_that_answers_each_test_request_is_never_taken_for_dead() -> None:
+    world = hall()
+    client = world.client()
+    client.call("public/set_heartbeat", interval=10)
+    answers, asked = 0, False
+
+    for _ in range(300):
+        world.pass_ms(330)  # the rounds of the pump do not fall on the beats
+        if asked:  # a third of a second later: its answers then straddle two beats
+            client.call("public/test")
+            answers += 1
+        client.heard.clear()
+        world.floor.watch(client.session)
+        asked = any(frame["params"].get("type") == "test_request" for frame in client.heard)
+
+    assert answers >= 4
+    assert client.closed == []
+
+
 EXPIRY_MS = 1_767_686_400_000  # 2026-01-06 08:00 UTC, the first on the synthetic calendar
 
 
