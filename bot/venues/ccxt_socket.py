@@ -6,7 +6,7 @@ never raises; `RpcSocket` gives each connection requests, answers and pushes.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -284,8 +284,10 @@ class RpcSocket:
     # ------------------------------------------------------------------ what the tap tells
 
     def connected(self, client: Any) -> None:
-        """Take note that the connection is open."""
-        if client is self._client and self._opened is not None and not self._opened.done():
+        """Take note that the connection is open; one that was given up while dialling is closed."""
+        if client is not self._client:
+            self._start(client.close())
+        elif self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
 
     def disconnected(self, client: Any, reason: str) -> None:
@@ -343,7 +345,10 @@ class RpcSocket:
     def _beat(self, params: Any) -> None:
         if not isinstance(params, dict) or params.get("type") != "test_request":
             return
-        chore = asyncio.get_running_loop().create_task(self._prove_alive())
+        self._start(self._prove_alive())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        chore = asyncio.get_running_loop().create_task(work)
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
 

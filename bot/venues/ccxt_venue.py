@@ -6,6 +6,7 @@ would repeat orders too), and its own sockets are used through `bot.venues.ccxt_
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -94,8 +95,11 @@ def pair(exchange_class: Callable[[dict[str, Any]], Tap], config: dict[str, Any]
 
 
 def client_options(limits: SocketLimits) -> dict[str, Any]:
-    """Return the ccxt options that bound the dialling of a socket."""
-    return {"ws": {"connectionTimeout": int(limits.dial_timeout_s * units.MS_PER_SECOND)}}
+    """Return the ccxt options of a socket: how long to dial, and no compression."""
+    # ccxt counts whole seconds, and 0 would give up at once. Without compression no order waits for
+    # a compressor, and no quote for its inverse.
+    seconds = max(1, math.ceil(limits.dial_timeout_s))
+    return {"ws": {"connectionTimeout": seconds * units.MS_PER_SECOND, "compress": 0}}
 
 
 async def ask_rest(exchange: Tap, method: str, params: dict[str, Any]) -> Any:

@@ -94,6 +94,7 @@ class DeribitVenue:
         )
         self._pair = ccxt_venue.pair(self._exchange, self._config(credentials))
         self._post: Post = _unheard
+        self._deafness: asyncio.Future[None] | None = None
         self._trading = self._line(self._pair.trading, self._pushed)
         self._market = self._line(self._pair.market, self._ticked)
         self._asks = Pacer(
@@ -175,8 +176,14 @@ class DeribitVenue:
             raise VenueUnreachableError(f"nobody answers at {place}: {brief(error)}") from error
 
     async def run(self) -> None:
-        """Keep both links up and post what they say, until cancelled."""
+        """Keep both links up and post what they say, until cancelled.
+
+        Raises:
+            ExceptionGroup: whoever is posted to could not take a fact.
+        """
+        self._deafness = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
+            group.create_task(_end_with(self._deafness))
             group.create_task(self._keep(Link.MARKET, self._market, self._feed.mind))
             group.create_task(self._keep(Link.TRADING, self._trading, _no_concern))
 
@@ -192,7 +199,7 @@ class DeribitVenue:
                 chance=self._chance,
             ),
         )
-        await keep_link(upkeep, self._post, self._sleep, self._clocks.monotonic_ns)
+        await keep_link(upkeep, self._tell, self._sleep, self._clocks.monotonic_ns)
 
     async def _connect_trading(self) -> None:
         line = self._trading
@@ -323,14 +330,14 @@ class DeribitVenue:
         listed = await self._pair.load(again=again)
         found, bad = deribit_instruments.instruments(listed, self._options.currency)
         for fact in bad:
-            self._post(fact)
+            self._tell(fact)
         if not found:
             raise VenueUnreachableError(
                 f"{self._options.rest_url} lists no instrument that settles in "
                 f"{self._options.currency}"
             )
         self._expiry_ms = {item.name: item.expiry_ms for item in found if item.expiry_ms}
-        self._post(InstrumentsSeen(instruments=found))
+        self._tell(InstrumentsSeen(instruments=found))
 
     def _has_lapsed(self, instrument: str) -> bool:
         expiry_ms = self._expiry_ms.get(instrument)
@@ -339,7 +346,15 @@ class DeribitVenue:
     # ------------------------------------------------------------------ pushes
 
     def _tell(self, fact: Fact) -> None:
-        self._post(fact)
+        try:
+            self._post(fact)
+        # Of any type: raised here it would vanish in ccxt's receive loop, and facts with it. So it
+        # ends `run`, and with it the process that has to reconcile.
+        except Exception as error:
+            if self._deafness is None:
+                raise
+            if not self._deafness.done():
+                self._deafness.set_exception(error)
 
     def _ticked(self, channel: str, data: Any, arrived_ns: int) -> None:
         self._feed.heard(channel, arrived_ns)
@@ -347,7 +362,7 @@ class DeribitVenue:
 
     def _pushed(self, channel: str, data: Any, arrived_ns: int) -> None:
         for fact in raw.pushed(channel, data, arrived_ns):
-            self._post(fact)
+            self._tell(fact)
 
 
 def _unheard(fact: Fact) -> None:
@@ -356,3 +371,7 @@ def _unheard(fact: Fact) -> None:
 
 async def _no_concern() -> str | None:
     return None
+
+
+async def _end_with(deafness: asyncio.Future[None]) -> None:
+    await deafness

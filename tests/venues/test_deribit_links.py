@@ -1,5 +1,7 @@
 """Two links that come back by themselves, and frames that make no sense."""
 
+import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -9,14 +11,16 @@ from bot.core.actions import (
 )
 from bot.core.events import (
     BadMessage,
+    FillSeen,
     Link,
     LinkDown,
     LinkUp,
     QuoteSeen,
 )
+from bot.venues.port import VenueUnreachableError
 from tests.venues.deribit_server import Failure, serving
-from tests.venues.edge import QUICK, running, until, venue
-from tests.venues.payloads import PERPETUAL, ticker
+from tests.venues.edge import QUICK, Facts, running, until, venue
+from tests.venues.payloads import PERPETUAL, ticker, trade
 
 CHANGES = "user.changes.any.any.raw"
 
@@ -112,3 +116,50 @@ async def test_a_frame_that_makes_no_sense_is_counted_and_the_stream_goes_on(fra
         assert facts.of(QuoteSeen)[-1].bid == 77.0
         assert len(facts.of(BadMessage)) == 2  # one a connection
         assert facts.of(LinkDown) == []
+
+
+class FullError(Exception):
+    """There is no room for another fact."""
+
+
+async def test_a_fact_that_cannot_be_taken_ends_the_run_instead_of_being_lost():
+    async with serving() as server:
+        edge = venue(server)
+        facts = Facts()
+
+        def post(fact) -> None:
+            if isinstance(fact, FillSeen):
+                raise FullError(fact.trade_id)
+            facts.append(fact)
+
+        await edge.open(post)
+        run = asyncio.get_running_loop().create_task(edge.run())
+        await until(lambda: CHANGES in server.subscribed())
+        await server.push(CHANGES, {"trades": [trade()]})
+        try:
+            await asyncio.wait({run}, timeout=2.0)
+            with pytest.raises(ExceptionGroup) as caught:
+                run.result()
+            assert caught.value.exceptions[0].args == ("1000",)
+        finally:
+            await edge.close()
+
+
+async def test_a_line_is_not_dialled_for_ever():
+    async with serving() as server:
+        limits = replace(QUICK, sockets=replace(QUICK.sockets, dial_timeout_s=0.1))
+        edge = venue(server, limits)
+        writers: list[asyncio.StreamWriter] = []
+        mute = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+        port = mute.sockets[0].getsockname()[1]
+        edge._trading.socket._url = f"ws://127.0.0.1:{port}/ws/api/v2"
+        try:
+            with pytest.raises(VenueUnreachableError, match="no answer within"):
+                await edge.open(Facts().append)
+        finally:
+            mute.close()
+            await edge.close()
+            for writer in writers:
+                writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await writer.wait_closed()
