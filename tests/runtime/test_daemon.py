@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import codec
+from bot.core.events import Command, CommandGiven
 from bot.core.orders import OrderStatus
 from bot.core.standing import Standing
 from bot.core.state import Mode
@@ -112,6 +113,12 @@ async def test_a_halt_file_halts_and_halts_again_after_a_resume(tmp_path, monkey
             halt_path(house.ledger.path).write_text("margin call, all stop\n")
             await until(lambda: house.loop.state.mode is Mode.HALT)
             assert "margin call, all stop" in house.loop.state.mode_reason
+            modes: list[Mode] = []
+            house.loop.watch(lambda stepped: modes.append(stepped.state.mode))
+            resume = CommandGiven(command=Command.RESUME, command_id="r", actor="somebody")
+            house.inbox.admit(resume)
+            await until(lambda: any(mode is not Mode.HALT for mode in modes))
+            await until(lambda: modes[-1] is Mode.HALT)
             house.desk.somebody_trades(50_000)
             await asyncio.sleep(0.05)
             assert house.desk.requests == []
