@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core.actions import (
+    CancelOrder,
     QueryOrder,
     ReadAccount,
     ReloadInstruments,
@@ -24,7 +25,7 @@ from bot.core.events import (
     ReadFailed,
 )
 from bot.venues.deribit_account import ReadLimits
-from tests.venues.deribit_server import Failure, Silent, serving
+from tests.venues.deribit_server import Failure, Silent, Vanish, serving
 from tests.venues.edge import QUICK, Facts, kinds, one, running, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, PUT, order, position, summary, trade
 
@@ -203,3 +204,45 @@ async def test_instruments_are_listed_again_on_request_and_broken_rows_are_left_
         names = [item.name for item in facts.of(InstrumentsSeen)[-1].instruments]
         assert names == sorted([PERPETUAL, PUT])
         assert any(CALL in fact.reason for fact in facts.of(BadMessage))
+
+
+async def test_a_busy_venue_is_asked_again_after_a_moment():
+    async with serving() as server, running(edge := venue(server)):
+        answers = [Failure(code=10028, message="too_many_requests"), server.positions]
+        server.rules["private/get_positions"] = lambda _: answers.pop(0)
+
+        assert kinds(await edge.perform(READ))[-1] is AccountRead
+
+
+async def test_a_refused_question_is_not_asked_again():
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/get_positions"] = lambda _: Failure(code=13021, message="forbidden")
+
+        failed = one(await edge.perform(READ), ReadFailed)
+
+        assert "forbidden" in failed.reason
+        assert len(server.methods("private/get_positions")) == 1
+
+
+async def test_with_the_socket_down_an_error_over_http_is_a_failed_read_too():
+    async with serving() as server:
+        edge = venue(server)
+        await edge.open(Facts().append)
+        server.cut()
+        await asyncio.sleep(0.05)
+        server.rules["private/get_positions"] = lambda _: Failure(code=10001, message="error")
+        try:
+            assert kinds(await edge.perform(READ)) == [ReadFailed]
+        finally:
+            await edge.close()
+
+
+async def test_a_cancel_without_an_answer_is_reported_as_a_question_not_answered():
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/cancel_by_label"] = lambda _: Vanish()
+
+        failed = one(
+            await edge.perform(CancelOrder(order_id="db-1", instrument=PERPETUAL)), ReadFailed
+        )
+
+        assert failed.what == "cancel db-1"

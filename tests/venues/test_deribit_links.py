@@ -163,3 +163,35 @@ async def test_a_line_is_not_dialled_for_ever():
                 writer.close()
                 with contextlib.suppress(ConnectionError):
                     await writer.wait_closed()
+
+
+async def test_a_login_that_cannot_be_renewed_starts_over():
+    async with serving() as server:
+        server.expires_in = 0.2
+        async with running(venue(server)) as facts:
+            server.rules["public/auth"] = lambda _: Failure(code=13009, message="unauthorized")
+            await until(lambda: len(facts.of(LinkDown)) >= 2)
+            assert "could not be renewed" in facts.of(LinkDown)[0].reason
+
+            facts.clear()
+            server.expires_in = 900.0
+            del server.rules["public/auth"]
+            await until(lambda: {fact.link for fact in facts.of(LinkUp)} == set(Link))
+
+
+async def test_a_trading_line_that_hears_nothing_of_the_account_is_not_up():
+    async with serving() as server:
+        edge = venue(server)
+        facts = Facts()
+        await edge.open(facts.append)
+        server.rules["private/subscribe"] = lambda _: ["user.portfolio.BTC"]
+        run = asyncio.get_running_loop().create_task(edge.run())
+        try:
+            await until(lambda: facts.of(LinkDown))
+            assert facts.of(LinkDown)[0].reason == f"the venue did not subscribe {CHANGES}"
+            assert LinkUp(link=Link.TRADING) not in facts
+        finally:
+            run.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run
+            await edge.close()

@@ -96,3 +96,28 @@ async def test_leaving_twice_is_leaving():
         await edge.close()
         await edge.close()
         assert all(socket.closed for socket in server.sockets)
+
+
+async def test_a_list_that_ccxt_cannot_read_is_one_clear_sentence():
+    async with serving() as server:
+        rows = server.public_get_instruments({})
+        rows[1]["strike"] = None
+        server.rules["public/get_instruments"] = lambda _: rows
+
+        assert "does not list its instruments" in await refusal(server)
+
+
+async def test_two_instances_share_their_markets_and_nothing_else():
+    async with serving() as server:
+        edge = venue(server)
+        await edge.open(Facts().append)
+        try:
+            market, trading = edge._pair.market, edge._pair.trading
+            assert trading.markets is market.markets
+            assert trading.throttler is not market.throttler
+            for exchange in (market, trading):
+                assert exchange.enableRateLimit
+                assert exchange.options.get("maxRetriesOnFailure", 0) == 0
+            assert len(server.methods("public/get_instruments")) == 1
+        finally:
+            await edge.close()

@@ -13,7 +13,7 @@ from bot.core.events import (
     LinkDown,
     QuoteSeen,
 )
-from tests.venues.deribit_server import serving
+from tests.venues.deribit_server import Failure, serving
 from tests.venues.edge import QUICK, running, until, venue
 from tests.venues.payloads import CALL, PERPETUAL, PUT, ticker
 
@@ -84,3 +84,31 @@ async def test_a_silent_channel_is_subscribed_again_and_then_the_line_is_recycle
             assert f"ticker.{CALL}.raw" in downs[0].reason
             again = server.methods("public/unsubscribe")[0].params["channels"]
             assert again == [f"ticker.{CALL}.raw"]
+
+
+async def test_when_nobody_knows_what_is_subscribed_the_line_starts_over():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        server.rules["public/subscribe"] = lambda _: "ok"
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL})))
+        del server.rules["public/subscribe"]
+
+        await until(lambda: facts.of(QuoteSeen))
+
+        downs = [fact for fact in facts.of(LinkDown) if fact.link is Link.MARKET]
+        assert "subscriptions are uncertain" in downs[0].reason
+        assert f"ticker.{PERPETUAL}.raw" in server.subscribed()
+
+
+async def test_a_quote_that_cannot_be_asked_for_does_not_hold_up_the_others():
+    async with serving() as server, running(edge := venue(server)) as facts:
+
+        def answer(params):
+            if params["instrument_name"] == CALL:
+                return Failure(code=13020, message="not_found")
+            return ticker(params["instrument_name"], 7.0)
+
+        server.rules["public/ticker"] = answer
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+
+        assert [fact.instrument for fact in facts.of(QuoteSeen)] == [PERPETUAL]
+        assert "not_found" in facts.of(BadMessage)[0].reason
