@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +77,7 @@ def exchange(
     """
 
     def work() -> None:
+        _refuse_taken(port)
         from bot.wiring.exchange import ExchangeOptions
 
         options = ExchangeOptions(
@@ -91,6 +93,18 @@ def exchange(
         asyncio.run(_serve(_built(options), options, with_parent, as_json))
 
     deliver(work, as_json=as_json)
+
+
+def _refuse_taken(port: int) -> None:
+    """Say that a port is taken before a market is built; the server itself has the last word."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise VerbError(
+                f"exchange: cannot listen on 127.0.0.1:{port}: {error.strerror}"
+            ) from error
 
 
 def _built(options: "ExchangeOptions") -> "ExchangeServer":

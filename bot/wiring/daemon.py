@@ -147,18 +147,11 @@ async def build_daemon(
         ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
-        alerts, metrics = Alerts(wire.epoch_ms), ShellMetrics()
+        alerts = Alerts(wire.epoch_ms)
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
+        metrics = _metrics(connected, outbox, ledger, alerts, tape)
         for observer in (metrics.on_step, *observers):
             loop.watch(observer)
-        metrics.watch(
-            inbox=connected.inbox,
-            outbox=outbox,
-            ledger=ledger,
-            market=connected.market,
-            alerts=alerts,
-            tape=tape,
-        )
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
         pages = app.build(window, connected.inbox.admit, _rules(settings, secrets.token))
@@ -231,6 +224,22 @@ def _loop(
         tape=tape,
     )
     return loop, outbox
+
+
+def _metrics(
+    connected: _Connected, outbox: Outbox, ledger: Ledger, alerts: Alerts, tape: Tape | None
+) -> ShellMetrics:
+    """Return the shell's numbers, which are read whenever somebody asks."""
+    metrics = ShellMetrics()
+    metrics.watch(
+        inbox=connected.inbox,
+        outbox=outbox,
+        ledger=ledger,
+        market=connected.market,
+        alerts=alerts,
+        tape=tape,
+    )
+    return metrics
 
 
 def _url(sock: socket.socket) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from bot.core import engine
 from bot.core.dealing import BookPlan
@@ -68,8 +69,8 @@ def option(name: str, strike: float, is_call: bool) -> Instrument:
     )
 
 
-def plan(convention: Convention = Convention.COIN, **hedge: float) -> BookPlan:
-    limits = {"band_low_coin": -0.2, "band_high_coin": 0.2, **hedge}
+def plan(convention: Convention = Convention.COIN, **hedge: Any) -> BookPlan:
+    limits: dict[str, Any] = {"band_low_coin": -0.2, "band_high_coin": 0.2, **hedge}
     return BookPlan(
         book=BookPolicy(
             name="main",
@@ -185,7 +186,7 @@ def balance(at_ns: int) -> BalanceSeen:
     )
 
 
-def running(**hedge: float) -> Scene:
+def running(**hedge: Any) -> Scene:
     """A book in RUN whose delta is about -0.44 coin, quoted."""
     scene = Scene(book=plan(**hedge))
     scene.connect()

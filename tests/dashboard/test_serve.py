@@ -22,7 +22,7 @@ RULES = Rules(hosts=frozenset({"127.0.0.1"}), token=TOKEN, token_to_read=False)
 @asynccontextmanager
 async def served(journal: Path) -> AsyncIterator[address.Address]:
     scene = running()
-    pages = app.build(scene.window, scene.fold, RULES)
+    pages = app.build(scene.window, lambda _: None, RULES)
     sock = serve.bind("127.0.0.1", 0)
     task = asyncio.create_task(serve.serve(pages, sock, journal, TOKEN))
     where = address.find(journal)
