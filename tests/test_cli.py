@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import bot
 from bot.cli.app import app
+from bot.cli.exchange import moment
 from bot.core import codec
 from bot.dashboard import address
 from bot.runtime import records
@@ -140,6 +142,28 @@ def test_a_secret_that_is_not_there_is_found_by_the_check(monkeypatch: pytest.Mo
 
     assert result.exit_code == 2
     assert "environment variable NO_SUCH_KEY is not set" in result.stderr
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    assert moment("2025-12-10T18:35") == datetime(2025, 12, 10, 18, 35, tzinfo=UTC)
+    assert moment("2025-12-10T19:35+01:00") == moment("2025-12-10T18:35Z")
+    assert verb("exchange", "--from", "yesterday").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--market", "nothing.parquet"), "nothing.parquet"),
+        (("--speed", "0"), "speed must be a positive number"),
+        (("--equity", "-1"), "equity must be a positive number"),
+        (("--book", "nothing.yaml"), "nothing.yaml cannot be read"),
+    ],
+)
+def test_an_exchange_that_cannot_be_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
+    result = verb("exchange", "--port", "0", *words)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 def test_live_needs_the_file_and_the_flag() -> None:
