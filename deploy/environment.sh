@@ -71,6 +71,8 @@ install_all() {
         say "could not install uv"
     install --require-hashes -r "$(lock_of "$1")"
     install --no-deps --no-build-isolation --editable "$root"
+    # Once now rather than at every start: ccxt alone is 6 s of compiling where nothing may be cached.
+    "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >&2 || say "some libraries did not compile"
     if [[ $1 == dev ]]; then
         wanted runtime >"$venv/installed-runtime"  # the development lock holds the whole runtime lock
     fi
