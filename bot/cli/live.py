@@ -1,10 +1,15 @@
-"""The demo's live view: delta against its band, hedges, Greeks, money, and why (not)."""
+"""The demo's live view: delta against its band, Greeks, money, hedges, and why (not).
 
+It takes the shape of the terminal: as many samples as fit across, and rows by height.
+"""
+
+import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -12,23 +17,60 @@ from rich.text import Text
 from bot.core import gate
 from bot.core.dealing import BookPlan
 from bot.core.exposure import Exposure
-from bot.core.hedger import deviation_coin
+from bot.core.hedger import Decision, deviation_coin
 from bot.core.state import Mode
 from bot.lab.rehearsal import Rehearsal
 from bot.runtime.loop import Stepped
 
-COLUMNS = 72
-ROWS = 9
 SAMPLE_NS = 500_000_000
-HEDGES_SHOWN = 5
+SAMPLES_MAX = 400
+HEDGES_KEPT = 12
+HEDGES_SHOWN_MIN, CHART_ROWS_MIN, CHART_ROWS_MAX = 2, 5, 15
+# Lines of the screen that are neither chart nor hedges: frames, headline, figures, why, cursor.
+OTHER_LINES = 14
+WHY_LINES = 2
+LABEL_CHARS = 8
+# Farther out than so many bands is drawn at the edge, so that one jump does not flatten the rest.
+BANDS_MAX = 3
+FRAME_CHARS = 4
 
-_STYLE = {
+STYLE = {
     Mode.RUN: "bold green",
     Mode.RECONCILING: "bold cyan",
     Mode.DEGRADED: "bold yellow",
     Mode.HOLD: "bold magenta",
     Mode.HALT: "bold red",
 }
+
+
+@dataclass(slots=True, kw_only=True)
+class Sample:
+    """Where delta was during one column of the chart, in coins from its target."""
+
+    low_coin: float
+    high_coin: float
+    last_coin: float
+    hedged: bool = False
+
+    def see(self, coin: float) -> None:
+        """Take notice of one more value."""
+        self.low_coin = min(self.low_coin, coin)
+        self.high_coin = max(self.high_coin, coin)
+        self.last_coin = coin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Which coins a row of the chart stands for; row 0 is the highest."""
+
+    bottom_coin: float
+    top_coin: float
+    rows: int
+
+    def row(self, coin: float) -> int:
+        """Return the row that `coin` falls into."""
+        span = self.top_coin - self.bottom_coin
+        return min(self.rows - 1, max(0, int((self.top_coin - coin) / span * self.rows)))
 
 
 class LiveView:
@@ -38,124 +80,178 @@ class LiveView:
         self._plan = plan
         self._rehearsal = rehearsal
         self._currency = currency
-        self._track: deque[tuple[float, bool]] = deque(maxlen=COLUMNS)
-        self._sampled_ns = 0
-        self._hedged_since = False
+        self._track: deque[Sample] = deque(maxlen=SAMPLES_MAX)
+        self._sampled_ns = -SAMPLE_NS
         self._stepped: Stepped | None = None
-        self._hedges: deque[str] = deque(maxlen=HEDGES_SHOWN)
+        self._hedges: deque[tuple[str, str, str, str]] = deque(maxlen=HEDGES_KEPT)
 
     def __call__(self, stepped: Stepped) -> None:
         """Take notice of one step."""
         self._stepped = stepped
-        name = self._plan.book.name
+        self._sample(stepped)
         for decision in stepped.step.decisions:
-            if decision.book == name and decision.order_id:
-                self._hedged_since = True
-                sent = decision.numbers.get("sent_native", 0.0)
-                at = datetime.fromtimestamp(decision.at_ms / 1000, UTC)
-                side = "bought" if sent > 0 else "sold"
-                self._hedges.appendleft(f"{at:%H:%M:%S} {side} {abs(sent):,.0f}: {decision.reason}")
-        valued = stepped.step.exposures.get(name)
-        if isinstance(valued, Exposure) and stepped.wire_ns - self._sampled_ns >= SAMPLE_NS:
-            self._track.append((deviation_coin(valued, self._plan.hedge), self._hedged_since))
-            self._sampled_ns, self._hedged_since = stepped.wire_ns, False
+            if decision.book == self._plan.book.name and decision.order_id:
+                self._hedges.appendleft(self._hedge(decision, stepped))
+                if self._track:
+                    self._track[-1].hedged = True
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the screen."""
         if self._stepped is None:
-            return Text("connecting ...")
-        return Group(
-            self._headline(self._stepped),
-            Panel(
-                self._chart(), title="delta from target against the band (coin)", title_align="left"
-            ),
-            self._figures(self._stepped),
-            Panel(Text("\n".join(self._hedges) or "none yet"), title="hedges", title_align="left"),
-            self._why(self._stepped),
+            yield Text("connecting ...")
+            return
+        spare = console.size.height - OTHER_LINES
+        hedges = min(HEDGES_KEPT, max(HEDGES_SHOWN_MIN, spare // 3))
+        rows = min(CHART_ROWS_MAX, max(CHART_ROWS_MIN, spare - hedges))
+        yield self._headline(self._stepped)
+        yield self._chart(rows, options.max_width - FRAME_CHARS - LABEL_CHARS - 1)
+        yield self._figures(self._stepped)
+        yield self._last_hedges(hedges)
+        yield self._why(self._stepped)
+
+    def _sample(self, stepped: Stepped) -> None:
+        valued = stepped.step.exposures.get(self._plan.book.name)
+        if stepped.state.mode is Mode.RECONCILING or not isinstance(valued, Exposure):
+            return  # before the account has been read the book looks empty
+        coin = deviation_coin(valued, self._plan.hedge)
+        if not math.isfinite(coin):
+            return
+        if stepped.wire_ns - self._sampled_ns < SAMPLE_NS:
+            self._track[-1].see(coin)
+            return
+        self._track.append(Sample(low_coin=coin, high_coin=coin, last_coin=coin))
+        self._sampled_ns = stepped.wire_ns
+
+    def _hedge(self, decision: Decision, stepped: Stepped) -> tuple[str, str, str, str]:
+        at = datetime.fromtimestamp(decision.at_ms / 1000, UTC)
+        sent = decision.numbers.get("sent_native", 0.0)
+        side = "[green]bought[/]" if sent > 0 else "[red]sold[/]"
+        traded = stepped.state.instruments.get(self._plan.book.hedge_instrument)
+        size = (
+            f"{abs(sent):,.0f} USD"
+            if traded is None or traded.is_usd_sized
+            else f"{abs(sent):,.4g} {traded.underlying}"
         )
+        return f"{at:%H:%M:%S}", side, size, decision.reason
 
     def _headline(self, stepped: Stepped) -> Text:
         state = stepped.state
         at = datetime.fromtimestamp(stepped.market_ms / 1000, UTC)
-        line = Text.assemble(
-            ("REHEARSAL ", "bold blue"),
-            (f"{state.mode.value.upper()} ", _STYLE[state.mode]),
-            f"{state.mode_reason}   market {at:%Y-%m-%d %H:%M:%S} UTC",
+        return Text.assemble(
+            (" REHEARSAL ", "bold blue"),
+            (f"{state.mode.value.upper()} ", STYLE[state.mode]),
+            f" market {at:%Y-%m-%d %H:%M:%S} UTC  ",
+            (state.mode_reason, "dim"),
+            no_wrap=True,
+            overflow="ellipsis",
         )
-        if state.mode_clears:
-            line.append(f"   clears with: {state.mode_clears}", style="dim")
-        return line
 
-    def _chart(self) -> Text:
+    def _chart(self, rows: int, columns: int) -> Panel:
         low, high = self._plan.hedge.band_low_coin, self._plan.hedge.band_high_coin
-        values = [value for value, _ in self._track]
-        top = max([high * 1.5, *values])
-        bottom = min([low * 1.5, *values])
-        text = Text()
-        for row in range(ROWS):
-            level_top = top - (top - bottom) * row / ROWS
-            level_bottom = top - (top - bottom) * (row + 1) / ROWS
-            edge = _label(level_top, level_bottom, (high, 0.0, low))
-            text.append(f"{edge:>8} ", style="dim")
-            for value, hedged in self._track:
-                inside_row = level_bottom < value <= level_top or (row == 0 and value >= level_top)
-                mark, style = _cell(value, hedged, low, high) if inside_row else _ground(edge)
-                text.append(mark, style=style)
-            text.append("\n")
-        return text
+        shown = list(self._track)[-max(1, columns) :]
+        scale = Scale(
+            top_coin=min(high * BANDS_MAX, max([high * 1.5, *(s.high_coin for s in shown)])),
+            bottom_coin=max(low * BANDS_MAX, min([low * 1.5, *(s.low_coin for s in shown)])),
+            rows=rows,
+        )
+        lines = {scale.row(level): f"{level:+.3f}" for level in (0.0, low, high)}
+        text = Text(no_wrap=True, overflow="crop")
+        for row in range(rows):
+            text.append(f"{lines.get(row, ''):>{LABEL_CHARS}} ", style="dim")
+            for sample in shown:
+                text.append(*_cell(sample, row, scale, low, high))
+            ground = "┄" if row in lines else " "
+            text.append(ground * (columns - len(shown)), style="dim")
+            text.append("\n" if row + 1 < rows else "")
+        seconds = columns * SAMPLE_NS / 1e9
+        title = f"{self._currency} delta from target, last {seconds:.0f} s, ◆ hedged"
+        return Panel(text, title=title, title_align="left", border_style="dim")
 
     def _figures(self, stepped: Stepped) -> Table:
-        table = Table.grid(padding=(0, 3))
         valued = stepped.step.exposures.get(self._plan.book.name)
+        coin = self._currency
+        greeks = [("delta", "not known")]
         if isinstance(valued, Exposure):
-            table.add_row(
-                f"delta {valued.delta_coin:+.4f}",
-                f"options {valued.options_delta_coin:+.4f}",
-                f"hedge {valued.hedge_delta_coin:+.4f}",
-                f"gamma {valued.gamma_coin_per_percent:+.4f} /1%",
-                f"vega {valued.vega_usd_per_vol_point:+,.0f} USD/pt",
-                f"theta {valued.theta_usd_per_day:+,.0f} USD/day",
-            )
-        table.add_row(*self._money(stepped))
-        return table
+            greeks = [
+                (f"delta {coin}", f"{valued.delta_coin:+.4f}"),
+                (f"options {coin}", f"{valued.options_delta_coin:+.4f}"),
+                (f"hedge {coin}", f"{valued.hedge_delta_coin:+.4f}"),
+                (f"gamma {coin}/1%", f"{valued.gamma_coin_per_percent:+.3f}"),
+                ("vega USD/pt", f"{valued.vega_usd_per_vol_point:+,.0f}"),
+                ("theta USD/d", f"{valued.theta_usd_per_day:+,.0f}"),
+            ]
+        return _grid(greeks, self._money(stepped))
 
-    def _money(self, stepped: Stepped) -> Sequence[str]:
-        seen, state = self._rehearsal, stepped.state
-        balance = state.balances.get(self._currency)
+    def _money(self, stepped: Stepped) -> list[tuple[str, str]]:
+        seen = self._rehearsal
+        balance = stepped.state.balances.get(self._currency)
         used = gate.usage(balance.maintenance_margin, balance.margin_balance) if balance else None
-        margin = "margin unknown" if used is None else f"margin {used:.1%}"
+        margin = ("margin used", "-" if used is None else f"{used:.1%}")
         if seen.pnl is None or seen.index_usd is None:
-            return (margin,)
-        index = seen.index_usd
-        return (
-            f"P&L hedged {seen.pnl.total * index:+,.0f} USD",
-            f"unhedged {seen.pnl.options * index:+,.0f} USD",
-            f"fees {seen.pnl.fees * index:+,.0f}",
-            f"funding {seen.pnl.funding * index:+,.1f}",
+            return [margin]
+        pnl, index = seen.pnl, seen.index_usd
+        return [
+            ("P&L USD", f"{pnl.total * index:+,.0f}"),
+            ("unhedged USD", f"{pnl.options * index:+,.0f}"),
+            ("fees USD", f"{pnl.fees * index:+,.0f}"),
+            ("funding USD", f"{pnl.funding * index:+,.1f}"),
             margin,
-            f"index {index:,.0f}",
+            ("index USD", f"{index:,.0f}"),
+        ]
+
+    def _last_hedges(self, lines: int) -> Panel:
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for hedge in list(self._hedges)[:lines]:
+            table.add_row(*hedge)
+        return Panel(
+            table if self._hedges else Text("none yet", style="dim"),
+            title="hedges, newest first",
+            title_align="left",
+            border_style="dim",
+            height=lines + 2,
         )
 
     def _why(self, stepped: Stepped) -> Panel:
+        state = stepped.state
         decision = stepped.step.verdicts.get(self._plan.book.name)
-        if decision is None:
-            return Panel("no decision yet")
-        title = f"why: {decision.verdict.value}"
-        return Panel(Text(decision.reason), title=title, title_align="left")
+        title, words = (
+            ("no decision yet", state.mode_reason)
+            if decision is None
+            else (decision.verdict.value, decision.reason)
+        )
+        if state.mode_clears:
+            words += f"; clears with {state.mode_clears}"
+        return Panel(
+            Text(words),
+            title=f"now: {title}",
+            title_align="left",
+            border_style=STYLE[state.mode],
+            height=WHY_LINES + 2,
+        )
 
 
-def _label(top: float, bottom: float, levels: Sequence[float]) -> str:
-    for level in levels:
-        if bottom < level <= top:
-            return f"{level:+.3f}"
-    return ""
+def _grid(*rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 1), expand=True)
+    for _ in range(max(len(row) for row in rows)):
+        table.add_column(justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(name, style="dim") for name, _ in row))
+        table.add_row(*(Text(value, style="bold") for _, value in row))
+    return table
 
 
-def _cell(value: float, hedged: bool, low: float, high: float) -> tuple[str, str]:
-    if hedged:
-        return "◆", "bold yellow"
-    return ("•", "green") if low <= value <= high else ("•", "bold red")
-
-
-def _ground(edge: str) -> tuple[str, str]:
-    return ("┄", "dim") if edge else (" ", "")
+def _cell(sample: Sample, row: int, scale: Scale, low: float, high: float) -> tuple[str, str]:
+    first, last = scale.row(sample.high_coin), scale.row(sample.low_coin)
+    if row == scale.row(sample.last_coin):
+        if sample.hedged:
+            return "◆", "bold yellow"
+        return ("•", "green") if low <= sample.last_coin <= high else ("•", "bold red")
+    if first <= row <= last:
+        outside = row < scale.row(high) or row > scale.row(low)
+        return "│", "red" if outside else "green"
+    ground = row in (scale.row(0.0), scale.row(low), scale.row(high))
+    return ("┄" if ground else " "), "dim"

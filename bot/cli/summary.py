@@ -4,66 +4,99 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 
 def screen(told: Mapping[str, Any]) -> RenderableType:
     """Draw the figures of a rehearsal."""
-    table = Table(title="rehearsal", show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, text in _lines(told):
         table.add_row(name, text)
-    return table
+    return Padding(table, (1, 0, 0, 1))
 
 
-def _lines(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rms, steps, money = told["delta_rms_coin"], told["pnl_step_std_usd"], told["pnl_usd"]
-    low, high = told["band_coin"]
-    breaches = told["breaches"]
-    removed = told["pnl_variance_removed"]
+def _lines(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     return [
-        ("ran", f"{told['seconds']:g} s at speed {told['speed']:g}, seed {told['seed']}"),
-        ("quotes, decisions", f"{told['ticks']:,}, {told['decisions']:,}"),
         (
-            "hedges",
-            (
-                f"{told['hedges_sent']} ({told['hedges_buy']} bought, {told['hedges_sell']} sold), "
-                f"{told['fills']} fills, {told['rejects']} rejected, refused: {told['refusals']}"
-            ),
+            "rehearsed",
+            f"{told['seconds']:g} s at speed {told['speed']:g}, {_market(told)}: "
+            f"{told['ticks']:,} quotes, {told['decisions']:,} decisions",
         ),
-        ("delta rms", f"{_of(rms['hedged'])} hedged, {_of(rms['unhedged'])} unhedged (coin)"),
-        (
-            "band",
-            (
-                f"[{low:+.3f}, {high:+.3f}] coin, convention {told['convention']}, left "
-                f"{breaches['count']} times for at most {breaches['longest_seconds']} s"
-            ),
-        ),
-        ("P&L (USD)", ", ".join(f"{part} {_of(value)}" for part, value in money.items())),
-        (
-            "P&L steps (USD)",
-            f"std {_of(steps['hedged'])} hedged, {_of(steps['unhedged'])} unhedged: "
-            + (
-                "variance not measured" if removed is None else f"{removed:.1%} of variance removed"
-            ),
-        ),
-        ("tick to decision", _latency(told["tick_to_decision_us"])),
-        ("tick to order", _latency(told["tick_to_order_us"])),
-        (
-            "books",
-            (
-                f"positions {'agree' if told['position_match'] else 'DIFFER'}; orders: "
-                f"{told['orders_at_venue']} at the venue, {told['orders_in_journal']} in the ledger"
-            ),
-        ),
+        ("hedges", _hedges(told)),
+        *_delta(told),
+        *_money(told),
+        ("quote to decision", _latency(told["tick_to_decision_us"])),
+        ("quote to order", _latency(told["tick_to_order_us"])),
+        ("books", _books(told)),
         ("ledger", str(told["journal"])),
     ]
 
 
-def _of(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.4g}" if abs(value) < 1 else f"{value:,.2f}"
+def _market(told: Mapping[str, Any]) -> str:
+    market = told["market"]
+    return f"seed {told['seed']}" if market == "synthetic" else f"market {market}"
+
+
+def _hedges(told: Mapping[str, Any]) -> str:
+    refused = ", ".join(f"{count} {why}" for why, count in told["refusals"].items()) or "none"
+    return (
+        f"{told['hedges_sent']:,} ({told['hedges_buy']:,} bought, {told['hedges_sell']:,} sold), "
+        f"{told['fills']:,} fills; refused by us: {refused}; by the venue: {told['rejects']:,}"
+    )
+
+
+def _delta(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
+    (low, high), seen, rms = told["band_coin"], told["breaches"], told["delta_rms_coin"]
+    breaches = (
+        f", left {seen['count']:,} times, for {seen['longest_seconds']:.2f} s at the longest"
+        if seen["count"]
+        else ", never left"
+    )
+    return [
+        ("band (coin)", f"{low:+g} to {high:+g}, {told['convention']} delta{breaches}"),
+        ("delta, rms (coin)", f"{_coins(rms['hedged'])}, unhedged {_coins(rms['unhedged'])}"),
+    ]
+
+
+def _money(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
+    money, steps, removed = told["pnl_usd"], told["pnl_step_std_usd"], told["pnl_variance_removed"]
+    parts = ", ".join(f"{name} {_dollars(money[name])}" for name in money if name != "total")
+    variance = "" if removed is None else f"; {removed:.0%} of the variance removed"
+    return [
+        (
+            "P&L (USD)",
+            Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}"),
+        ),
+        (
+            "P&L a second (USD)",
+            f"std {_dollars(steps['hedged'], sign='')}, "
+            f"unhedged {_dollars(steps['unhedged'], sign='')}{variance}",
+        ),
+    ]
+
+
+def _books(told: Mapping[str, Any]) -> Text:
+    at_venue, here = told["orders_at_venue"], told["orders_in_journal"]
+    orders = f"orders: {at_venue:,} at the venue, {here:,} in the ledger"
+    if told["position_match"] and at_venue == here:
+        return Text(f"agree with the venue's; {orders}", style="green")
+    positions = "agree" if told["position_match"] else "DIFFER"
+    return Text(f"positions {positions}; {orders}", style="bold red")
+
+
+def _coins(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"
+
+
+def _dollars(value: float | None, *, sign: str = "+") -> str:
+    return "not known" if value is None else f"{value:{sign},.0f}"
 
 
 def _latency(seen: Mapping[str, float] | None) -> str:
-    return "none" if seen is None else f"p50 {seen['p50']:.0f} us, p99 {seen['p99']:.0f} us"
+    if seen is None:
+        return "none seen"
+    return f"p50 {seen['p50'] / 1000:.2f} ms, p99 {seen['p99'] / 1000:.2f} ms"
