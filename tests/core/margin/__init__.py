@@ -1,0 +1,1 @@
+"""Margin models, one test file a model."""
