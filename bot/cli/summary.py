@@ -21,11 +21,7 @@ def screen(told: Mapping[str, Any]) -> RenderableType:
 
 def _lines(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     return [
-        (
-            "rehearsed",
-            f"{told['seconds']:g} s at speed {told['speed']:g}, {_market(told)}: "
-            f"{told['ticks']:,} quotes, {told['decisions']:,} decisions",
-        ),
+        ("rehearsed", _span(told)),
         ("hedges", _hedges(told)),
         *_delta(told),
         *_money(told),
@@ -34,6 +30,13 @@ def _lines(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
         ("books", _books(told)),
         ("ledger", str(told["journal"])),
     ]
+
+
+def _span(told: Mapping[str, Any]) -> str:
+    return (
+        f"{told['seconds']:g} s at speed {told['speed']:g}, {_market(told)}: "
+        f"{told['ticks']:,} quotes, {told['decisions']:,} decisions"
+    )
 
 
 def _market(told: Mapping[str, Any]) -> str:
@@ -45,16 +48,16 @@ def _hedges(told: Mapping[str, Any]) -> str:
     refused = ", ".join(f"{count} {why}" for why, count in told["refusals"].items()) or "none"
     return (
         f"{told['hedges_sent']:,} ({told['hedges_buy']:,} bought, {told['hedges_sell']:,} sold), "
-        f"{told['fills']:,} fills; refused by us: {refused}; by the venue: {told['rejects']:,}"
+        f"{told['fills']:,} fills; refused: {refused}; rejected: {told['rejects']:,}"
     )
 
 
 def _delta(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     (low, high), seen, rms = told["band_coin"], told["breaches"], told["delta_rms_coin"]
     breaches = (
-        f", left {seen['count']:,} times, for {seen['longest_seconds']:.2f} s at the longest"
+        f"; left {seen['count']:,} times, {seen['longest_seconds']:.2f} s at most"
         if seen["count"]
-        else ", never left"
+        else "; never left"
     )
     return [
         ("band (coin)", f"{low:+g} to {high:+g}, {told['convention']} delta{breaches}"),
@@ -65,17 +68,11 @@ def _delta(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
 def _money(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     money, steps, removed = told["pnl_usd"], told["pnl_step_std_usd"], told["pnl_variance_removed"]
     parts = ", ".join(f"{name} {_dollars(money[name])}" for name in money if name != "total")
+    hedged, unhedged = (_dollars(steps[name], sign="") for name in ("hedged", "unhedged"))
     variance = "" if removed is None else f"; {removed:.0%} of the variance removed"
     return [
-        (
-            "P&L (USD)",
-            Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}"),
-        ),
-        (
-            "P&L a second (USD)",
-            f"std {_dollars(steps['hedged'], sign='')}, "
-            f"unhedged {_dollars(steps['unhedged'], sign='')}{variance}",
-        ),
+        ("P&L (USD)", Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}")),
+        ("P&L a second (USD)", f"std {hedged}, unhedged {unhedged}{variance}"),
     ]
 
 
@@ -83,7 +80,7 @@ def _books(told: Mapping[str, Any]) -> Text:
     at_venue, here = told["orders_at_venue"], told["orders_in_journal"]
     orders = f"orders: {at_venue:,} at the venue, {here:,} in the ledger"
     if told["position_match"] and at_venue == here:
-        return Text(f"agree with the venue's; {orders}", style="green")
+        return Text(f"positions agree; {orders}", style="green")
     positions = "agree" if told["position_match"] else "DIFFER"
     return Text(f"positions {positions}; {orders}", style="bold red")
 
