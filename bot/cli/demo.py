@@ -2,11 +2,10 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,9 +103,11 @@ def _exchange_words(options: DemoOptions) -> list[str]:
 
 def _settings(options: DemoOptions, venue: Venue) -> "Settings":
     from bot.cli.configured import load
+    from bot.runtime.clock import WireClock
 
     path = options.config or Path(__file__).parents[2] / "config" / "demo.yaml"
-    ledger = Path("var") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}-seed{options.seed}.sqlite3"
+    began = datetime.fromtimestamp(WireClock().epoch_ms() / 1000, UTC)
+    ledger = Path("var") / f"demo-{began:%Y%m%d-%H%M%S}-seed{options.seed}.sqlite3"
     return load(
         path,
         (

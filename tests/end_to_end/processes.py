@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,11 +129,16 @@ def daemon(rest_url: str, ws_url: str, journal: Path) -> Iterator[Daemon]:
             running.process.wait(LEAVE_SECONDS)
 
 
-def until(what: str, holds: Any, seconds: float = READY_SECONDS) -> None:
-    """Wait until `holds()` is true; fail with `what` if it does not come true in time."""
+def until(
+    what: str,
+    holds: Callable[[], bool],
+    seconds: float = READY_SECONDS,
+    said: Callable[[], str] = str,
+) -> None:
+    """Wait until `holds()`; fail with `what`, and what was `said()`, if that is not in time."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert time.monotonic() < end, f"not within {seconds} s: {what}\n{said()}"
         time.sleep(0.05)
 
 

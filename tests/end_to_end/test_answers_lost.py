@@ -54,7 +54,7 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
                     assert running.process.poll() is None, running.said()
                     return man.cuts >= CUTS_WANTED
 
-                until("orders whose answer was lost", cut_often, 90)
+                until("orders whose answer was lost", cut_often, 90, running.said)
                 man.cutting = False
                 sent = man.orders
 
@@ -62,7 +62,7 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
                     shaker.shake()
                     return man.orders > sent
 
-                until("one more order, answered", answered, 30)
+                until("one more order, answered", answered, 30, running.said)
                 assert running.leave() == 0, running.said()
         assert_books_agree(venue, journal)
         labels = sorted(row["label"] for row in venue.order_requests())

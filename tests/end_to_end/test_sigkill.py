@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.state import Mode
 from tests.end_to_end.processes import (
     Daemon,
     Exchange,
@@ -43,7 +42,7 @@ def wait_for_orders(venue: Exchange, more_than: int, running: Daemon) -> None:
         assert running.process.poll() is None, running.said()
         return len(venue.order_requests()) > more_than
 
-    until(f"{Mode.RUN} and an order\n{running.said()}", trades, 30)
+    until("an order", trades, 30, running.said)
 
 
 @pytest.mark.timeout(240)
