@@ -121,10 +121,22 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         for name, decision in dealt.verdicts.items()
         if decision.order_id or before.codes.get(name) != codes[name]
     )
-    state = replace(state, codes=codes, counts=dealing.counted(state.counts, news))
+    warning = gate.warned(state, policy.gate, policy.currency)
+    state = replace(
+        state,
+        codes=codes,
+        counts=dealing.counted(state.counts, news),
+        margin_warned=warning is not None,
+    )
+    news_of_margin = None if before.margin_warned else warning
     return Step(
         state=state,
-        actions=(*_cancels(state), *dealt.actions, *questions, *_alerts(changes, adopted)),
+        actions=(
+            *_cancels(state),
+            *dealt.actions,
+            *questions,
+            *_alerts(changes, adopted, news_of_margin),
+        ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
         decisions=news,
@@ -209,4 +221,5 @@ def _alerts(changes: tuple[ModeChanged, ...], adopted: tuple[Adopted, ...]) -> t
         )
         for note in adopted
     )
-    return modes + external
+    warning = () if margin is None else (Alert(severity=Severity.WARNING, text=margin),)
+    return modes + external + warning

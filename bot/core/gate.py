@@ -239,3 +239,14 @@ def stage(state: State, policy: GatePolicy, currency: str) -> Judgement | None:
             reason = f"margin use {u:.1%} is over the {what} limit {limit:.0%}"
             return Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
     return None
+
+
+def warned(state: State, policy: GatePolicy, currency: str) -> str | None:
+    """Say that margin use is over the warning stage, None while it is not."""
+    balance = state.balances.get(currency)
+    if balance is None:
+        return None
+    u = usage(balance.maintenance_margin, balance.margin_balance)
+    if u < policy.warn:
+        return None
+    return f"margin use {u:.1%} is over the warning limit {policy.warn:.0%}"

@@ -123,6 +123,7 @@ class State:
     gap_since_ns: int | None = None
     gap_seen_ns: int | None = None
     gap_coin: float | None = None
+    margin_warned: bool = False
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = Counts()
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import codec
-from bot.core.actions import QueryOrder, ReadAccount, Severity, Watch
+from bot.core.actions import Alert, QueryOrder, ReadAccount, Severity, Watch
 from bot.core.events import (
     AccountRead,
     Command,
@@ -22,7 +22,19 @@ from bot.core.events import (
 from bot.core.hedger import Code, Verdict
 from bot.core.orders import Outcome
 from bot.core.state import Mode
-from tests.builders import CALL, PERP, PUT, World, book, fill, order_seen, policy, positions, quote
+from tests.builders import (
+    CALL,
+    PERP,
+    PUT,
+    World,
+    balance,
+    book,
+    fill,
+    order_seen,
+    policy,
+    positions,
+    quote,
+)
 
 
 def short_calls() -> World:
@@ -318,3 +330,14 @@ def test_no_order_is_planned_while_a_position_is_not_taken_over() -> None:
     assert world.orders() == [], "a hedge for half the book"
     assert step.state.mode is Mode.RECONCILING
     assert PUT in step.state.mode_reason
+
+
+def test_a_person_is_told_once_when_margin_use_crosses_the_warning_stage() -> None:
+    world = short_calls()
+    world.quotes()
+    told = []
+    for maintenance in (6.0, 6.1, 1.0, 6.0):
+        step = world.fold(balance(maintenance_margin=maintenance, arrived_ns=world.now_ns))
+        told += [a.text for a in step.actions if isinstance(a, Alert) and "margin use" in a.text]
+
+    assert told == ["margin use 60.0% is over the warning limit 50%"] * 2
