@@ -205,7 +205,9 @@ _SEVERITY: Mapping[Mode, Severity] = {
 }
 
 
-def _alerts(changes: tuple[ModeChanged, ...], adopted: tuple[Adopted, ...]) -> tuple[Action, ...]:
+def _alerts(
+    changes: tuple[ModeChanged, ...], adopted: tuple[Adopted, ...], margin: str | None
+) -> tuple[Action, ...]:
     modes = tuple(
         Alert(
             severity=_SEVERITY[change.after],
