@@ -21,7 +21,14 @@ def test_nothing_seen_has_no_root_mean_square() -> None:
 
 def test_a_breach_lasts_until_the_first_step_back_inside() -> None:
     seen = Breaches()
-    for now_ns, outside in [(0, False), (10, True), (25, True), (40, False), (50, True), (60, False)]:
+    for now_ns, outside in [
+        (0, False),
+        (10, True),
+        (25, True),
+        (40, False),
+        (50, True),
+        (60, False),
+    ]:
         seen.see(outside=outside, now_ns=now_ns)
 
     assert (seen.count, seen.longest_ns) == (2, 30)

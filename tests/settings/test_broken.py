@@ -31,7 +31,7 @@ def broken(
 
 SINGLE_KEYS = {
     "a misspelt key": broken(
-        "band_high_coin: 0.15", "band_hgih_coin: 0.15",
+        "band_high_coin: 0.25", "band_hgih_coin: 0.25",
         key="books[0].hedge.band_hgih_coin", says=("unknown key", "did you mean band_high_coin"),
     ),
     "a misspelt section": broken(
@@ -54,9 +54,9 @@ SINGLE_KEYS = {
         key="dashboard.port", says=("given twice", "first on line"),
     ),
     "a unit beside the number": broken(
-        "band_low_coin: -0.15", 'band_low_coin: "-0.15 BTC"',
+        "band_low_coin: -0.25", 'band_low_coin: "-0.25 BTC"',
         key="books[0].hedge.band_low_coin",
-        says=("expected a number", "(coins)", 'found "-0.15 BTC"', "bare number"),
+        says=("expected a number", "(coins)", 'found "-0.25 BTC"', "bare number"),
     ),
     "a fraction where percent is meant": broken(
         "warn_percent: 50", "warn_percent: 0.5",
@@ -71,11 +71,11 @@ SINGLE_KEYS = {
         key="books[0].hedge.ratio_percent", says=("at most 150", "found 151"),
     ),
     "a band on one side of the target": broken(
-        "band_low_coin: -0.15", "band_low_coin: 0.15",
-        key="books[0].hedge.band_low_coin", says=("below 0", "found 0.15"),
+        "band_low_coin: -0.25", "band_low_coin: 0.25",
+        key="books[0].hedge.band_low_coin", says=("below 0", "found 0.25"),
     ),
     "a band below one lot": broken(
-        "band_high_coin: 0.15", "band_high_coin: 0.0001",
+        "band_high_coin: 0.25", "band_high_coin: 0.0001",
         key="books[0].hedge.band_high_coin",
         says=("at least one lot", "lot of 10 USD is 0.0005 coins", "found 0.0001 coins"),
     ),
@@ -294,7 +294,7 @@ def test_what_is_not_a_mapping_in_yaml_is_refused_on_its_line(
 
 def test_every_mistake_of_a_file_is_told_at_once_and_in_its_order(tmp_path: Path):
     text = changed(
-        ("band_low_coin: -0.15", "band_low_coin: 1"),
+        ("band_low_coin: -0.25", "band_low_coin: 1"),
         ("warn_percent: 50", "warn_percnt: 50"),
         ("port: 0", "port: 0\n  port: 0"),
     )

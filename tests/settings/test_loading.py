@@ -35,7 +35,7 @@ def test_an_override_wins_over_the_file_and_says_that_it_did(tmp_path: Path):
     )
 
     assert settings.books[0].hedge.band_high_coin == 0.4
-    assert settings.books[0].hedge.band_low_coin == -0.15
+    assert settings.books[0].hedge.band_low_coin == -0.25
     assert settings.venue.rest_url == "http://127.0.0.1:1"
     assert (
         sources(settings)["books[0].hedge.band_high_coin"] == "--set books.0.hedge.band_high_coin"
@@ -65,7 +65,7 @@ def test_an_override_of_a_whole_section_replaces_it(tmp_path: Path):
 
 
 def test_an_override_can_repair_what_the_file_has_wrong(tmp_path: Path):
-    text = changed(("band_high_coin: 0.15", "band_high_coin: wide"))
+    text = changed(("band_high_coin: 0.25", "band_high_coin: wide"))
 
     settings = load(written(tmp_path, text), ["books[0].hedge.band_high_coin=1"])
 

@@ -30,7 +30,7 @@ def test_each_unit_is_converted_once(tmp_path: Path):
 
     assert (hedge.interval_min_ms, hedge.ratio, hedge.move_min) == (250, 0.55, 0.003)
     assert hedge.hedge_to is HedgeTo.EDGE
-    assert (hedge.band_low_coin, hedge.band_high_coin, hedge.price_cap_bps) == (-0.15, 0.15, 20)
+    assert (hedge.band_low_coin, hedge.band_high_coin, hedge.price_cap_bps) == (-0.25, 0.25, 20)
     assert policy.orders.lifetime_ns == 1_500_000_000
     assert policy.orders.label_prefix == "x1"
     assert (policy.gate.warn, policy.gate.funds_buffer) == (0.29, 0.05)
