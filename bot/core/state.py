@@ -324,7 +324,12 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
             rows.setdefault(
                 name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
             )
-    reported = {name: Reported(row=row, known_ns=known_ns) for name, row in rows.items()}
+    reported = {
+        name: Reported(row=row, known_ns=known_ns)
+        for name, row in rows.items()
+        # The answer to an older question may arrive after a push and must not undo it.
+        if name not in state.reported or state.reported[name].known_ns <= known_ns
+    }
     known = state.standing
     for name in rows.keys() & policy.hedge_instruments:
         known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
