@@ -68,14 +68,17 @@ def _why(state: State, terms: Instrument) -> str:
 def _explains_itself(state: State, name: str, report: Reported) -> bool:
     """Whether nothing of ours can still explain the difference.
 
-    No order in flight, no fill within the last second, and a report that is younger than the last
-    fill.
+    No order in flight, and once there were fills, none within the last second and a report that was
+    asked for after the last one: a late push of an earlier position would undo that fill here, and
+    the next hedge would double it at the venue.
     """
     if orders_in_flight(state.standing.orders.values(), name):
         return False
     filled_ns = state.fills_ns.get(name)
     if filled_ns is None:
         return True
+    if report.pushed:
+        return False
     return report.known_ns > filled_ns and state.now_ns - filled_ns > FILL_REST_NS
 
 

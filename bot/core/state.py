@@ -67,10 +67,14 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """A position as the venue last reported it, and when that report arrived or was asked for."""
+    """A position as the venue last reported it, and when that report arrived or was asked for.
+
+    A report that was `pushed` may tell of a time before it arrived; one that was asked for may not.
+    """
 
     row: PositionRow
     known_ns: int
+    pushed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +329,7 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
                 name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
             )
     reported = {
-        name: Reported(row=row, known_ns=known_ns)
+        name: Reported(row=row, known_ns=known_ns, pushed=fact.asked_ns is None)
         for name, row in rows.items()
         # The answer to an older question may arrive after a push and must not undo it.
         if name not in state.reported or state.reported[name].known_ns <= known_ns

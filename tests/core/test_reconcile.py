@@ -109,10 +109,24 @@ def test_after_a_fill_a_difference_waits_a_second_and_for_a_newer_report() -> No
     world.fold(fill("", size="100"), pushed(world, PERP, "0"))
     assert world.state.standing.positions[PERP] == Decimal(100), "the report is older"
 
-    world.fold(pushed(world, PERP, "0"), after_ms=500)
+    world.fold(after_ms=500)
+    answered(world, {CALL: "-10"}, world.now_ns)
     assert world.state.standing.positions[PERP] == Decimal(100), "a fill may still be on its way"
-    world.fold(pushed(world, PERP, "0"), after_ms=600)
+    world.fold(after_ms=600)
     assert PERP not in world.state.standing.positions
+
+
+def test_a_late_push_of_an_earlier_position_never_undoes_a_fill() -> None:
+    world = steady()
+    world.fold(fill("", size="100", trade_id="a"), pushed(world, PERP, "100"))
+    world.fold(fill("", size="200", trade_id="b"))
+    step = world.fold(pushed(world, PERP, "100"), after_ms=3_000)
+
+    assert world.state.standing.positions[PERP] == Decimal(300), "that was told before the fill"
+    assert len(reads(step)) == 1, "the venue is asked instead"
+    answered(world, {CALL: "-10", PERP: "300"}, world.now_ns)
+    world.fold(pushed(world, PERP, "300"), after_ms=3_000)
+    assert world.state.standing.positions[PERP] == Decimal(300)
 
 
 def test_a_difference_nobody_explains_is_read_again_at_most_once_a_second() -> None:
