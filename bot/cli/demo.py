@@ -87,9 +87,9 @@ async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
     async with spawned_exchange(_exchange_words(options)) as venue:
         settings = _settings(options, venue)
         shown = sys.stdout.isatty() and not as_json
-        rehearsal, system, ended = await _rehearse(options, settings, shown=shown)
+        ran = await _rehearse(options, settings, shown=shown)
         seen = await asyncio.to_thread(venue.ledger)
-        return _answer(options, rehearsal, system, ended, seen)
+        return _answer(options, ran, seen)
 
 
 def _exchange_words(options: DemoOptions) -> list[str]:
@@ -133,9 +133,17 @@ def _free(path: Path) -> Path:
     return found
 
 
-async def _rehearse(
-    options: DemoOptions, settings: "Settings", *, shown: bool
-) -> "tuple[Rehearsal, System, Ended]":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ran:
+    """A daemon that has ended, who watched it, and its mode when the time was up."""
+
+    rehearsal: "Rehearsal"
+    system: "System"
+    ended: "Ended"
+    mode: str
+
+
+async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) -> _Ran:
     from bot.cli.live import LiveView
     from bot.lab.rehearsal import Rehearsal
     from bot.runtime.daemon import run_daemon
@@ -152,9 +160,9 @@ async def _rehearse(
         configure_logging(settings, secrets, log if shown else None)
         try:
             async with build_daemon(settings, secrets, observers=(rehearsal, view)) as system:
-                async with _screen(view, shown=shown), _timed(system, options.seconds):
+                async with _screen(view, shown=shown), _timed(system, options.seconds) as at_end:
                     ended = await run_daemon(system.daemon)
-                return rehearsal, system, ended
+                return _Ran(rehearsal=rehearsal, system=system, ended=ended, mode=at_end.mode)
         except (
             JournalFailedError,
             LedgerRefusedError,
@@ -164,12 +172,25 @@ async def _rehearse(
             raise VerbError(f"demo: {error}") from error
 
 
+@dataclass(slots=True)
+class _AtEnd:
+    """The mode when the time was up; stopping itself is a mode of its own."""
+
+    mode: str = "stopped early"
+
+
 @asynccontextmanager
-async def _timed(system: "System", seconds: float) -> AsyncIterator[None]:
+async def _timed(system: "System", seconds: float) -> AsyncIterator[_AtEnd]:
     """Tell the daemon to stop when its time is up."""
-    handle = asyncio.get_running_loop().call_later(seconds, system.daemon.stop.set)
+    at_end = _AtEnd()
+
+    def time_up() -> None:
+        at_end.mode = system.loop.state.mode.value
+        system.daemon.stop.set()
+
+    handle = asyncio.get_running_loop().call_later(seconds, time_up)
     try:
-        yield
+        yield at_end
     finally:
         handle.cancel()
 
@@ -186,35 +207,29 @@ async def _screen(view: "LiveView", *, shown: bool) -> AsyncIterator[None]:
         yield
 
 
-def _answer(
-    options: DemoOptions,
-    rehearsal: "Rehearsal",
-    system: "System",
-    ended: "Ended",
-    seen: Mapping[str, Any],
-) -> Answer:
+def _answer(options: DemoOptions, ran: _Ran, seen: Mapping[str, Any]) -> Answer:
     from bot.cli.summary import screen
     from bot.lab import rehearsal as judged
     from bot.lab.books import compared
 
-    loop = system.loop
-    books = compared(seen, loop.state.standing, system.ledger.path)
+    loop, ledger = ran.system.loop, ran.system.ledger.path
+    books = compared(seen, loop.state.standing, ledger)
     payload: dict[str, Any] = {
         "seed": options.seed,
         "seconds": options.seconds,
         "speed": options.speed,
         "market": options.market,
         "ticks": loop.state.counts.quotes,
-        **judged.figures(rehearsal),
+        **judged.figures(ran.rehearsal),
         **books,
         "tick_to_decision_us": _quantiles(loop.tick_to_decision),
         "tick_to_order_us": _quantiles(loop.tick_to_order),
-        "journal": str(system.ledger.path.absolute()),
-        "mode": loop.state.mode.value,
-        "ended": ended.reason,
+        "journal": str(ledger.absolute()),
+        "mode": ran.mode,
+        "ended": ran.ended.reason,
     }
     agree = books["position_match"] and books["orders_at_venue"] == books["orders_in_journal"]
-    code = Exit(ended.code.value) if ended.code else (Exit.DONE if agree else Exit.FAILED)
+    code = Exit(ran.ended.code.value) if ran.ended.code else (Exit.DONE if agree else Exit.FAILED)
     return Answer(payload=payload, screen=screen(payload), exit_code=code)
 
 

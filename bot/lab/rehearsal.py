@@ -20,7 +20,8 @@ from bot.core.actions import SubmitOrder
 from bot.core.attribution import Pnl
 from bot.core.dealing import BookPlan
 from bot.core.exposure import Exposure
-from bot.core.state import State
+from bot.core.state import Mode, State
+from bot.quant.conventions import Convention
 from bot.runtime.loop import Stepped
 
 SETTLING_NS = units.NS_PER_SECOND
@@ -102,7 +103,8 @@ class Rehearsal:
             self._first_hedge_ns = stepped.wire_ns
         self.hedges.extend(orders)
         valued = stepped.step.exposures.get(self.plans[0].book.name)
-        if not isinstance(valued, Exposure):
+        # While reconciling a book may still be half empty: no figure of it means anything.
+        if stepped.state.mode is Mode.RECONCILING or not isinstance(valued, Exposure):
             return
         self._judge(valued, stepped.wire_ns)
         self._account(stepped.state, valued, stepped.wire_ns)
@@ -169,7 +171,10 @@ def figures(seen: Rehearsal) -> dict[str, object]:
     pnl, index = seen.pnl, seen.index_usd
     parts = ("options", "hedge", "fees", "funding", "total")
     hedged, unhedged = spread_of(seen.steps_hedged_usd), spread_of(seen.steps_unhedged_usd)
-    removed = 1.0 - (hedged / unhedged) ** 2 if hedged is not None and unhedged else None
+    # Steps are coins at the index: what `coin` keeps still, and the other conventions do not.
+    removed = None
+    if plan.book.convention is Convention.COIN and hedged is not None and unhedged:
+        removed = 1.0 - (hedged / unhedged) ** 2
     return {
         "decisions": counts.folds if counts else 0,
         "hedges_sent": len(seen.hedges),
