@@ -50,6 +50,7 @@ class Policy:
             orders=self.orders,
             external_book=self.external_book,
             hedge_instruments=hedges,
+            books=frozenset(plan.book.name for plan in self.books),
         )
 
     @cached_property
@@ -110,6 +111,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state = states.apply_all(state, facts, policy.apply)
     state = reconcile.minded(state, policy.orders)
     state, adopted = reconcile.adopt(state, policy.apply)
+    state = reconcile.housed(state, policy.apply)
     state = _compared(state, facts, policy)
     state = _latched(state)
     state, changes = _moded(state, policy)

@@ -7,12 +7,13 @@ arrived; after that it is adopted as EXTERNAL. We never trade back to our own bo
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.core import fills, orders, units
+from bot.core import fills, orders, standing, units
 from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy, OrderStatus
+from bot.core.standing import EMPTY
 from bot.core.state import ApplyPolicy, Mode, Reported, State, owner_of, retabled
 
 FILL_REST_NS = units.NS_PER_SECOND
@@ -47,6 +48,27 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
         known = fills.adopted(state.standing, terms, size, price, owner_of(name, policy))
         state = replace(state, standing=known)
     return (retabled(state), tuple(adopted)) if adopted else (state, ())
+
+
+def housed(state: State, policy: ApplyPolicy) -> State:
+    """Give the book for external changes every hedge that no configured book holds.
+
+    A book that was renamed or dropped leaves its hedge behind: what nobody counts would be hedged
+    once more.
+    """
+    known = state.standing
+    for name in sorted(policy.hedge_instruments):
+        held = sum(
+            (known.holdings.get(book, EMPTY).get(name, units.ZERO) for book in policy.books),
+            units.ZERO,
+        )
+        left = known.positions.get(name, units.ZERO) - held
+        if left:
+            known = standing.with_holding(known, policy.external_book, name, left)
+    if known.holdings.keys() - policy.books:
+        kept = {book: held for book, held in known.holdings.items() if book in policy.books}
+        known = replace(known, holdings=kept)
+    return state if known is state.standing else replace(state, standing=known)
 
 
 def _price(state: State, terms: Instrument) -> float | None:

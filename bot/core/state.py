@@ -143,6 +143,7 @@ class ApplyPolicy:
     orders: OrderPolicy
     external_book: str
     hedge_instruments: frozenset[str]
+    books: frozenset[str]
 
 
 def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:

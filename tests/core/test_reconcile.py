@@ -1,10 +1,11 @@
 """Our positions against the venue's: who is believed, when, and what is asked."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from bot.core import units
+from bot.core import codec, units
 from bot.core.actions import QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.engine import Step
 from bot.core.events import (
@@ -291,3 +292,36 @@ def test_an_order_of_ours_that_the_ledger_has_forgotten_is_not_another_daemons()
     world.fold(order_seen("dbt1a20000000", VenueStatus.FILLED, size="10", filled="10"))
 
     assert world.state.mode is Mode.RUN
+
+
+@pytest.mark.parametrize("names", [("renamed",), ("first", "second")])
+def test_a_book_that_was_renamed_does_not_hedge_a_second_time(names) -> None:
+    world = World(policy(book("old")))
+    world.begin({CALL: "-10"})
+    world.quotes()
+    world.settle(world.orders()[0])
+    known = codec.loads(codec.dumps(world.state.standing))
+    after = World(
+        policy(*(book(name, ratio=1 / len(names)) for name in names)),
+        standing=known,  # type: ignore[arg-type]
+    )
+    after.now_ns = world.now_ns
+    after.begin({CALL: "-10", PERP: "287160"})
+    step = after.quotes()
+
+    assert step.state.standing.holdings[names[0]] == {PERP: Decimal(287_160)}
+    assert "old" not in step.state.standing.holdings
+    assert sum(order.size_native for order in after.orders()) <= 10, "a lot between two books"
+
+
+def test_a_hedge_that_was_held_before_it_was_one_is_counted() -> None:
+    other = World(policy(replace(book(), book=replace(book().book, hedge_instrument="BTC-X"))))
+    other.begin({CALL: "-10", PERP: "287160"})
+    other.quotes()
+    assert other.state.standing.positions[PERP] == Decimal(287_160)
+    known = codec.loads(codec.dumps(other.state.standing))
+    after = World(standing=known)  # type: ignore[arg-type]
+    after.now_ns = other.now_ns
+    after.begin({CALL: "-10", PERP: "287160"})
+
+    assert after.quotes().verdicts["main"].code is Code.INSIDE_BAND
