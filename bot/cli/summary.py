@@ -69,7 +69,7 @@ def _money(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     money, steps, removed = told["pnl_usd"], told["pnl_step_std_usd"], told["pnl_variance_removed"]
     parts = ", ".join(f"{name} {_dollars(money[name])}" for name in money if name != "total")
     hedged, unhedged = (_dollars(steps[name], sign="") for name in ("hedged", "unhedged"))
-    variance = "" if removed is None else f"; {removed:.0%} of the variance removed"
+    variance = "" if removed is None else f"; variance {-removed:+.0%}"
     return [
         ("P&L (USD)", Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}")),
         ("P&L a second (USD)", f"std {hedged}, unhedged {unhedged}{variance}"),
