@@ -25,10 +25,18 @@ class Venue:
     ws_url: str
 
     def ledger(self) -> dict[str, Any]:
-        """Return what the venue saw: requests, orders, fills, positions."""
+        """Return what the venue saw: requests, orders, fills, positions.
+
+        Raises:
+            VerbError: it does not answer.
+        """
         address = f"{self.rest_url}/sim/ledger"
-        with urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX) as answer:  # noqa: S310 (loopback)
-            seen: dict[str, Any] = json.load(answer)
+        try:
+            opened = urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX)  # noqa: S310 (loopback)
+            with opened as answer:
+                seen: dict[str, Any] = json.load(answer)
+        except (OSError, ValueError) as error:
+            raise VerbError(f"the exchange does not show its ledger any more: {error}") from error
         return seen
 
 
@@ -40,8 +48,15 @@ async def spawned_exchange(words: Sequence[str]) -> AsyncIterator[Venue]:
         VerbError: it did not start; its own words are on standard error.
     """
     own = ["exchange", "--port", "0", "--sim", "--json", "--with-parent", str(os.getpid())]
+    # A session of its own: Ctrl-C is for the daemon, which still needs the exchange to end in order.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *own, *words, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "bot",
+        *own,
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         yield await _ready(process)
