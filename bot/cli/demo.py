@@ -219,7 +219,7 @@ def _answer(options: DemoOptions, ran: _Ran, seen: Mapping[str, Any]) -> Answer:
         "seconds": options.seconds,
         "speed": options.speed,
         "market": options.market,
-        "ticks": loop.state.counts.quotes,
+        "ticks": ran.system.daemon.inbox.quotes_admitted,
         **judged.figures(ran.rehearsal),
         **books,
         "tick_to_decision_us": _quantiles(loop.tick_to_decision),

@@ -32,7 +32,7 @@ class Venue:
         """
         address = f"{self.rest_url}/sim/ledger"
         try:
-            opened = urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX)  # noqa: S310 (loopback)
+            opened = urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX)  # noqa: S310 (ours)
             with opened as answer:
                 seen: dict[str, Any] = json.load(answer)
         except (OSError, ValueError) as error:
