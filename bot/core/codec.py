@@ -83,7 +83,7 @@ def loads(text: bytes | str) -> object:
     """
     try:
         return _valued(json.loads(text))
-    except (json.JSONDecodeError, TypeError, KeyError, ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise CodecError(f"not a record of this version: {error}") from error
 
 
@@ -109,7 +109,7 @@ def _plain(value: object) -> Json:  # noqa: C901, PLR0911 (one case a type is th
         case frozenset():
             return {"$set": [_plain(item) for item in sorted(value)]}
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {_escaped(str(key)): _plain(item) for key, item in value.items()}
         case np.ndarray():
             return (
                 {"$array": [str(value.dtype), value.tolist()]} if _finite(value) else _hexed(value)
@@ -119,6 +119,15 @@ def _plain(value: object) -> Json:  # noqa: C901, PLR0911 (one case a type is th
             return {"$": type(value).__name__, **body}
         case _:
             raise CodecError(f"{type(value).__name__} is not data of the core")
+
+
+def _escaped(key: str) -> str:
+    """Double a leading `$`, so that no key of a mapping is taken for a tag."""
+    return f"${key}" if key.startswith("$") else key
+
+
+def _unescaped(key: str) -> str:
+    return key.removeprefix("$") if key.startswith("$$") else key
 
 
 def _finite(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
@@ -146,7 +155,7 @@ def _valued(plain: Json) -> object:
             array.setflags(write=False)
             return array
         case dict():
-            values = {key: _valued(item) for key, item in plain.items() if key != "$"}
+            values = {_unescaped(key): _valued(item) for key, item in plain.items() if key != "$"}
             return _named()[str(plain["$"])](**values) if "$" in plain else values
         case _:
             return plain
