@@ -188,13 +188,18 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
 
 
 def _cancels(state: State) -> tuple[Action, ...]:
-    """Cancel what rests while halted, with every fold, until the venue shows none open."""
+    """Cancel what rests while halted, with every fold, until the venue shows none open.
+
+    What is unknown may rest as well: it is cancelled whenever it is asked for.
+    """
     if state.mode is not Mode.HALT:
         return ()
+    doubtful = (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE)
     return tuple(
         CancelOrder(order_id=order.order_id, instrument=order.instrument)
         for order in state.standing.orders.values()
         if order.status is OrderStatus.WORKING
+        or (order.status in doubtful and order.asked_ns == state.now_ns)
     )
 
 
