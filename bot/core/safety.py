@@ -8,6 +8,7 @@ from bot.core import units
 from bot.core.events import Link, QuoteSeen
 from bot.core.instruments import Instrument
 from bot.core.orders import OrderStatus, Outcome
+from bot.core.standing import CLOSED_ORDERS_KEPT
 from bot.core.state import Judgement, Mode, State, differing
 
 
@@ -17,7 +18,8 @@ class SafetyPolicy:
 
     `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index
     - 1|. Own and venue delta may differ by `delta_gap_max_coin` for at most `delta_gap_grace_ns`.
-    After `rejects_max` rejections in a row a person must look.
+    After `rejects_max` rejections in a row a person must look. Neither count can be over
+    `CLOSED_ORDERS_KEPT`: orders before those are forgotten.
     """
 
     order_max_usd: float = 500_000.0
@@ -99,16 +101,13 @@ def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
 
 def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
     """Yield a stop after too many rejections in a row: asking again would not help."""
-    recent = list(state.standing.orders.values())[-policy.rejects_max :]
+    most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
+    recent = list(state.standing.orders.values())[-most:]
     told = recent[-1].order_id if recent else ""
-    fresh = state.standing.order_counter - state.standing.forgiven_counter >= policy.rejects_max
-    if (
-        fresh
-        and len(recent) == policy.rejects_max
-        and all(order.outcome is Outcome.REJECTED for order in recent)
-    ):
+    fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
+    if fresh and len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent):
         last = f"the last {told}: {recent[-1].reason}"
-        reason = f"{policy.rejects_max} orders in a row were rejected, {last}"
+        reason = f"{most} orders in a row were rejected, {last}"
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
 
 
@@ -154,9 +153,8 @@ def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     """Say whether too many orders went out in the last market minute, or None."""
     since = state.now_ms - units.MS_PER_MINUTE
     sent = sum(1 for order in state.standing.orders.values() if order.requested_ms > since)
-    if sent < policy.orders_per_minute_max:
-        return None
-    return f"{sent} orders in the last minute, limit {policy.orders_per_minute_max}"
+    most = min(policy.orders_per_minute_max, CLOSED_ORDERS_KEPT)
+    return f"{sent} orders in the last minute, limit {most}" if sent >= most else None
 
 
 def clipped(size_native: Decimal, hedge: Instrument, mark_usd: float, limit_usd: float) -> Decimal:
