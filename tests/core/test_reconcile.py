@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import codec, units
+from bot.core import codec, engine, units
 from bot.core.actions import QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.engine import Step
 from bot.core.events import (
     AccountRead,
+    ClockSeen,
     Link,
     LinkDown,
     LinkUp,
@@ -22,6 +23,7 @@ from bot.core.events import (
 )
 from bot.core.hedger import Code
 from bot.core.reconcile import Adopted
+from bot.core.standing import TRADES_KEPT_MS
 from bot.core.state import Mode
 from tests.builders import (
     CALL,
@@ -325,3 +327,14 @@ def test_a_hedge_that_was_held_before_it_was_one_is_counted() -> None:
     after.begin({CALL: "-10", PERP: "287160"})
 
     assert after.quotes().verdicts["main"].code is Code.INSIDE_BAND
+
+
+def test_trades_older_than_those_remembered_are_not_read_again_however_fast_the_market() -> None:
+    world = steady()
+    world.fold(fill("", size="10", venue_ms=START_MS + 9_000_000), pushed(world, PERP, "10"))
+    world.state = replace(world.state, rate=10_000.0, read_wanted="timer")
+    world.now_ns += units.NS_PER_SECOND
+    clock = ClockSeen(market_ms=world.now_ms, wire_ns=world.now_ns, rate=10_000.0)
+    (read,) = reads(engine.step(world.state, (clock,), world.policy))
+
+    assert read.trades_since_ms == START_MS + 9_000_000 - TRADES_KEPT_MS

@@ -17,7 +17,9 @@ from bot.core.events import (
     OrderUnknown,
     ReadFailed,
 )
+from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.safety import SafetyPolicy
+from bot.core.standing import CLOSED_ORDERS_KEPT
 from bot.core.state import Mode, State
 from tests.builders import CALL, PERP, World, balance, book, perp, policy, positions, quote
 
@@ -301,3 +303,29 @@ def test_positions_that_differ_at_start_name_themselves_and_their_cure() -> None
     )
     world.fold(positions({CALL: "-10"}), quote(CALL, arrived_ns=world.now_ns))
     assert world.state.mode is Mode.RUN
+
+
+@pytest.mark.parametrize("limit", [CLOSED_ORDERS_KEPT, 1_000])
+def test_a_limit_beyond_what_is_remembered_still_limits(limit) -> None:
+    world = steady()
+    orders = {
+        f"dbt1a2{at:07d}": Order(
+            order_id=f"dbt1a2{at:07d}",
+            instrument=PERP,
+            size_native=Decimal(10),
+            limit=Decimal(1),
+            shares=(),
+            requested_ms=world.now_ms,
+            requested_ns=world.now_ns,
+            valid_until_ms=world.now_ms,
+            status=OrderStatus.CLOSED,
+            outcome=Outcome.REJECTED,
+        )
+        for at in range(CLOSED_ORDERS_KEPT)
+    }
+    known = replace(world.state.standing, orders=orders, order_counter=CLOSED_ORDERS_KEPT)
+    state = replace(world.state, standing=known)
+    rules = replace(POLICY, orders_per_minute_max=limit, rejects_max=limit)
+
+    assert safety.rate_trouble(state, rules) == "64 orders in the last minute, limit 64"
+    assert "64 orders in a row" in safety.judge_mode(state, rules, "BTC", None).reason
