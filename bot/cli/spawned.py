@@ -32,8 +32,9 @@ class Venue:
         """
         address = f"{self.rest_url}/sim/ledger"
         try:
-            # The address is our own child's, always http.
-            opened = urllib.request.urlopen(address, timeout=ASK_SECONDS_MAX)  # noqa: S310
+            opened = urllib.request.urlopen(  # noqa: S310 (our own child's address)
+                address, timeout=ASK_SECONDS_MAX
+            )
             with opened as answer:
                 seen: dict[str, Any] = json.load(answer)
         except (OSError, ValueError) as error:
@@ -49,7 +50,7 @@ async def spawned_exchange(words: Sequence[str]) -> AsyncIterator[Venue]:
         VerbError: it did not start; its own words are on standard error.
     """
     own = ["exchange", "--port", "0", "--sim", "--json", "--with-parent", str(os.getpid())]
-    # A session of its own: Ctrl-C is for the daemon, which still needs the exchange to end in order.
+    # A session of its own: Ctrl-C is for the daemon, which needs the exchange to end in order.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
