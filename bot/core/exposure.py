@@ -172,9 +172,9 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
     balance = state.balances.get(state.instruments[book.hedge_instrument].currency)
     if balance is None:
         return Unpriced(reason="the account's equity is not known yet")
-    futures_coin = _futures_delta(state, book)
-    if futures_coin is None:
-        return Unpriced(reason="a future of the book has no quote yet")
+    futures_coin = _futures_delta(state, book, policy)
+    if isinstance(futures_coin, str):
+        return Unpriced(reason=futures_coin)
     held = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
     equity_coin = conventions.equity_term(book.convention, book.collateral_share, balance.equity)
     return _summed(
@@ -187,8 +187,8 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
     )
 
 
-def _futures_delta(state: State, book: BookPolicy) -> float | None:
-    """Add up the book's futures and perpetuals other than its hedge; None if one has no quote."""
+def _futures_delta(state: State, book: BookPolicy, policy: QuotePolicy) -> float | str:
+    """Add up the book's futures and perpetuals other than its hedge, or name one that is stale."""
     total = 0.0
     for name, size in state.standing.positions.items():
         terms = state.instruments.get(name)
@@ -196,11 +196,17 @@ def _futures_delta(state: State, book: BookPolicy) -> float | None:
             continue
         if not selects(book.selector, terms, state.now_ms):
             continue
-        quote = state.quotes.get(name)
-        if quote is None or quote.mark is None:
-            return None
-        total += instruments.size_coin(terms, size, quote.mark)
+        trouble = hedge_trouble(state, name, policy)
+        if trouble is not None:
+            return trouble
+        total += instruments.size_coin(terms, size, _mark(state, name))
     return total
+
+
+def _mark(state: State, name: str) -> float:
+    mark = state.quotes[name].mark
+    assert mark is not None, "apply admits no quote without a mark"
+    return mark
 
 
 def _options(state: State, rows: Stamps, convention: Convention) -> tuple[black76.Greeks, Floats]:
@@ -278,12 +284,12 @@ def account_delta_coin(state: State, currency: str, policy: QuotePolicy) -> floa
     if stale_leg(state, table, rows, policy) is not None:
         return None
     for name, size in state.standing.positions.items():
-        terms, quote = state.instruments.get(name), state.quotes.get(name)
+        terms = state.instruments.get(name)
         if terms is None or terms.kind is Kind.OPTION or terms.currency != currency:
             continue
-        if quote is None or quote.mark is None:
+        if hedge_trouble(state, name, policy) is not None:
             return None
-        total += instruments.size_coin(terms, size, quote.mark)
+        total += instruments.size_coin(terms, size, _mark(state, name))
     return total + float(_options(state, rows, Convention.COIN)[1].sum())
 
 
