@@ -93,7 +93,8 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
         order_id: orders.recovered(order, now_ms, now_ns)
         for order_id, order in standing.orders.items()
     }
-    known = replace(standing, orders=recovered)
+    until_ms = min(standing.trades_until_ms, now_ms)  # a rehearsal's market may have begun anew
+    known = replace(standing, orders=recovered, trades_until_ms=until_ms)
     open_ids = frozenset(order_id for order_id, order in recovered.items() if not order.is_quiet)
     return State(
         standing=known, now_ms=now_ms, now_ns=now_ns, inherited=open_ids, mode_since_ms=now_ms

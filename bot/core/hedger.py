@@ -148,7 +148,7 @@ def _waits(
     exposure: Exposure, policy: HedgePolicy, last: HedgeMark | None, now_ms: int
 ) -> Hold | None:
     """Return why the hedge has to wait, if it has to."""
-    if last is None:
+    if last is None or now_ms < last.at_ms:  # a rehearsal whose market began anew
         return None
     since_ms = now_ms - last.at_ms
     if since_ms < policy.interval_min_ms:

@@ -11,7 +11,7 @@ from bot.core import units
 from bot.core.orders import Order
 
 TRADES_KEPT_MS = units.MS_PER_HOUR
-CLOSED_ORDERS_KEPT = 64
+CLOSED_ORDERS_KEPT = 24
 
 EMPTY: Mapping[str, Decimal] = {}
 
@@ -76,11 +76,14 @@ def with_order(standing: Standing, order: Order) -> Standing:
 def _pruned(orders: dict[str, Order]) -> dict[str, Order]:
     """Forget the oldest quiet orders beyond the limit.
 
-    Order ids count upward, so their order is age.
+    Order ids count upward, so their order is age. Those of the last minute stay whatever their
+    number: the limit on orders a minute counts them.
     """
+    newest_ms = max(order.requested_ms for order in orders.values())
     quiet = [order_id for order_id, order in orders.items() if order.is_quiet]
     for order_id in quiet[: max(0, len(quiet) - CLOSED_ORDERS_KEPT)]:
-        del orders[order_id]
+        if orders[order_id].requested_ms < newest_ms - units.MS_PER_MINUTE:
+            del orders[order_id]
     return orders
 
 

@@ -153,12 +153,26 @@ def test_putting_back_the_same_order_makes_no_new_standing() -> None:
 def test_old_quiet_orders_are_forgotten_and_loud_ones_never() -> None:
     known = standing.with_order(empty(), order("o000", 100, status=OrderStatus.UNKNOWN))
     for at in range(1, CLOSED_ORDERS_KEPT + 10):
-        known = standing.with_order(known, order(f"o{at:03d}", 100, status=OrderStatus.CLOSED))
+        closed = order(f"o{at:03d}", 100, status=OrderStatus.CLOSED)
+        late = replace(closed, requested_ms=START_MS + at * units.MS_PER_MINUTE)
+        known = standing.with_order(known, late)
 
     assert "o000" in known.orders
     assert "o009" not in known.orders
     assert list(known.orders)[1] == "o010"
     assert len(known.orders) == CLOSED_ORDERS_KEPT + 1
+
+
+def test_no_order_of_the_last_minute_is_forgotten_however_many_there_are() -> None:
+    known = empty()
+    for at in range(200):
+        closed = order(f"o{at:03d}", 100, status=OrderStatus.CLOSED)
+        known = standing.with_order(known, replace(closed, requested_ms=START_MS + 1_000 * at))
+
+    newest_ms = START_MS + 199_000
+    last_minute = [o for o in known.orders.values() if o.requested_ms >= newest_ms - 60_000]
+    assert len(last_minute) == 61
+    assert len(known.orders) == 61
 
 
 def test_trade_ids_are_remembered_for_an_hour_of_trades() -> None:
