@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ccxt.async_support.base.exchange import Exchange
 
+from bot.core.units import NS_PER_SECOND
 from bot.venues import wire_json
 
 REASON_LENGTH_MAX = 300
@@ -64,10 +65,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
-    """Bounds of one connection, in seconds of the wire clock."""
+    """Bounds of one connection, in seconds of the wire clock.
+
+    A connection is mute when a request was given up after `mute_after_s` or more, and no frame of
+    any kind came meanwhile.
+    """
 
     dial_timeout_s: float = 10.0
     answer_timeout_s: float = 5.0
+    mute_after_s: float = 3.0
     close_timeout_s: float = 1.0
     pending_max: int = 1_000
 
@@ -174,6 +180,7 @@ class RpcSocket:
         self._last_id = 0
         self._chores: set[asyncio.Task[None]] = set()
         self.last_frame_ns = 0
+        self.is_mute = False
         self.testnet: bool | None = None
         exchange.listener = self
 
@@ -194,6 +201,7 @@ class RpcSocket:
             DialError: nobody answered, or not with a WebSocket.
         """
         await self.drop("dialled again")
+        self.is_mute = False
         loop = asyncio.get_running_loop()
         self._opened, self._ended = loop.create_future(), loop.create_future()
         self._exchange.open()
@@ -264,6 +272,14 @@ class RpcSocket:
             self._pending.pop(request_id, None)
             if answer.done() and not answer.cancelled():
                 answer.exception()  # seen, so that asyncio does not report it as forgotten
+            else:
+                self._gave_up(sent_ns)
+
+    def _gave_up(self, sent_ns: int) -> None:
+        """Suspect a line that is open at this end only: it takes requests and says nothing."""
+        waited_ns = self._monotonic_ns() - sent_ns
+        is_long = waited_ns >= self._limits.mute_after_s * NS_PER_SECOND
+        self.is_mute = self.is_mute or (is_long and self.last_frame_ns < sent_ns)
 
     async def drop(self, reason: str) -> None:
         """Close the connection, whatever state it is in. Unanswered requests fail with `reason`."""

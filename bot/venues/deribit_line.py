@@ -180,6 +180,8 @@ class Line:
 
     def _deaf(self) -> str | None:
         silent_ns = self.monotonic_ns() - self.socket.last_frame_ns
+        if self.socket.is_mute:
+            return f"no frame for {silent_ns / units.NS_PER_SECOND:.0f} s, not even an answer"
         if silent_ns <= self.limits.silence_max_s * units.NS_PER_SECOND:
             return None
         return f"no frame for {silent_ns / units.NS_PER_SECOND:.0f} s"

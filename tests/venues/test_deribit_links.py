@@ -17,9 +17,10 @@ from bot.core.events import (
     LinkUp,
     QuoteSeen,
 )
+from bot.venues.ccxt_socket import SocketLimits
 from bot.venues.port import VenueUnreachableError
-from tests.venues.deribit_server import Failure, serving
-from tests.venues.edge import QUICK, Facts, running, until, venue
+from tests.venues.deribit_server import Failure, Silent, serving
+from tests.venues.edge import QUICK, Facts, running, submit, until, venue
 from tests.venues.payloads import PERPETUAL, ticker, trade
 
 CHANGES = "user.changes.any.any.raw"
@@ -67,6 +68,34 @@ async def test_a_line_on_which_even_heartbeats_stop_is_given_up():
             await until(lambda: len(facts.of(LinkUp)) >= 4)
 
             assert "no frame" in facts.of(LinkDown)[0].reason
+
+
+async def test_a_line_that_takes_an_order_and_says_nothing_is_given_up_before_its_silence_is_long():
+    async with serving() as server:
+        limits = replace(QUICK, sockets=SocketLimits(mute_after_s=0.3))
+        async with running(edge := venue(server, limits)) as facts:
+            server.rules["private/buy"] = lambda _: Silent()
+            facts.clear()
+            await edge.perform(submit())
+            await until(lambda: facts.of(LinkUp))
+
+            assert "not even an answer" in facts.of(LinkDown)[0].reason
+            assert {fact.link for fact in facts.of(LinkDown)} == {Link.TRADING}
+
+
+async def test_a_line_that_leaves_an_order_unanswered_but_speaks_is_kept():
+    async with serving() as server:
+        limits = replace(QUICK, sockets=SocketLimits(mute_after_s=0.3))
+        async with running(edge := venue(server, limits)) as facts:
+            server.rules["private/buy"] = lambda _: Silent()
+            facts.clear()
+            sent = asyncio.get_running_loop().create_task(edge.perform(submit()))
+            await until(lambda: server.methods("private/buy"))
+            await server.push(CHANGES, {"trades": []})
+            await sent
+            await asyncio.sleep(0.1)
+
+            assert facts.of(LinkDown) == []
 
 
 async def test_a_login_is_renewed_before_its_token_ends():
