@@ -19,7 +19,7 @@ from bot.core.orders import Order, OrderPolicy, Outcome, Share
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import HedgeMark
-from bot.core.state import Counts, Mode, State, differing, wire_to_market_ms
+from bot.core.state import Counts, Mode, State, differing
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
 DEGRADED_SHARE = 0.5
@@ -214,7 +214,7 @@ def _commit(
     order_id = f"{policy.label_prefix}{state.standing.instance}{counter:07d}"
     cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wished)
     limit = hedger.limit_price(size_native, quote.bid, quote.ask, hedge, cap_bps)
-    valid_until_ms = state.now_ms + wire_to_market_ms(policy.lifetime_ns, state.rate)
+    valid_until_ms = state.now_ms + units.wire_to_market_ms(policy.lifetime_ns, state.rate)
     order = Order(
         order_id=order_id,
         instrument=hedge.name,

@@ -195,7 +195,7 @@ def _ask_account(state: State, asked: list[Action]) -> State:
         return state
     if state.read_failure and state.read_asked_ns is None and _asked_lately(state):
         return state
-    overlap_ms = max(READ_OVERLAP_MS, states.wire_to_market_ms(READ_OVERLAP_NS, state.rate))
+    overlap_ms = max(READ_OVERLAP_MS, units.wire_to_market_ms(READ_OVERLAP_NS, state.rate))
     # No further back than trades are remembered: an older one would be counted again.
     overlap_ms = min(overlap_ms, standing.TRADES_KEPT_MS)
     since = state.standing.trades_until_ms - overlap_ms

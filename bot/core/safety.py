@@ -153,7 +153,7 @@ def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     """Say whether too many orders went out in the last market minute, or None."""
     since = state.now_ms - units.MS_PER_MINUTE
     sent = sum(1 for order in state.standing.orders.values() if order.requested_ms > since)
-    most = min(policy.orders_per_minute_max, CLOSED_ORDERS_KEPT)
+    most = policy.orders_per_minute_max
     return f"{sent} orders in the last minute, limit {most}" if sent >= most else None
 
 

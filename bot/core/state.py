@@ -4,7 +4,6 @@
 changes nothing.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -280,15 +279,10 @@ def _missing(
     read_since = state.read_done_ns is not None and state.read_done_ns >= dead_ns
     size = report.row.size_native if report else units.ZERO
     agrees = read_since and size == state.standing.positions.get(order.instrument, units.ZERO)
-    settle_ms = wire_to_market_ms(policy.settle_ns, state.rate)
+    settle_ms = units.wire_to_market_ms(policy.settle_ns, state.rate)
     return orders.not_found(
         order, fact, settle_ms=settle_ms, position_agrees=agrees, now_ms=state.now_ms
     )
-
-
-def wire_to_market_ms(duration_ns: int, rate: float) -> int:
-    """Convert a wire duration into market milliseconds, rounded up."""
-    return math.ceil(duration_ns * rate / units.NS_PER_MS)
 
 
 def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:

@@ -54,3 +54,8 @@ def ceil_to(price: Decimal, tick: Decimal) -> Decimal:
 def years_between(start_ms: int, end_ms: int) -> float:
     """Return the years of 365 days between two market stamps, negative if `end_ms` is first."""
     return (end_ms - start_ms) / MS_PER_YEAR
+
+
+def wire_to_market_ms(duration_ns: int, rate: float) -> int:
+    """Convert a wire duration into market milliseconds, rounded up."""
+    return math.ceil(duration_ns * rate / NS_PER_MS)

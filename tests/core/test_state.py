@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import codec
+from bot.core import codec, units
+from bot.core import state as states
 from bot.core.actions import Alert, CancelOrder, Severity
 from bot.core.events import (
     BadMessage,
@@ -20,8 +21,8 @@ from bot.core.events import (
     TimerFired,
     VenueStatus,
 )
-from bot.core.state import COMMANDS_KEPT, Mode, wire_to_market_ms
-from tests.builders import CALL, PERP, START_MS, World, balance, fill, order_seen, perp
+from bot.core.state import COMMANDS_KEPT, Mode
+from tests.builders import CALL, PERP, START_MS, World, balance, fill, order_seen, perp, quote
 
 
 def trading() -> World:
@@ -143,7 +144,7 @@ def test_commands_are_remembered_but_not_for_ever() -> None:
 
 @pytest.mark.parametrize(("rate", "market_ms"), [(1.0, 1_500), (60.0, 90_000), (0.0001, 1)])
 def test_a_wire_duration_in_market_time_is_rounded_up(rate, market_ms) -> None:
-    assert wire_to_market_ms(1_500_000_000, rate) == market_ms
+    assert units.wire_to_market_ms(1_500_000_000, rate) == market_ms
 
 
 def test_a_halt_cancels_what_rests_with_every_fold_until_none_is_open() -> None:
@@ -184,3 +185,13 @@ def test_a_state_survives_being_written_down() -> None:
     world = trading()
 
     assert codec.loads(codec.dumps(world.state.standing)) == world.state.standing
+
+
+def test_a_quote_on_its_own_is_applied_as_in_a_fold() -> None:
+    world = trading()
+    seen = quote(CALL, iv=0.7, arrived_ns=world.now_ns)
+    rules = world.policy.apply
+    alone = states.apply(world.state, seen, rules)
+
+    assert alone.quotes[CALL] == seen
+    assert codec.digest(alone) == codec.digest(states.apply_all(world.state, (seen,), rules))
