@@ -70,7 +70,7 @@ def test_every_record_reads_back_as_it_was_written(kind) -> None:
 
 
 @settings(max_examples=20)
-@given(st.one_of(st.from_type(kind) for kind in ACTIONS))
+@given(st.one_of([st.from_type(kind) for kind in ACTIONS]))
 def test_equal_actions_give_equal_bytes_and_digests(value) -> None:
     twin = type(value)(**{field.name: getattr(value, field.name) for field in fields(value)})
 

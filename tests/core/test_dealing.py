@@ -177,9 +177,10 @@ def test_margin_trims_an_order_and_the_books_decision_says_with_what_arithmetic(
 
 def test_margin_refuses_once_and_counts_it_once() -> None:
     made = world()
-    for _ in range(3):
-        step = made.quotes(100_000.0, balance(initial_margin=9.9, maintenance_margin=1.0))
-        assert made.orders() == []
+    tight = balance(initial_margin=9.9, maintenance_margin=1.0)
+    steps = [made.quotes(100_000.0, tight) for _ in range(3)]
+    step = steps[-1]
+    assert not any(submits(one.actions) for one in steps)
 
     assert step.verdicts["main"].verdict is Verdict.REFUSED
     assert step.state.counts.refusals == {"margin": 1}

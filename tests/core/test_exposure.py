@@ -296,6 +296,13 @@ def test_a_perpetual_that_is_not_the_hedge_counts_in_a_book_that_selects_it() ->
     assert valued(world, plan).options_delta_coin == 0.0, "a book of options does not see it"
     assert exposure.account_delta_coin(world.state, "BTC", NO_WAIT) == pytest.approx(2.0)
 
+    world.fold(quote(PERP, arrived_ns=world.now_ns + 3_100 * units.NS_PER_MS), after_ms=3_100)
+    stale = exposure_of(world.state, wanted.book, NO_WAIT)
+    assert isinstance(stale, Unpriced)
+    assert other in stale.reason
+    assert isinstance(exposure_of(world.state, plan.book, NO_WAIT), Exposure)
+    assert exposure.account_delta_coin(world.state, "BTC", NO_WAIT) is None
+
 
 def test_the_accounts_delta_is_the_venues_sum_over_everything_held() -> None:
     world = still({CALL: "10", PERP: "-30000"}, wide(Convention.BOOK))

@@ -30,7 +30,7 @@ def account(held: dict[str, str], **figures: float) -> State:
     world.begin(held)
     world.quotes()
     known = {"margin_balance": 10.0, "initial_margin": 0.0, "maintenance_margin": 0.0} | figures
-    world.fold(balance(**known), after_ms=0)
+    world.fold(replace(balance(), **known), after_ms=0)  # type: ignore[arg-type]
     return world.state
 
 
@@ -206,3 +206,12 @@ def test_margin_use_asks_for_a_mode_by_stages(maintenance, mode) -> None:
 
 def test_without_a_balance_no_stage_is_asked_for() -> None:
     assert stage(account({}), GATE, "ETH") is None
+
+
+def test_an_order_beyond_all_measure_is_trimmed_to_something_that_passes() -> None:
+    state = account({})
+    found = asked(state, 10**13)
+
+    assert isinstance(found, Trimmed)
+    assert passes(state, found.size_native, RATES, GATE)
+    assert found.size_native > 0

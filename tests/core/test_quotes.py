@@ -1,6 +1,7 @@
 """Which quotes reach the mathematics."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,8 @@ OPTION_NUMBERS = ["mark", "index_usd", "forward_usd", "iv"]
 
 
 def why(name: str, **changes: object) -> str | None:
-    return bad_quote(quote(name, **changes), perp() if name == PERP else option(), POLICY)
+    seen = replace(quote(name), **changes)  # type: ignore[arg-type]
+    return bad_quote(seen, perp() if name == PERP else option(), POLICY)
 
 
 def test_good_quotes_pass() -> None:

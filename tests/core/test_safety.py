@@ -329,7 +329,6 @@ def test_a_limit_beyond_what_is_remembered_still_limits(limit) -> None:
     }
     known = replace(world.state.standing, orders=orders, order_counter=CLOSED_ORDERS_KEPT)
     state = replace(world.state, standing=known)
-    kept = CLOSED_ORDERS_KEPT
     rules = replace(POLICY, orders_per_minute_max=limit, rejects_max=limit)
 
     assert f"{CLOSED_ORDERS_KEPT} orders in a row" in (

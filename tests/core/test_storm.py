@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,7 +107,8 @@ class Storm:
                 return tuple(quote(each, price=price, arrived_ns=at) for each in NAMES)
             case "bad-quote":
                 field = ("bid", "ask", "mark", "index_usd", "iv", "forward_usd")[pick % 6]
-                return (quote(name, arrived_ns=at, **{field: NUMBERS[pick % 5]}),)
+                bad: dict[str, Any] = {field: NUMBERS[pick % 5]}
+                return (replace(quote(name, arrived_ns=at), **bad),)
             case "seen":
                 status = list(VenueStatus)[pick % 4]
                 return (order_seen(known, status, size=str(asked), filled=part),)
@@ -176,9 +178,10 @@ class Storm:
             case "restart":
                 known = codec.loads(codec.dumps(self.state.standing))
                 assert known == self.state.standing
-                self.state = engine.begin(known, self.state.now_ms, self.now_ns)  # type: ignore[arg-type]
+                self.state = engine.begin(known, self.state.now_ms, self.now_ns)
                 return ()
-        raise AssertionError(kind)
+            case _:
+                raise AssertionError(kind)
 
     def judge(self, before: State, step: Step) -> None:
         state = step.state
