@@ -125,12 +125,10 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         if decision.order_id or before.codes.get(name) != codes[name]
     )
     warning = gate.warned(state, policy.gate, policy.currency)
-    state = replace(
-        state,
-        codes=codes,
-        counts=dealing.counted(state.counts, news),
-        margin_warned=warning is not None,
-    )
+    warned = warning is not None
+    if news or codes != before.codes or warned is not before.margin_warned:
+        counts = dealing.counted(state.counts, news)
+        state = replace(state, codes=codes, counts=counts, margin_warned=warned)
     news_of_margin = None if before.margin_warned else warning
     return Step(
         state=state,
@@ -169,6 +167,9 @@ def _latched(state: State) -> State:
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
     margin = gate.stage(state, policy.gate, policy.currency)
     judged = safety.judge_mode(state, policy.safety, policy.currency, margin)
+    known = (state.mode, state.mode_reason, state.mode_clears)
+    if (judged.mode, judged.reason, judged.clears) == known:
+        return state, ()
     if judged.mode is state.mode:
         return replace(state, mode_reason=judged.reason, mode_clears=judged.clears), ()
     change = ModeChanged(

@@ -4,7 +4,6 @@ Every number of a book comes from good, fresh quotes of all of its legs, or ther
 (`Unpriced`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +15,7 @@ from bot.core import instruments, orders, units
 from bot.core.columns import Flags, Floats, OptionTable, Stamps
 from bot.core.instruments import Instrument, Kind
 from bot.core.quotes import QuotePolicy
-from bot.core.standing import EMPTY
+from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import State
 from bot.quant import black76, conventions
 from bot.quant.conventions import Convention
@@ -104,20 +103,20 @@ def _named_rows(
     return chosen, maybe
 
 
-def _in_range(left_ms: Stamps, selector: Selector) -> Flags:
-    fits: Flags = np.ones(left_ms.shape, dtype=np.bool_)
+def _in_range(maybe: Flags, left_ms: Stamps, selector: Selector) -> Flags:
+    """Return those of `maybe` whose time left is in the selector's range."""
     if selector.expiry_min is not None:
-        fits &= left_ms >= selector.expiry_min / timedelta(milliseconds=1)
+        maybe = maybe & (left_ms >= selector.expiry_min / timedelta(milliseconds=1))
     if selector.expiry_max is not None:
-        fits &= left_ms < selector.expiry_max / timedelta(milliseconds=1)
-    return fits
+        maybe = maybe & (left_ms < selector.expiry_max / timedelta(milliseconds=1))
+    return maybe
 
 
 def members(table: OptionTable, selector: Selector, now_ms: int) -> Stamps:
     """Return the rows of the live options that belong to a book now."""
     chosen, maybe = _named_rows(table.names, table.underlyings, selector)
     left_ms = table.expiry_ms - now_ms
-    return np.flatnonzero((left_ms > 0) & (chosen | (maybe & _in_range(left_ms, selector))))
+    return ((left_ms > 0) & (chosen | _in_range(maybe, left_ms, selector))).nonzero()[0]
 
 
 def selects(selector: Selector, instrument: Instrument, now_ms: int) -> bool:
@@ -127,7 +126,8 @@ def selects(selector: Selector, instrument: Instrument, now_ms: int) -> bool:
     if instrument.kind not in selector.kinds or instrument.underlying != selector.underlying:
         return False
     left_ms = np.array([(instrument.expiry_ms or 2**62) - now_ms], dtype=np.int64)
-    return instrument.name not in selector.exclude and bool(_in_range(left_ms, selector)[0])
+    maybe = np.array([instrument.name not in selector.exclude], dtype=np.bool_)
+    return bool(_in_range(maybe, left_ms, selector)[0])
 
 
 def stale_leg(state: State, table: OptionTable, rows: Stamps, policy: QuotePolicy) -> str | None:
@@ -209,27 +209,55 @@ def _mark(state: State, name: str) -> float:
     return mark
 
 
-def _options(state: State, rows: Stamps, convention: Convention) -> tuple[black76.Greeks, Floats]:
-    """Price the options in `rows` and return their Greeks and their signed deltas in coins."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Valued:
+    """Options priced: their signed coins, their forwards, the part that still moves, and Greeks."""
+
+    size: Floats
+    forward_usd: Floats
+    weight: Floats
+    greeks: black76.Greeks
+
+    def delta_coin(self, convention: Convention) -> float:
+        """Return their delta in coins."""
+        mark = self.greeks.price / self.forward_usd
+        parts = conventions.option_delta_coin(
+            convention, self.size, self.greeks.delta, mark, 1.0, self.weight
+        )
+        return float(parts.sum())
+
+
+@lru_cache(maxsize=256)
+def _undiscounted(count: int) -> Floats:
+    """Return so many discount factors of 1: inverse options pay in coin."""
+    ones: Floats = np.ones(count)
+    ones.setflags(write=False)
+    return ones
+
+
+def _valued(state: State, rows: Stamps) -> _Valued:
+    """Price the options in `rows`."""
     table = state.table
-    forward = table.forward_usd[rows]
-    years = np.maximum(table.expiry_ms[rows] - state.now_ms, 0) / units.MS_PER_YEAR
+    # Most often every option belongs to the one book: then nothing has to be picked out.
+    pick = slice(None) if len(rows) == len(table.names) else rows
+    forward, expiry_ms = table.forward_usd[pick], table.expiry_ms[pick]
+    years = np.maximum(expiry_ms - state.now_ms, 0) / units.MS_PER_YEAR
     out = np.empty((black76.ROW_COUNT, len(rows)))
     black76.greeks_into(
         out,
         forward,
-        table.strike[rows],
+        table.strike[pick],
         years,
-        table.iv[rows],
-        table.is_call[rows],
-        np.ones(len(rows)),
+        table.iv[pick],
+        table.is_call[pick],
+        _undiscounted(len(rows)),
     )
-    greeks = black76.Greeks(*out)
-    weight = conventions.expiry_weight(state.now_ms, table.expiry_ms[rows])
-    delta = conventions.option_delta_coin(
-        convention, table.size[rows], greeks.delta, greeks.price / forward, 1.0, weight
+    return _Valued(
+        size=table.size[pick],
+        forward_usd=forward,
+        weight=conventions.expiry_weight(state.now_ms, expiry_ms),
+        greeks=black76.Greeks(*out),
     )
-    return greeks, delta
 
 
 def _summed(
@@ -241,11 +269,10 @@ def _summed(
     prices: tuple[float, float],
     held: Decimal,
 ) -> Exposure:
-    greeks, options = _options(state, rows, book.convention)
-    size, forward = state.table.size[rows], state.table.forward_usd[rows]
-    weight = conventions.expiry_weight(state.now_ms, state.table.expiry_ms[rows])
+    valued = _valued(state, rows)
+    size, forward, greeks = valued.size, valued.forward_usd, valued.greeks
     hedge_coin, equity_coin, futures_coin = rest
-    options_coin = float(options.sum()) + futures_coin
+    options_coin = valued.delta_coin(book.convention) + futures_coin
     delta = options_coin + hedge_coin + equity_coin
     low, high = _in_flight(state, book, prices[1])
     return Exposure(
@@ -255,7 +282,7 @@ def _summed(
         options_delta_coin=options_coin,
         hedge_delta_coin=hedge_coin,
         equity_delta_coin=equity_coin,
-        gamma_coin_per_percent=float((size * greeks.gamma * forward * weight).sum()) * 0.01,
+        gamma_coin_per_percent=float((size * greeks.gamma * forward * valued.weight).sum()) * 0.01,
         vega_usd_per_vol_point=float((size * greeks.vega).sum()) * 0.01,
         theta_usd_per_day=float((size * greeks.theta).sum()) / 365.0,
         options_value_coin=float((size * greeks.price / forward).sum()),
@@ -269,7 +296,7 @@ def _summed(
 def _in_flight(state: State, book: BookPolicy, mark: float) -> tuple[float, float]:
     """Return how far orders in flight may still move the book's delta, down and up, in coins."""
     low, high = 0.0, 0.0
-    for order in orders_in_flight(state.standing.orders.values(), book.hedge_instrument):
+    for order in orders_in_flight(state.standing, book.hedge_instrument):
         net = float(sum(share.size_native for share in order.shares))
         asked = float(sum(s.size_native for s in order.shares if s.book == book.name))
         moves = float(order.remaining_native) * asked / net / mark if net else 0.0
@@ -290,9 +317,9 @@ def account_delta_coin(state: State, currency: str, policy: QuotePolicy) -> floa
         if hedge_trouble(state, name, policy) is not None:
             return None
         total += instruments.size_coin(terms, size, _mark(state, name))
-    return total + float(_options(state, rows, Convention.COIN)[1].sum())
+    return total + _valued(state, rows).delta_coin(Convention.COIN)
 
 
-def orders_in_flight(known: Iterable[orders.Order], instrument: str) -> list[orders.Order]:
+def orders_in_flight(standing: Standing, instrument: str) -> list[orders.Order]:
     """Return the orders on an instrument of which something is still expected."""
-    return [order for order in known if order.instrument == instrument and not order.is_quiet]
+    return [order for order in open_orders(standing.orders) if order.instrument == instrument]

@@ -113,8 +113,9 @@ def project(
     )
     if trouble is not None:
         return Refused(reason=f"no margin projection: {trouble}")
-    before = _required(state, {}, rates)
-    after = _required(state, {hedge.name: size_native}, rates)
+    options = deribit_standard.of_options(state.table, rates)
+    before = _required(state, {}, options, rates)
+    after = _required(state, {hedge.name: size_native}, options, rates)
     if before is None or after is None:
         return Refused(reason="no margin projection: a position has no mark")
     return _projection(state, hedge, size_native, balance, (before, after))
@@ -140,9 +141,11 @@ def _projection(
     )
 
 
-def _required(state: State, change: Mapping[str, Decimal], rates: Rates) -> Requirement | None:
+def _required(
+    state: State, change: Mapping[str, Decimal], options: Requirement, rates: Rates
+) -> Requirement | None:
     """Return what the account's positions need after `change`, None if a mark is missing."""
-    total = deribit_standard.of_options(state.table, rates)
+    total = options
     for name in sorted(state.standing.positions.keys() | change.keys()):
         terms = state.instruments.get(name)
         if terms is None or terms.kind is Kind.OPTION:

@@ -4,6 +4,8 @@ A difference is borne while an order of ours is in flight on the instrument or a
 arrived; after that it is adopted as EXTERNAL. We never trade back to our own book.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -11,10 +13,12 @@ from bot.core import fills, orders, standing, units
 from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
+from bot.core.immutable import Remembered
 from bot.core.instruments import Instrument, Kind
-from bot.core.orders import OrderPolicy, OrderStatus
-from bot.core.standing import EMPTY
-from bot.core.state import ApplyPolicy, Mode, Reported, State, owner_of, retabled
+from bot.core.orders import Order, OrderPolicy, OrderStatus
+from bot.core.reported import Reported
+from bot.core.standing import EMPTY, open_orders
+from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
 FILL_REST_NS = units.NS_PER_SECOND
 READ_TIMEOUT_NS = 20 * units.NS_PER_SECOND
@@ -35,7 +39,7 @@ class Adopted:
 def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]]:
     """Take over every difference that is ours to take over now."""
     adopted: list[Adopted] = []
-    for name, held, report in list(states.differing(state)):
+    for name, held, report in states.differing(state):
         terms = state.instruments[name]
         price = _price(state, terms)
         if price is None or not _explains_itself(state, name, report):
@@ -94,7 +98,7 @@ def _explains_itself(state: State, name: str, report: Reported) -> bool:
     asked for after the last one: a late push of an earlier position would undo that fill here, and
     the next hedge would double it at the venue.
     """
-    if orders_in_flight(state.standing.orders.values(), name):
+    if orders_in_flight(state.standing, name):
         return False
     filled_ns = state.fills_ns.get(name)
     if filled_ns is None:
@@ -106,7 +110,7 @@ def _explains_itself(state: State, name: str, report: Reported) -> bool:
 
 def unsettled(state: State, name: str) -> str | None:
     """Say why the position in an instrument is not certain now, or None."""
-    for order in orders_in_flight(state.standing.orders.values(), name):
+    for order in orders_in_flight(state.standing, name):
         return f"order {order.order_id} is {order.status}" + (
             f": {order.reason}" if order.reason else ""
         )
@@ -118,18 +122,22 @@ def unsettled(state: State, name: str) -> str | None:
 
 def is_moving(state: State) -> bool:
     """Whether a position is about to change, or differs from the venue's."""
-    in_flight = any(not order.is_quiet for order in state.standing.orders.values())
-    return in_flight or next(states.differing(state), None) is not None
+    return bool(open_orders(state.standing.orders) or states.differing(state))
 
 
 def minded(state: State, policy: OrderPolicy) -> State:
     """Let time pass over the orders: the silent become unknown, the hopeless unprovable."""
-    known = dict(state.standing.orders)
-    for order_id, order in state.standing.orders.items():
-        moved = orders.went_silent(order, state.now_ms, state.now_ns, policy)
-        known[order_id] = orders.gave_up(moved, state.now_ms, state.now_ns, policy)
-    if all(known[order_id] is order for order_id, order in state.standing.orders.items()):
-        return state
+    moved: dict[str, Order] = {}
+    for order in open_orders(state.standing.orders):
+        later = orders.went_silent(order, state.now_ms, state.now_ns, policy)
+        later = orders.gave_up(later, state.now_ms, state.now_ns, policy)
+        if later is not order:
+            moved[order.order_id] = later
+    return _with_orders(state, moved) if moved else state
+
+
+def _with_orders(state: State, moved: Mapping[str, Order]) -> State:
+    known = {**state.standing.orders, **moved}
     return replace(state, standing=replace(state.standing, orders=known))
 
 
@@ -156,11 +164,26 @@ def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
 
     Hedges, positions held and positions reported.
     """
-    held = state.standing.positions.keys()
-    reported = {name for name, report in state.reported.items() if report.row.size_native}
-    listed = (held | reported) & state.instruments.keys()
-    live = {name for name in listed if not _has_expired(state.instruments[name], state.now_ms)}
-    return frozenset(live | policy.hedge_instruments) if state.instruments else frozenset()
+    if not state.instruments:
+        return frozenset()
+    listed, earliest_ms = _listed(state.standing.positions, state.reported, state.instruments)
+    if state.now_ms >= earliest_ms:
+        live = (n for n in listed if not _has_expired(state.instruments[n], state.now_ms))
+        listed = frozenset(live)
+    return listed | policy.hedge_instruments
+
+
+@Remembered
+def _listed(
+    positions: Mapping[str, Decimal],
+    reported: Mapping[str, Reported],
+    instruments: Mapping[str, Instrument],
+) -> tuple[frozenset[str], float]:
+    """Return the listed instruments held or reported, and when the first of them expires."""
+    told = {name for name, report in reported.items() if report.row.size_native}
+    listed = frozenset((positions.keys() | told) & instruments.keys())
+    expiries = (instruments[name].expiry_ms for name in listed)
+    return listed, min((at_ms for at_ms in expiries if at_ms is not None), default=math.inf)
 
 
 def _has_expired(terms: Instrument, now_ms: int) -> bool:
@@ -168,8 +191,8 @@ def _has_expired(terms: Instrument, now_ms: int) -> bool:
 
 
 def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State:
-    known = dict(state.standing.orders)
-    for order_id, order in state.standing.orders.items():
+    moved: dict[str, Order] = {}
+    for order in open_orders(state.standing.orders):
         doubtful = order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE)
         fills_late = order.status is OrderStatus.CLOSED and not order.is_quiet
         due = order.asked_ns is None or state.now_ns - order.asked_ns > policy.query_interval_ns
@@ -177,13 +200,13 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
             continue
         asked.append(
             QueryOrder(
-                order_id=order_id, instrument=order.instrument, requested_ms=order.requested_ms
+                order_id=order.order_id,
+                instrument=order.instrument,
+                requested_ms=order.requested_ms,
             )
         )
-        known[order_id] = replace(order, asked_ns=state.now_ns)
-    if len(asked) == 0:
-        return state
-    return replace(state, standing=replace(state.standing, orders=known))
+        moved[order.order_id] = replace(order, asked_ns=state.now_ns)
+    return _with_orders(state, moved) if moved else state
 
 
 def _ask_account(state: State, asked: list[Action]) -> State:
@@ -212,13 +235,16 @@ def _doubt(state: State) -> str:
     """Say what only a fresh read of the account can settle; at most once a second."""
     if _asked_lately(state):
         return ""
-    for order in state.standing.orders.values():
+    for order in open_orders(state.standing.orders):
         if order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE):
             return f"order {order.order_id} is {order.status}"
     for name, held, report in states.differing(state):
-        if not orders_in_flight(state.standing.orders.values(), name):
+        if not orders_in_flight(state.standing, name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"
-    for name in state.standing.positions:
+    positions = state.standing.positions
+    if state.now_ms < _listed(positions, state.reported, state.instruments)[1]:
+        return ""
+    for name in positions:
         if name in state.instruments and _has_expired(state.instruments[name], state.now_ms):
             return f"{name} has expired and is still held"
     return ""

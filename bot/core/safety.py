@@ -8,7 +8,7 @@ from bot.core import units
 from bot.core.events import Link, QuoteSeen
 from bot.core.instruments import Instrument
 from bot.core.orders import OrderStatus, Outcome
-from bot.core.standing import CLOSED_ORDERS_KEPT
+from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
 
@@ -65,7 +65,7 @@ def _troubles(state: State, policy: SafetyPolicy, currency: str) -> Iterator[Jud
     if state.standing.pause_reason:
         reason = state.standing.pause_reason
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
-    for order in state.standing.orders.values():
+    for order in open_orders(state.standing.orders):
         if order.status is OrderStatus.UNPROVABLE:
             reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
             clears = "the venue answers for that order"
@@ -152,7 +152,10 @@ def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> 
 def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     """Say whether too many orders went out in the last market minute, or None."""
     since = state.now_ms - units.MS_PER_MINUTE
-    sent = sum(1 for order in state.standing.orders.values() if order.requested_ms > since)
+    # Orders of a later market are those of a rehearsal that has begun anew.
+    sent = sum(
+        1 for order in state.standing.orders.values() if since < order.requested_ms <= state.now_ms
+    )
     most = policy.orders_per_minute_max
     return f"{sent} orders in the last minute, limit {most}" if sent >= most else None
 

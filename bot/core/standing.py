@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.core import units
+from bot.core.immutable import Remembered
 from bot.core.orders import Order
 
 TRADES_KEPT_MS = units.MS_PER_HOUR
@@ -64,6 +65,12 @@ class Standing:
     forgiven_counter: int = 0
     halt_reason: str = ""
     pause_reason: str = ""
+
+
+@Remembered
+def open_orders(orders: Mapping[str, Order]) -> tuple[Order, ...]:
+    """Return those of a standing's orders of which something is still expected."""
+    return tuple(order for order in orders.values() if not order.is_quiet)
 
 
 def with_order(standing: Standing, order: Order) -> Standing:

@@ -4,9 +4,8 @@
 changes nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
@@ -37,9 +36,11 @@ from bot.core.events import (
     ReadFailed,
     TimerFired,
 )
+from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, bad_quote
+from bot.core.reported import Differences, Reported, differences
 from bot.core.standing import Standing
 
 COMMANDS_KEPT = 64
@@ -65,18 +66,6 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
-    """A position as the venue last reported it, and when that report arrived or was asked for.
-
-    A report that was `pushed` may tell of a time before it arrived; one that was asked for may not.
-    """
-
-    row: PositionRow
-    known_ns: int
-    pushed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Counters since the start of the process."""
 
@@ -89,11 +78,11 @@ class Counts:
     refusals: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class State:
     """The daemon's knowledge at one moment.
 
-    Immutable; `standing` is the part that survives a restart.
+    Immutable; `standing` is the part that survives a restart. No slots, for `succeeded`'s sake.
     """
 
     standing: Standing
@@ -199,7 +188,9 @@ def _clocked(state: State, fact: ClockSeen) -> State:
     assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
     assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
     counts = replace(state.counts, folds=state.counts.folds + 1)
-    return replace(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, counts=counts)
+    return succeeded(
+        state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, counts=counts
+    )
 
 
 def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:
@@ -221,7 +212,7 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
     still_bad = state.bad_quotes
     if bad or still_bad:
         still_bad = {name: why for name, why in still_bad.items() if name not in good} | bad
-    return replace(
+    return succeeded(
         state,
         quotes={**state.quotes, **good},
         bad_quotes=still_bad,
@@ -391,9 +382,6 @@ def _timer(state: State, fact: TimerFired) -> State:
             return state
 
 
-def differing(state: State) -> Iterator[tuple[str, Decimal, Reported]]:
-    """Yield the instruments whose position at the venue is not what we hold it to be."""
-    for name, report in state.reported.items():
-        held = state.standing.positions.get(name, units.ZERO)
-        if name in state.instruments and report.row.size_native != held:
-            yield name, held, report
+def differing(state: State) -> Differences:
+    """Return the instruments whose position at the venue is not what we hold it to be."""
+    return differences(state.reported, state.standing.positions, state.instruments)
