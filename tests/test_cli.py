@@ -1,85 +1,23 @@
 """The verbs, most of them in this process; the long-running ones in `test_cli_processes`."""
 
 import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 import bot
-from bot.cli.app import app
 from bot.cli.exchange import moment
 from bot.core import codec
 from bot.dashboard import address
 from bot.runtime import records
-from bot.runtime.journal import Ledger, Row, RunHeader
+from bot.runtime.journal import Row
+from tests.cli.desk import TOKEN, daemon_that_says, ledger_with, told, verb
 from tests.dashboard.scenes import running
 
 ROOT = Path(__file__).parent.parent
 DEMO = str(ROOT / "config" / "demo.yaml")
 LIVE = str(ROOT / "config" / "deribit-live.yaml")
-TOKEN = "a-token-for-tests"
-HEADER = RunHeader(code_version="0", config_digest="00", account="BTC", mode="rehearsal")
-
-
-def verb(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
-
-
-def told(result: Result) -> dict[str, Any]:
-    """Return the one JSON object of a verb's standard output."""
-    answer: dict[str, Any] = json.loads(result.stdout)
-    return answer
-
-
-@contextmanager
-def daemon_that_says(answers: Mapping[str, Any], journal: Path) -> Iterator[list[Any]]:
-    """Listen where the daemon of `journal` would, answering each path; yields what was posted."""
-    posted: list[Any] = []
-
-    class Desk(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            status, body = answers.get(self.path, (404, {"error": "Not Found"}))
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = answer  # noqa: N815  the library's name
-
-        def do_POST(self) -> None:
-            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.answer()
-
-        def log_request(self, *_: Any) -> None:
-            """Say nothing of it on standard error."""
-
-    with HTTPServer(("127.0.0.1", 0), Desk) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            where = address.Address(host="127.0.0.1", port=server.server_port, token=TOKEN)
-            with address.published(journal, where):
-                yield posted
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def ledger_with(path: Path, *rows: Row) -> None:
-    ledger = Ledger.open(path, HEADER)
-    try:
-        ledger._commit(rows)
-        ledger._mark_high()
-    finally:
-        ledger.close()
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -264,29 +202,6 @@ def test_a_refusal_of_the_daemon_is_shown_as_it_is(tmp_path: Path) -> None:
     assert "missing or wrong bearer token" in result.stderr
 
 
-def test_halt_works_on_a_daemon_that_no_longer_answers(tmp_path: Path) -> None:
-    journal = tmp_path / "ledger.db"
-    answers = {"/api/v1/commands": (503, {"error": "busy dying"})}
-    with daemon_that_says(answers, journal):
-        result = verb("halt", "--journal", str(journal), "--note", "smoke", "--json")
-
-    flag = tmp_path / "ledger.db.halt"
-    assert result.exit_code == 0
-    assert told(result)["flag_file"] == str(flag)
-    assert flag.read_text().endswith("smoke\n")
-
-
-def test_resume_takes_the_flag_file_away_before_it_asks(tmp_path: Path) -> None:
-    journal = tmp_path / "ledger.db"
-    verb("halt", "--journal", str(journal))
-    answer = {"accepted": True, "command": "resume", "next": "goes on"}
-    with daemon_that_says({"/api/v1/commands": (202, answer)}, journal):
-        result = verb("resume", "--journal", str(journal))
-
-    assert result.exit_code == 0
-    assert not (tmp_path / "ledger.db.halt").exists()
-
-
 def test_a_daemon_that_is_gone_is_explained_from_its_ledger(tmp_path: Path) -> None:
     journal = tmp_path / "ledger.db"
     scene = running()
@@ -301,6 +216,7 @@ def test_a_daemon_that_is_gone_is_explained_from_its_ledger(tmp_path: Path) -> N
     assert answer["source"].startswith(str(journal))
     assert book["last_hedge"]["order_id"].startswith("db")
     assert "outside" in book["words"][0]
+    assert answer["pending"] == ""
 
 
 def test_a_ledger_that_was_changed_does_not_verify(tmp_path: Path) -> None:

@@ -11,7 +11,11 @@ ANSWER_SECONDS_MAX = 3.0
 
 
 class DaemonSilentError(VerbError):
-    """Nobody answers where the daemon of a ledger should be."""
+    """Nobody answers where the daemon of a ledger should be; `why` says it without the ledger."""
+
+    def __init__(self, message: str, *, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 def get(journal: Path, path: str) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def _exchange(
 
     where = address.find(journal)
     if where is None:
-        raise DaemonSilentError(f"no daemon is running for {journal}")
+        raise DaemonSilentError(f"no daemon is running for {journal}", why="no daemon is running")
     headers = {"Authorization": f"Bearer {where.token}"}
     try:
         # Proxies of the environment have no business between two processes of one machine.
@@ -44,11 +48,13 @@ def _exchange(
             answer = client.request(method, where.url + path, json=body, headers=headers)
         content = answer.json()
     except (httpx.TransportError, httpx.DecodingError, ValueError) as error:
+        silent = f"does not answer at {where.url} ({_why(error)})"
         raise DaemonSilentError(
-            f"the daemon of {journal} does not answer at {where.url} ({_why(error)})"
+            f"the daemon of {journal} {silent}", why=f"its daemon {silent}"
         ) from error
     if not isinstance(content, dict):
-        raise DaemonSilentError(f"what answers at {where.url} is not the daemon of {journal}")
+        stranger = f"what answers at {where.url} is not the daemon"
+        raise DaemonSilentError(f"{stranger} of {journal}", why=stranger)
     if answer.is_error:
         said = content.get("error", answer.reason_phrase)
         raise VerbError(f"the daemon of {journal} refused: {said}")

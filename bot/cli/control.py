@@ -2,6 +2,8 @@
 
 import getpass
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +17,8 @@ from bot.dashboard import address
 
 Note = Annotated[str, typer.Option("--note", help="Why; it goes into the ledger.")]
 NOTE_CHARS_MAX = 200
+COMMANDS = "/api/v1/commands"
+HEALTH = "/healthz"
 
 
 class Order(StrEnum):
@@ -33,7 +37,13 @@ def status(
     def work() -> Answer:
         from bot.cli import screens
 
-        answer = client.get(journal_of(journal=journal, config=config), "/api/v1/status")
+        ledger = journal_of(journal=journal, config=config)
+        try:
+            answer = client.get(ledger, "/api/v1/status")
+        except client.DaemonSilentError as error:
+            waits = f"; {pending}" if (pending := _halt_waiting(ledger)) else ""
+            reads = "; `deltaband explain` reads the ledger" if ledger.exists() else ""
+            raise VerbError(f"{error}{waits}{reads}") from error
         return Answer(payload=answer, screen=screens.status(answer))
 
     deliver(work, as_json=as_json)
@@ -51,9 +61,10 @@ def explain(
         try:
             answer = client.get(ledger, "/api/v1/explain")
         except client.DaemonSilentError as error:
+            pending = _halt_waiting(ledger)
             if not ledger.exists():
-                raise
-            answer = _from_ledger(ledger, str(error))
+                raise VerbError("; ".join(filter(None, (str(error), pending)))) from error
+            answer = _from_ledger(ledger, error.why, pending)
         return Answer(payload=answer, screen=screens.explanation(answer))
 
     deliver(work, as_json=as_json)
@@ -105,17 +116,27 @@ def _command(
             "actor": f"cli:{_user()}",
             "note": note[:NOTE_CHARS_MAX],
         }
-        if order is Order.RESUME:
-            _lower_flag(ledger)
-        try:
-            answer = client.post(ledger, "/api/v1/commands", body)
-        except VerbError as error:
-            if order is not Order.HALT:
-                raise
-            answer = _raise_flag(ledger, body, str(error))
+        answer = _given(order, ledger, body)
         return Answer(payload=answer, screen=screens.command(answer))
 
     deliver(work, as_json=as_json)
+
+
+def _given(order: Order, journal: Path, body: dict[str, str]) -> dict[str, Any]:
+    match order:
+        case Order.PAUSE:
+            return client.post(journal, COMMANDS, body)
+        case Order.RESUME:
+            return _resume(journal, body)
+        case Order.HALT:
+            return _halt(journal, body)
+
+
+def _halt(journal: Path, body: dict[str, str]) -> dict[str, Any]:
+    try:
+        return client.post(journal, COMMANDS, body)
+    except VerbError as error:
+        return _raise_flag(journal, body, str(error))
 
 
 def _raise_flag(journal: Path, body: dict[str, str], why: str) -> dict[str, Any]:
@@ -137,22 +158,54 @@ def _raise_flag(journal: Path, body: dict[str, str], why: str) -> dict[str, Any]
     }
 
 
-def _lower_flag(journal: Path) -> None:
-    """Take the flag file away, so that a resumed daemon is not halted again by it."""
+def _resume(journal: Path, body: dict[str, str]) -> dict[str, Any]:
+    """Resume a daemon that answers; one that does not stays as halted as it is."""
+    try:
+        client.get(journal, HEALTH)
+    except client.DaemonSilentError as error:
+        pending = _halt_waiting(journal)
+        raise VerbError(f"resume: {'; '.join(filter(None, (str(error), pending)))}") from error
+    except VerbError:
+        pass  # it answers, if only that it is not well: the command itself will tell
+    with _flag_lowered(journal):
+        return client.post(journal, COMMANDS, body)
+
+
+@contextmanager
+def _flag_lowered(journal: Path) -> Iterator[None]:
+    """Take the flag file away, so that it does not halt again; put it back if the block fails."""
     from bot.runtime.daemon import halt_path
 
+    flag = halt_path(journal)
     try:
-        halt_path(journal).unlink(missing_ok=True)
+        note = flag.read_text(errors="replace") if flag.exists() else None
+        flag.unlink(missing_ok=True)
     except OSError as error:
-        raise VerbError(f"{halt_path(journal)} cannot be removed: {error.strerror}") from error
+        raise VerbError(f"{flag} cannot be removed: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        if note is not None:
+            address.write_private(flag, note)
+        raise
 
 
-def _from_ledger(journal: Path, why: str) -> dict[str, Any]:
+def _halt_waiting(journal: Path) -> str:
+    """Say that a flag file waits for a daemon that does not run; empty if there is none."""
+    from bot.runtime.daemon import halt_path
+
+    flag = halt_path(journal)
+    if not flag.exists():
+        return ""
+    return f"the halt file {flag} is there: the next start halts, until `deltaband resume`"
+
+
+def _from_ledger(journal: Path, why: str, pending: str) -> dict[str, Any]:
     from bot.dashboard import history
     from bot.runtime.journal import LedgerRefusedError
 
     try:
-        return history.explain(journal, why).model_dump(mode="json")
+        return history.explain(journal, why, pending).model_dump(mode="json")
     except LedgerRefusedError as error:
         raise VerbError(str(error)) from error
 

@@ -41,11 +41,17 @@ def explanation(answer: Json) -> RenderableType:
     ]
     if answer["source"] != "daemon":
         lines.append(Text(f"From the ledger: {answer['source']}.", style="yellow"))
+    if answer["pending"]:
+        lines.append(Text(_sentence(answer["pending"]), style="bold red"))
     for book in answer["books"]:
         lines += [Text(line) for line in book["words"]]
         if book["decision"] and book["decision"]["numbers"]:
             lines.append(Text(f"  {_numbers(book['decision']['numbers'])}", style="dim"))
     return Group(*lines)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def command(answer: Json) -> RenderableType:

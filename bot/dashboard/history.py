@@ -15,12 +15,13 @@ from bot.runtime.journal import Entry
 STEPS_READ_MAX = 5_000
 
 
-def explain(path: Path, why: str) -> Explanation:
+def explain(path: Path, why: str, pending: str = "") -> Explanation:
     """Return the last decision of each book that the ledger at `path` holds, and the last mode.
 
     Args:
         path: the ledger.
         why: why the daemon itself was not asked.
+        pending: what waits for the next start, if something does.
 
     Raises:
         LedgerRefusedError: there is no ledger, or it cannot be read.
@@ -40,6 +41,7 @@ def explain(path: Path, why: str) -> Explanation:
         mode=mode,
         mode_reason=reason,
         mode_clears=clears,
+        pending=pending,
         books=[_book(made, hedged.get(name), at_ms) for name, made in sorted(last.items())],
     )
 

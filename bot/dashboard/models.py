@@ -229,13 +229,17 @@ class BookExplained(Shown):
 
 
 class Explanation(Shown):
-    """Why the daemon is, or is not, hedging; `source` says who told: it, or its ledger."""
+    """Why the daemon is, or is not, hedging; `source` says who told: it, or its ledger.
+
+    `pending` is what waits for the next start of a daemon that does not run.
+    """
 
     source: str
     at_ms: int
     mode: str
     mode_reason: str
     mode_clears: str
+    pending: str
     books: list[BookExplained]
 
 

@@ -236,6 +236,7 @@ def explanation(
         mode=state.mode.value,
         mode_reason=state.mode_reason,
         mode_clears=state.mode_clears,
+        pending="",
         books=[
             BookExplained(
                 book=name,

@@ -1,0 +1,100 @@
+"""Steering a daemon: one that answers, one that does not, and one that is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.runtime import records
+from tests.cli.desk import daemon_that_says, ledger_with, told, verb
+from tests.dashboard.scenes import running
+
+COMMANDS = "/api/v1/commands"
+
+
+def halted(journal: Path) -> Path:
+    """Leave a halt for a daemon that does not run; its flag file."""
+    assert verb("halt", "--journal", str(journal), "--note", "smoke").exit_code == 0
+    return journal.with_name(journal.name + ".halt")
+
+
+def test_halt_works_on_a_daemon_that_no_longer_answers(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    with daemon_that_says({COMMANDS: (503, {"error": "busy dying"})}, journal):
+        result = verb("halt", "--journal", str(journal), "--note", "smoke", "--json")
+
+    flag = tmp_path / "ledger.db.halt"
+    assert result.exit_code == 0
+    assert told(result)["flag_file"] == str(flag)
+    assert flag.read_text().endswith("smoke\n")
+
+
+def test_resume_takes_the_flag_file_of_a_running_daemon_away(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    flag = halted(journal)
+    answer = {"accepted": True, "command": "resume", "next": "goes on"}
+    with daemon_that_says({COMMANDS: (202, answer)}, journal) as posted:
+        result = verb("resume", "--journal", str(journal))
+
+    assert result.exit_code == 0
+    assert [body["command"] for body in posted] == ["resume"]
+    assert not flag.exists()
+
+
+def test_resume_without_a_daemon_leaves_it_halted_and_says_so(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    flag = halted(journal)
+    before = flag.read_text()
+
+    result = verb("resume", "--journal", str(journal))
+
+    assert result.exit_code == 1
+    assert flag.read_text() == before
+    assert f"no daemon is running for {journal}" in result.stderr
+    assert f"the halt file {flag} is there: the next start halts" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_resume_that_is_refused_leaves_the_halt_as_it_was(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    flag = halted(journal)
+    before = flag.read_text()
+    with daemon_that_says({COMMANDS: (401, {"error": "missing or wrong bearer token"})}, journal):
+        result = verb("resume", "--journal", str(journal))
+
+    assert result.exit_code == 1
+    assert flag.read_text() == before
+    assert flag.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("word", ["status", "explain"])
+def test_a_halt_that_waits_for_a_daemon_is_told_before_there_is_a_ledger(
+    word: str, tmp_path: Path
+) -> None:
+    journal = tmp_path / "ledger.db"
+    flag = halted(journal)
+
+    result = verb(word, "--journal", str(journal))
+
+    assert result.exit_code == 1
+    assert f"the halt file {flag} is there: the next start halts" in result.stderr
+    assert "deltaband explain" not in result.stderr
+
+
+def test_a_dead_daemon_s_ledger_tells_of_the_halt_that_waits(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    step = running().window.step
+    assert step is not None
+    ledger_with(journal, *records.step_rows(9, step, None, records.StandingText()))
+    flag = halted(journal)
+
+    explained = verb("explain", "--journal", str(journal))
+    answer = told(verb("explain", "--journal", str(journal), "--json"))
+    status = verb("status", "--journal", str(journal))
+
+    assert explained.exit_code == 0
+    assert f"From the ledger: {journal} (no daemon is running)." in explained.stdout
+    assert f"The halt file {flag} is there: the next start halts" in explained.stdout
+    assert str(flag) in answer["pending"]
+    assert status.exit_code == 1
+    assert str(flag) in status.stderr
+    assert "`deltaband explain` reads the ledger" in status.stderr
