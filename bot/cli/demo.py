@@ -84,12 +84,23 @@ def demo(
 
 async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
     """Start the exchange, run the daemon against it, compare their books."""
+    loaded = asyncio.create_task(asyncio.to_thread(_load))  # while the exchange loads its own
     async with spawned_exchange(_exchange_words(options)) as venue:
+        await loaded
         settings = _settings(options, venue)
         shown = sys.stdout.isatty() and not as_json
         ran = await _rehearse(options, settings, shown=shown)
         seen = await asyncio.to_thread(venue.ledger)
         return _answer(options, ran, seen)
+
+
+def _load() -> None:
+    """Import what the daemon needs, which takes as long as the exchange takes to start."""
+    from bot.quant import black76
+    from bot.wiring import daemon
+
+    black76.warm()
+    assert daemon.build_daemon
 
 
 def _exchange_words(options: DemoOptions) -> list[str]:

@@ -25,7 +25,6 @@ from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.hub import ChannelHub
 from bot.exchange.market import Market, MarketFrame
 from bot.exchange.protocol import RpcError, RpcRequest, Transport, parse_body
-from bot.exchange.recorded import RecordedMarket
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.sim import SimRoutes
 from bot.exchange.sim_ledger import RequestLedger
@@ -110,6 +109,9 @@ def build(
 
 def _market(options: ExchangeOptions) -> Market:
     if options.market is not None:
+        # Imported only when asked for: the reader of recorded files is slow to load.
+        from bot.exchange.recorded import RecordedMarket  # noqa: PLC0415
+
         return RecordedMarket.load(options.market, options.from_ms)
     if options.from_ms is not None:
         return SyntheticMarket(options.seed, options.from_ms)
