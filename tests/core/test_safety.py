@@ -16,12 +16,24 @@ from bot.core.events import (
     OrderRejected,
     OrderUnknown,
     ReadFailed,
+    VenueStatus,
 )
 from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import CLOSED_ORDERS_KEPT
 from bot.core.state import Mode, State
-from tests.builders import CALL, PERP, World, balance, book, perp, policy, positions, quote
+from tests.builders import (
+    CALL,
+    PERP,
+    World,
+    balance,
+    book,
+    order_seen,
+    perp,
+    policy,
+    positions,
+    quote,
+)
 
 POLICY = SafetyPolicy()
 
@@ -334,3 +346,20 @@ def test_a_limit_beyond_what_is_remembered_still_limits(limit) -> None:
     assert f"{CLOSED_ORDERS_KEPT} orders in a row" in (
         safety.judge_mode(state, rules, "BTC", None).reason
     )
+
+
+def test_orders_of_a_market_that_began_anew_do_not_count_in_the_last_minute() -> None:
+    rules = policy(safety=replace(POLICY, orders_per_minute_max=1))
+    world = World(rules)
+    world.begin({CALL: "-10"})
+    world.now_ns += 10**13
+    world.fold(LinkUp(link=Link.MARKET))
+    world.quotes()
+    (order,) = world.orders()
+    world.fold(order_seen(order.order_id, VenueStatus.CANCELLED))
+    assert safety.rate_trouble(world.state, rules.safety) is not None
+
+    after = World(rules, standing=world.state.standing)
+    after.begin({CALL: "-10"})
+    after.quotes()
+    assert len(after.orders()) == 1
