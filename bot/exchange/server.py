@@ -110,7 +110,7 @@ def build(
 def _market(options: ExchangeOptions) -> Market:
     if options.market is not None:
         # Imported only when asked for: the reader of recorded files is slow to load.
-        from bot.exchange.recorded import RecordedMarket  # noqa: PLC0415
+        from bot.exchange.recorded import RecordedMarket
 
         return RecordedMarket.load(options.market, options.from_ms)
     if options.from_ms is not None:
