@@ -96,11 +96,10 @@ async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
 
 def _load() -> None:
     """Import what the daemon needs, which takes as long as the exchange takes to start."""
+    import bot.wiring.daemon  # noqa: F401
     from bot.quant import black76
-    from bot.wiring import daemon
 
     black76.warm()
-    assert daemon.build_daemon
 
 
 def _exchange_words(options: DemoOptions) -> list[str]:
