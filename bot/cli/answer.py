@@ -34,6 +34,10 @@ class VerbError(Exception):
         self.exit_code = exit_code
 
 
+class ToldError(VerbError):
+    """A `VerbError` whose line is already on standard error."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A verb's answer: the JSON object, and the same for a person."""
@@ -72,7 +76,8 @@ def deliver(work: Callable[[], Answer | None], *, as_json: bool) -> None:
     except VerbError as error:
         if as_json:
             print_json({"error": str(error), "exit": error.exit_code.value})
-        complain(str(error))
+        if not isinstance(error, ToldError):
+            complain(str(error))
         raise typer.Exit(error.exit_code) from error
     if answer is None:
         raise typer.Exit(Exit.DONE)

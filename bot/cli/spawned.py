@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cli.answer import VerbError
+from bot.cli.answer import Exit, ToldError, VerbError
 
 START_SECONDS_MAX = 60.0  # a cold machine compiles kernels
 LEAVE_SECONDS_MAX = 5.0
@@ -80,7 +80,9 @@ async def _ready(process: asyncio.subprocess.Process) -> Venue:
             line = await process.stdout.readline()
     except TimeoutError as error:
         raise VerbError(f"the exchange did not start within {START_SECONDS_MAX:.0f} s") from error
-    told = json.loads(line) if line else {"error": "the exchange ended before it was ready"}
-    if "error" in told:
-        raise VerbError(str(told["error"]))
+    if not line:
+        raise VerbError("the exchange ended before it was ready")
+    told = json.loads(line)
+    if "error" in told:  # it has said so itself: standard error is shared
+        raise ToldError(str(told["error"]), exit_code=Exit(told["exit"]))
     return Venue(rest_url=told["rest_url"], ws_url=told["ws_url"])

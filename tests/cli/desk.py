@@ -1,6 +1,9 @@
 """Giving verbs in this process, and what stands where a daemon would."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ from bot.cli.app import app
 from bot.dashboard import address
 from bot.runtime.journal import Ledger, Row, RunHeader
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-tests"
 HEADER = RunHeader(code_version="0", config_digest="00", account="BTC", mode="rehearsal")
 
@@ -70,3 +74,12 @@ def ledger_with(path: Path, *rows: Row) -> None:
         ledger._mark_high()
     finally:
         ledger.close()
+
+
+def process(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Give a verb in a process of its own, in a folder of its own, and wait for its end."""
+    command = [sys.executable, "-m", "bot", *words]
+    room = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=folder, env=room, capture_output=True, text=True, timeout=50, check=False
+    )
