@@ -108,11 +108,11 @@ class Ledger:
         """Open or make the ledger at `path` for one run, and write the run's header row durably.
 
         Raises:
-            LedgerRefusedError: another daemon has it, it is damaged or cut, newer, or of another
-                account.
+            LedgerRefusedError: another daemon has it, it is no ledger, damaged or cut, newer, or of
+                another account, or its directory takes no files.
             JournalFailedError: the disk does not take the header.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ledger_file.refuse_foreign(path)
         lock = _locked(path)
         connection: sqlite3.Connection | None = None
         try:
@@ -264,7 +264,14 @@ def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | 
 
 def _locked(path: Path) -> int:
     target = path.with_name(path.name + ".lock")
-    lock = os.open(target, os.O_RDWR | os.O_CREAT, ledger_file.FILE_MODE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(target, os.O_RDWR | os.O_CREAT, ledger_file.FILE_MODE)
+    except OSError as error:
+        raise LedgerRefusedError(
+            f"ledger {path} cannot be made: directory {path.parent} takes no files "
+            f"({error.strerror}); name another journal.path"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

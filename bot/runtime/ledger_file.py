@@ -11,12 +11,14 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 SCHEMA_VERSION: Final = 1
+SQLITE_START: Final = b"SQLite format 3\0"
 GENESIS: Final = bytes(32)
 FILE_MODE: Final = 0o600
 HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
@@ -165,6 +167,35 @@ def create(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse to write into a file that something else made, before anything is left beside it.
+
+    Raises:
+        LedgerRefusedError: the file is there, is not empty and holds no ledger.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(SQLITE_START))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LedgerRefusedError(f"ledger {path} cannot be read: {error.strerror}") from error
+    if start and (start != SQLITE_START or not _holds_ledger(path)):
+        raise LedgerRefusedError(
+            f"{path} is no ledger of deltaband: name another journal.path, or move the file away"
+        )
+
+
+def _holds_ledger(path: Path) -> bool:
+    query = "SELECT COUNT(*), SUM(name = 'ledger') FROM sqlite_schema WHERE type = 'table'"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            tables, ledgers = connection.execute(query).fetchone()
+    except sqlite3.Error:
+        return True  # busy or damaged: opening it as a ledger says which
+    return not tables or bool(ledgers)
 
 
 def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:

@@ -118,12 +118,37 @@ async def test_a_ledger_of_a_newer_version_is_refused(path):
         Ledger.open(path, HEADER)
 
 
-async def test_a_file_that_is_no_ledger_is_refused_in_one_sentence(path):
-    path.write_bytes(b"delta,gamma\n" * 1_000)
-    with pytest.raises(LedgerRefusedError, match="cannot be opened: file is not a database"):
+def notes(path: Path) -> None:
+    path.write_text("shopping list: milk, bread, three hundred puts\n" * 40)
+
+
+def another_program_s_database(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+
+
+@pytest.mark.parametrize("made", [notes, another_program_s_database])
+async def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path, made):
+    made(path)
+    before = path.read_bytes()
+
+    with pytest.raises(LedgerRefusedError) as refused:
         Ledger.open(path, HEADER)
+
+    assert f"{path} is no ledger of deltaband" in str(refused.value)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
     with pytest.raises(LedgerRefusedError, match="cannot be read as a ledger"):
         tail(path, 1)
+
+
+def test_a_directory_that_takes_no_files_is_named_in_one_sentence():
+    with pytest.raises(LedgerRefusedError) as refused:
+        Ledger.open(Path("/proc/ledger.sqlite3"), HEADER)
+
+    assert "directory /proc takes no files" in str(refused.value)
+    assert "Errno" not in str(refused.value)
 
 
 def test_reading_a_ledger_that_is_not_there_makes_no_file(path):
