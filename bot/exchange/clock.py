@@ -50,6 +50,10 @@ class MarketClock:
         passed_ns = self.monotonic_ns() - self._origin_ns
         return self.start_ms + self.skipped_ms + int(passed_ns * self.speed) // NS_PER_MS
 
+    def hold(self, at_ms: int) -> None:
+        """Go back to `at_ms`, if it is past: what came after was told to nobody."""
+        self.skipped_ms -= max(0, self.market_ms() - at_ms)
+
     def skip(self, by_ms: int) -> None:
         """Jump `by_ms` market milliseconds ahead."""
         assert by_ms >= 0, "market time may not run backwards"

@@ -26,12 +26,17 @@ MINUTE_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPolicy:
-    """Limits and cadences of the server, wire time throughout."""
+    """Limits and cadences of the server, in wire time, but for `advance_max_ms`.
+
+    That is the most market time that passes at once: where the machine cannot keep up with the
+    speed asked for, market time goes slower rather than memory run out.
+    """
 
     keys: tuple[ApiKey, ...] = (DEMO_KEY,)
     auth: AuthPolicy = field(default_factory=AuthPolicy)
     cadence: CadencePolicy = field(default_factory=CadencePolicy)
     pump_interval_ms: float = 20.0
+    advance_max_ms: int = 15 * MINUTE_MS
     heartbeat_min_s: float = 10.0
     idle_max_s: float = 600.0
     frame_bytes_max: int = 32_768
@@ -64,6 +69,7 @@ class TradingFloor:
     ledger: RequestLedger | None = None
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
     skips: int = 0
+    holds: int = 0
     _pending: list[Event] = field(default_factory=list)
 
     def now(self) -> Now:
@@ -72,6 +78,7 @@ class TradingFloor:
 
     def advance(self) -> None:
         """Let market time pass up to now, over the holes in recorded data."""
+        self._hold_back()
         while True:
             events = self.engine.advance(self.market_clock.market_ms())
             self._pending += events
@@ -80,6 +87,19 @@ class TradingFloor:
                 return
             for skip in skips:
                 self._jump(skip)
+
+    def _hold_back(self) -> None:
+        """Slow the market down where more of it waits than may pass at once."""
+        latest_ms = self.engine.now_ms + self.policy.advance_max_ms
+        if self.market_clock.market_ms() <= latest_ms:
+            return
+        self.market_clock.hold(latest_ms)
+        self.holds += 1
+        if self.holds == 1:
+            self.announce(
+                f"this machine cannot keep up with speed {self.market_clock.speed:g}: "
+                "market time goes slower"
+            )
 
     def _jump(self, skip: Skipped) -> None:
         self.market_clock.skip(skip.to_ms - skip.from_ms)

@@ -64,3 +64,22 @@ def test_a_hole_in_recorded_data_moves_the_clock_and_is_announced(tmp_path: Path
     assert floor.engine.now_ms == floor.market_clock.market_ms()
     assert 0 <= floor.engine.now_ms - (noon_ms + 2 * 3_600_000) <= 65_000
     assert floor.engine.index_usd() == pytest.approx(91_000.0, rel=0.001)
+
+
+def test_a_machine_that_cannot_keep_up_slows_the_market_instead_of_filling_its_memory() -> None:
+    wire, said = StoppedClocks(), list[str]()
+    options = ExchangeOptions(speed=3_600.0, book="none", equity_coin=1.0)
+    floor = build(options, wire.clocks(), announce=said.append).floor
+    floor.market_clock.start()
+    began_ms = floor.engine.now_ms
+
+    wire.pass_ms(10_000)  # ten market hours at once
+    floor.pump()
+    held_ms = floor.market_clock.market_ms()
+    wire.pass_ms(1)
+    floor.pump()
+
+    assert held_ms == began_ms + floor.policy.advance_max_ms
+    assert floor.engine.now_ms == held_ms + 3_600
+    assert len(said) == 1
+    assert "slower" in said[0]
