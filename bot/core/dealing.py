@@ -17,6 +17,7 @@ from bot.core.instruments import Instrument
 from bot.core.margin.deribit_standard import Rates
 from bot.core.orders import Order, OrderPolicy, Outcome, Share
 from bot.core.quotes import QuotePolicy
+from bot.core.reported import unlisted
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import HedgeMark
 from bot.core.state import Counts, Mode, State, differing
@@ -109,6 +110,8 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     for other, held, report in differing(state):
         reason = f"{other}: {report.row.size_native} at the venue, {held} here"
         return Hold(code=Code.UNSETTLED, reason=reason)
+    for other in unlisted(state.reported, state.standing.positions, state.instruments):
+        return Hold(code=Code.UNPRICED, reason=f"unpriced: {other} is held but not listed")
     last = state.standing.hedge_marks.get(plan.book.name)
     wish = hedger.decide(valued, plan.hedge, state.instruments[name], last, state.now_ms)
     if isinstance(wish, Hold):

@@ -37,3 +37,15 @@ def differences(
         for name, report in reported.items()
         if name in instruments and report.row.size_native != positions.get(name, units.ZERO)
     )
+
+
+@Remembered
+def unlisted(
+    reported: Mapping[str, Reported],
+    positions: Mapping[str, Decimal],
+    instruments: Mapping[str, Instrument],
+) -> tuple[str, ...]:
+    """Name what is held at the venue, or was traded, but is on no list of instruments yet."""
+    strange = {name for name, report in reported.items() if report.row.size_native}
+    strange |= positions.keys() - reported.keys()
+    return tuple(sorted(strange - instruments.keys()))

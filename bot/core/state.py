@@ -40,7 +40,7 @@ from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, bad_quote
-from bot.core.reported import Differences, Reported, differences
+from bot.core.reported import Differences, Reported, differences, unlisted
 from bot.core.standing import Standing
 
 COMMANDS_KEPT = 64
@@ -303,6 +303,8 @@ def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     )
     if fact.order_id not in state.standing.orders:
         moved = _stranger(moved, fact, policy)
+    if fact.instrument not in state.instruments:
+        moved = replace(moved, reload_wanted=f"{fact.instrument} was traded")
     return retabled(moved)
 
 
@@ -323,7 +325,13 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
     known = state.standing
     for name in rows.keys() & policy.hedge_instruments:
         known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
-    return replace(state, standing=known, reported={**state.reported, **reported})
+    seen = replace(state, standing=known, reported={**state.reported, **reported})
+    for name in sorted(
+        reported.keys() & set(unlisted(seen.reported, known.positions, seen.instruments))
+    ):
+        if name not in state.reported:
+            return replace(seen, reload_wanted=f"{name} is held")
+    return seen
 
 
 def _read(state: State, fact: AccountRead | ReadFailed) -> State:

@@ -11,6 +11,7 @@ from bot.core.engine import Step
 from bot.core.events import (
     AccountRead,
     ClockSeen,
+    InstrumentsSeen,
     Link,
     LinkDown,
     LinkUp,
@@ -338,3 +339,37 @@ def test_trades_older_than_those_remembered_are_not_read_again_however_fast_the_
     (read,) = reads(engine.step(world.state, (clock,), world.policy))
 
     assert read.trades_since_ms == START_MS + 9_000_000 - TRADES_KEPT_MS
+
+
+NEW = "BTC-4FEB26-150000-C"
+
+
+@pytest.mark.parametrize("how", ["reported", "traded"])
+def test_a_position_in_what_is_not_listed_yet_stops_hedging_until_it_is(how) -> None:
+    world = steady()
+    news = pushed(world, NEW, "-50") if how == "reported" else fill("", size="-50", name=NEW)
+    step = world.fold(news)
+    (reload,) = [a for a in step.actions if isinstance(a, ReloadInstruments)]
+    assert NEW in reload.reason
+    assert step.verdicts["main"].code is Code.UNPRICED
+    assert NEW in step.verdicts["main"].reason
+    assert not [a for a in world.fold().actions if isinstance(a, ReloadInstruments)], "asked once"
+
+    world.fold(InstrumentsSeen(instruments=(option(NEW),)))
+    at = world.now_ns
+    step = world.fold(*(quote(name, arrived_ns=at) for name in (NEW, CALL, PERP)))
+    assert world.state.standing.positions[NEW] == Decimal(-50)
+    assert step.verdicts["main"].code is Code.INSIDE_BAND
+    assert getattr(step.exposures["main"], "options_held", 0) == 2
+
+
+def test_an_option_settled_while_the_daemon_was_away_holds_nothing_up() -> None:
+    world = steady({CALL: "-10", NEW: "-1"})
+    known = codec.loads(codec.dumps(world.state.standing))
+    after = World(world.policy, standing=known)  # type: ignore[arg-type]
+    after.now_ns = world.now_ns
+    after.begin({CALL: "-10"})
+    step = after.quotes()
+
+    assert NEW not in after.state.instruments
+    assert step.verdicts["main"].code is Code.INSIDE_BAND
