@@ -265,3 +265,16 @@ def test_books_on_different_instruments_send_an_order_each_and_one_unknown_block
 
 def _quick(rules: Policy) -> Policy:
     return replace(rules, gate=GatePolicy(funds_buffer=0.0), safety=ROOMY)
+
+
+def test_a_book_that_just_sent_an_order_waits_its_interval_for_the_next() -> None:
+    made = world(book("main", interval_min_ms=5_000))
+    made.quotes()
+    (order,) = made.orders()
+    made.fold(order_seen(order.order_id, VenueStatus.CANCELLED))
+    step = made.quotes(after_ms=4_000)
+    assert step.verdicts["main"].code is Code.TOO_SOON
+    made.quotes(after_ms=1_000)
+
+    assert len(made.orders()) == 1
+    assert made.state.standing.hedge_marks["main"].at_ms == made.now_ms
