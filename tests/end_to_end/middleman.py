@@ -1,9 +1,12 @@
-"""A man in the middle who cuts the line right after the venue accepted every second order."""
+"""A man in the middle between a daemon and the exchange: passes everything on, or does not."""
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -11,19 +14,49 @@ from aiohttp import web
 ORDER_METHODS = frozenset({"private/buy", "private/sell"})
 
 
+@dataclass(eq=False)
+class Wire:
+    """One WebSocket of the daemon's (near) and its counterpart to the exchange (far)."""
+
+    near: web.WebSocketResponse
+    far: aiohttp.ClientWebSocketResponse
+    transport: asyncio.BaseTransport
+    asked: dict[object, str] = field(default_factory=dict)
+    frozen: bool = False
+
+    def cut(self) -> None:
+        """Reset the daemon's side at once."""
+        assert isinstance(self.transport, asyncio.Transport)
+        self.transport.abort()
+
+
 @dataclass
 class Middleman:
-    """Passes everything on, both ways, between a daemon and the exchange behind `rest_url`."""
+    """Passes everything on, both ways; subclasses do harm while `on`."""
 
     rest_url: str
     ws_url: str
-    cutting: bool = True
+    on: bool = True
     orders: int = 0
-    cuts: int = 0
+    hits: int = 0
     port: int = 0
     _session: aiohttp.ClientSession | None = None
     _runner: web.AppRunner | None = None
-    _doomed: set[object] = field(default_factory=set)
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        """Where the daemon finds this middleman: HTTP and WebSocket."""
+        return f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}/ws/api/v2"
+
+    async def outward(self, wire: Wire, call: dict[str, Any], text: str) -> None:
+        """Take one request of the daemon's."""
+        del call
+        await wire.far.send_str(text)
+
+    async def inward(self, wire: Wire, message: dict[str, Any], text: str) -> None:
+        """Take one answer or push of the exchange's."""
+        del message
+        await wire.near.send_str(text)
 
     async def __aenter__(self) -> Self:
         """Listen on a free port."""
@@ -57,50 +90,55 @@ class Middleman:
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         assert self._session is not None
+        assert request.transport is not None
         near = web.WebSocketResponse()
         await near.prepare(request)
         async with self._session.ws_connect(self.ws_url) as far:
-            sent: set[object] = set()
-            out = asyncio.create_task(self._outward(near, far, sent))
-            back = asyncio.create_task(self._inward(request, near, far, sent))
+            wire = Wire(near, far, request.transport)
+            out = asyncio.create_task(self._outward(wire))
+            back = asyncio.create_task(self._inward(wire))
             _, rest = await asyncio.wait({out, back}, return_when=asyncio.FIRST_COMPLETED)
             for task in rest:
                 task.cancel()
             await asyncio.gather(out, back, return_exceptions=True)
         return near
 
-    async def _outward(
-        self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse, sent: set[object]
-    ) -> None:
-        async for message in near:
+    async def _outward(self, wire: Wire) -> None:
+        async for message in wire.near:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
             call = json.loads(message.data)
-            if call.get("method") in ORDER_METHODS:
-                self.orders += 1
-                if self.cutting and self.orders % 2 == 0:
-                    sent.add(call["id"])
-            await far.send_str(message.data)
+            wire.asked[call["id"]] = call["method"]
+            self.orders += call["method"] in ORDER_METHODS
+            if not wire.frozen:
+                await self.outward(wire, call, message.data)
 
-    async def _inward(
-        self,
-        request: web.Request,
-        near: web.WebSocketResponse,
-        far: aiohttp.ClientWebSocketResponse,
-        sent: set[object],
-    ) -> None:
-        """Pass answers and pushes on, but hold everything back once a doomed order is out.
+    async def _inward(self, wire: Wire) -> None:
+        async for message in wire.far:
+            if message.type is aiohttp.WSMsgType.TEXT and not wire.frozen:
+                await self.inward(wire, json.loads(message.data), message.data)
 
-        What the venue pushes of that order would give the answer away, so nothing passes until
-        the answer itself shows that the venue accepted; then the line is cut.
-        """
-        async for message in far:
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                continue
-            if not sent:
-                await near.send_str(message.data)
-            elif json.loads(message.data).get("id") in sent:
-                self.cuts += 1
-                assert request.transport is not None
-                request.transport.abort()
-                return
+
+ManT = TypeVar("ManT", bound=Middleman)
+
+
+@contextmanager
+def between(man: ManT) -> Iterator[ManT]:
+    """Run a middleman in a thread of his own."""
+    ready, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with man:
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        yield man
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
