@@ -144,20 +144,13 @@ def greeks(
 ) -> Greeks:
     """Price and Greeks, inputs broadcast against each other; units as in the module's table."""
     floats = (forward, strike, years, vol, discount)
-    f, k, t, s, df, flag = np.broadcast_arrays(
+    *numbers, flag = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in floats),
         np.asarray(is_call, dtype=np.bool_),
     )
-    out = np.empty((ROW_COUNT, f.size), dtype=np.float64)
-    flat = [np.ascontiguousarray(value).reshape(-1) for value in (f, k, t, s)]
-    greeks_into(
-        out,
-        flat[0],
-        flat[1],
-        flat[2],
-        flat[3],
-        np.ascontiguousarray(flag).reshape(-1),
-        np.ascontiguousarray(df).reshape(-1),
-    )
-    rows = out.reshape((ROW_COUNT, *f.shape))
+    out = np.empty((ROW_COUNT, flag.size), dtype=np.float64)
+    # Copies: numpy warns whoever asks a broadcast array whether it may be written, as numba does.
+    f, k, t, s, df = (np.array(number, order="C").reshape(-1) for number in numbers)
+    greeks_into(out, f, k, t, s, np.array(flag, order="C").reshape(-1), df)
+    rows = out.reshape((ROW_COUNT, *flag.shape))
     return Greeks(*rows)

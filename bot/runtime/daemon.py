@@ -8,6 +8,7 @@ import asyncio
 import faulthandler
 import gc
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -30,6 +31,7 @@ LEAVE_SECONDS_MAX: Final = 8.0  # to learn what became of the orders under way, 
 CLOSE_SECONDS_MAX: Final = 3.0  # for the venue's good-bye
 HALT_LOOK_SECONDS: Final = 1.0
 LAG_LOOK_SECONDS: Final = 0.1
+SWITCH_SECONDS: Final = 0.0002  # how long the ledger's thread, with the disk's answer, may be kept
 LAG_SECONDS_LOUD: Final = 1.0
 STDERR_FILENO: Final = 2
 STALL_SECONDS_MAX: Final = (
@@ -99,6 +101,7 @@ async def run_daemon(daemon: Daemon) -> Exit:
     """
     gc.collect()
     gc.freeze()  # what is loaded by now stays: do not walk it again in mid-tick
+    sys.setswitchinterval(SWITCH_SECONDS)
     jobs: dict[str, Job] = {
         "outbox": daemon.outbox.run,
         "loop": daemon.loop.run,

@@ -1,8 +1,9 @@
 """The ledger: what must be durable before anything is sent.
 
-One thread owns the one writing connection; callers wait until the disk has their rows. Rows of
-several callers share a commit. A write that fails is final: the ledger takes nothing more, and the
-loop must send nothing more.
+One thread owns the one writing connection and writes rows in the order in which they were handed
+over. `append` waits until the disk has its rows, and so has all before them; `post` does not wait.
+Rows of several callers share a commit. A write that fails is final: `failure` says so, the ledger
+takes nothing more, and the loop must send nothing more.
 """
 
 import asyncio
@@ -79,8 +80,7 @@ class RunHeader:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     rows: Sequence[Row]
-    done: "asyncio.Future[None]"
-    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[None] | None" = None  # None: nobody waits
 
 
 class Ledger:
@@ -138,19 +138,38 @@ class Ledger:
         return self._head
 
     async def append(self, rows: Sequence[Row]) -> None:
-        """Write rows; returns when the disk has them.
+        """Write rows; returns when the disk has them and all that was posted before.
 
         Raises:
             JournalFailedError: they are not durable, and no later row will be.
         """
+        self.check()
+        done = asyncio.get_running_loop().create_future()
+        self._orders.put(_Order(rows=rows, done=done))
+        await done
+
+    def post(self, rows: Sequence[Row]) -> None:
+        """Hand rows over to be written in their turn; returns at once.
+
+        Raises:
+            JournalFailedError: an earlier row is not durable, and these will not be.
+        """
+        self.check()
+        self._orders.put(_Order(rows=rows))
+
+    def check(self) -> None:
+        """Say whether all that was handed over is durable, or may still become so.
+
+        Raises:
+            JournalFailedError: it will not.
+        """
         if self._closed or self.failure:
             raise JournalFailedError(self.failure or "the ledger is closed")
-        if not rows:
-            return
-        loop = asyncio.get_running_loop()
-        order = _Order(rows=rows, done=loop.create_future(), loop=loop)
-        self._orders.put(order)
-        await order.done
+
+    @property
+    def waiting(self) -> int:
+        """How many times rows were handed over that the writer has not taken up yet."""
+        return self._orders.qsize()
 
     def standing(self) -> str | None:
         """Return the body of the latest `standing` row, None before the first."""
@@ -245,9 +264,10 @@ class Ledger:
 
 
 def _answer(orders: list[_Order], error: JournalFailedError | None) -> None:
-    """Wake the callers, each in its own event loop, one wake-up a loop."""
-    for loop in {id(order.loop): order.loop for order in orders}.values():
-        mine = [order.done for order in orders if order.loop is loop]
+    """Wake the callers that wait, each in its own event loop, one wake-up a loop."""
+    waiting = [order.done for order in orders if order.done is not None]
+    for loop in {done.get_loop() for done in waiting}:
+        mine = [done for done in waiting if done.get_loop() is loop]
         with suppress(RuntimeError):  # that loop has ended, and nobody waits in it any more
             loop.call_soon_threadsafe(_resolve, mine, error)
 

@@ -1,4 +1,11 @@
-"""The loop: drain, step, make durable, send, tell. The only one that touches the state."""
+"""The loop: drain, step, make durable, send, tell. The only one that touches the state.
+
+A fold that sends or cancels an order, was given a command or halts waits until the disk has its
+rows and all rows before them. The rows of any other fold (news of the account, questions to the
+venue) are handed over in their order without waiting: nothing that they stand for has left, and
+after a crash the venue is asked anyway. A row that could not be written halts at the next fold, a
+quarter of a second later at the most, and always before anything more is sent.
+"""
 
 import asyncio
 import traceback
@@ -8,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from bot.core.actions import SubmitOrder
+from bot.core.actions import CancelOrder, SubmitOrder
 from bot.core.engine import Policy, Step
 from bot.core.events import (
     ClockSeen,
@@ -33,6 +40,7 @@ from bot.runtime.outbox import Outbox
 from bot.runtime.tape import Tape
 
 FOLD_SILENCE_SECONDS: Final = 0.25  # wire: even when nobody speaks, time passes for the core
+UNWRITTEN_FOLDS_MAX: Final = 100  # behind the disk; with more than these, every fold waits for it
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +53,8 @@ class Stepped:
 
     `tick_to_decision_ns` runs from the arrival of the fold's oldest quote until its decision was
     made, None without quotes; each of `tick_to_order_ns` from the arrival of the quote that caused
-    an order until its bytes were handed to the socket, durable row included. `journal_ns` is None
-    when nothing was written.
+    an order until its bytes were handed to the socket, durable row included. `journal_ns` is how
+    long the fold waited for the disk, None when it did not.
     """
 
     fold: int
@@ -143,6 +151,7 @@ class Loop:
             await self._fold()
         if len(self._inbox):
             await self._fold()
+        await self._durable([])
         self.ended.set()
 
     def stop(self) -> None:
@@ -172,7 +181,8 @@ class Loop:
         decided_ns = self._wire.monotonic_ns()
         rows = records.fact_rows(number, clock, facts)
         rows += records.step_rows(number, step, self._in_ledger, self._standing_text)
-        journal_ns = await self._write(rows, decided_ns)
+        waits = _must_wait(self._state, step, facts) or self._ledger.waiting > UNWRITTEN_FOLDS_MAX
+        journal_ns = await self._write(rows, decided_ns, waits=waits)
         self._state = step.state
         self._in_ledger = step.state.standing
         self._folds = number
@@ -199,15 +209,27 @@ class Loop:
             await self._ledger.append([row])
             raise
 
-    async def _write(self, rows: list[Row], since_ns: int) -> int | None:
-        if not rows:
-            return None
+    async def _write(self, rows: list[Row], since_ns: int, *, waits: bool) -> int | None:
+        """Hand rows over, and wait for the disk if need be; return how long that took then."""
+        if rows and waits:
+            await self._durable(rows)
+            return self._wire.monotonic_ns() - since_ns
+        try:
+            if rows:
+                self._ledger.post(rows)
+            else:
+                self._ledger.check()
+        except JournalFailedError as error:
+            self._halt(str(error))
+            raise
+        return None
+
+    async def _durable(self, rows: list[Row]) -> None:
         try:
             await self._ledger.append(rows)
         except JournalFailedError as error:
             self._halt(str(error))
             raise
-        return self._wire.monotonic_ns() - since_ns
 
     def _halt(self, reason: str) -> None:
         """Show the halt to those who watch; the step that was not written is dropped unsent."""
@@ -282,3 +304,12 @@ class Loop:
                 log.exception("observer dropped", observer=repr(observer))
                 self._observers.remove(observer)
                 self.observers_dropped += 1
+
+
+def _must_wait(before: State, step: Step, facts: tuple[Fact, ...]) -> bool:
+    """Whether what this fold does may only happen once the disk knows of it."""
+    return (
+        any(isinstance(action, SubmitOrder | CancelOrder) for action in step.actions)
+        or any(isinstance(fact, CommandGiven) for fact in facts)
+        or step.state.standing.halt_reason != before.standing.halt_reason
+    )

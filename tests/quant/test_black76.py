@@ -1,4 +1,5 @@
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -167,6 +168,17 @@ def test_inputs_broadcast_against_each_other():
 
 def columns(n: int) -> list[FloatArray]:
     return [np.full(n, 100.0), np.linspace(80, 120, n), np.full(n, 0.1), np.full(n, 0.6)]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_option_in_an_array_is_priced_without_a_warning(shape):
+    strike = np.full(shape, STRIKE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value = greeks(FORWARD, strike, YEARS, VOL, np.full(shape, fill_value=True))
+    assert value.price.shape == shape
+    assert value.price / FORWARD == pytest.approx(np.full(shape, 0.032702605047), abs=5e-13)
+    assert strike.flags.writeable
 
 
 def test_read_only_columns_cost_no_second_compilation():

@@ -68,6 +68,18 @@ async def test_a_row_is_on_disk_for_another_process_when_append_returns(path):
         assert isinstance(verify(path), Verified)
 
 
+async def test_rows_that_nobody_waits_for_are_on_disk_before_those_that_follow(path):
+    async with Ledger.open(path, HEADER) as ledger:
+        for number in range(20):
+            ledger.post([row(number)])
+        await ledger.append([row(20)])
+        written = [json.loads(entry.body) for entry in entries(path) if entry.kind != "run"]
+        assert written == [{"number": number} for number in range(21)]
+        ledger.post([row(21)])
+        await ledger.append([])
+        assert counts(path)["step"] == 22
+
+
 async def test_the_latest_standing_is_found_again_after_a_restart(path):
     async with Ledger.open(path, HEADER) as ledger:
         assert ledger.standing() is None

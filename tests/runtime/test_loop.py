@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing_extensions import override
 
 from bot.core import codec, engine
 from bot.core.actions import SubmitOrder
-from bot.core.events import ClockSeen, Command, CommandGiven, QuoteSeen, TimerFired
+from bot.core.events import BadMessage, ClockSeen, Command, CommandGiven, QuoteSeen, TimerFired
 from bot.core.standing import Standing
 from bot.core.state import Mode
 from bot.runtime.journal import JournalFailedError, counts, entries
@@ -146,6 +148,56 @@ async def test_a_row_that_cannot_be_written_halts_and_sends_nothing(tmp_path):
         assert house.loop.state.mode is Mode.HALT
     assert house.desk.requests == []
     assert folds[-1].state.standing.halt_reason.startswith("halted by journal")
+
+
+async def test_news_does_not_wait_for_a_slow_disk_and_an_order_does(tmp_path, monkeypatch):
+    async with House(tmp_path) as house, folding(house):
+        disk, commit = threading.Event(), house.ledger._commit
+
+        def slow(rows):
+            disk.wait(10)
+            commit(rows)
+
+        monkeypatch.setattr(house.ledger, "_commit", slow)
+        house.inbox.admit(BadMessage(source="venue", reason="planted"))
+        await until(lambda: house.loop.state.counts.bad_messages == 1)
+        house.desk.somebody_trades(50_000)
+        await asyncio.sleep(0.3)
+        assert house.desk.requests == []
+        disk.set()
+        await until(lambda: house.desk.requests)
+    rows = [entry.body for entry in entries(house.ledger.path)]
+    news = next(at for at, body in enumerate(rows) if "planted" in body)
+    order = next(at for at, body in enumerate(rows) if "SubmitOrder" in body)
+    assert news < order
+
+
+async def test_a_row_that_nobody_waited_for_and_that_cannot_be_written_halts(tmp_path):
+    async with House(tmp_path) as house:
+        async with folding(house) as task:
+            house.ledger._connection.execute("PRAGMA query_only = ON")
+            house.inbox.admit(BadMessage(source="venue", reason="planted"))
+            await until(task.done)
+        with pytest.raises(JournalFailedError, match="cannot write"):
+            task.result()
+        assert house.loop.state.mode is Mode.HALT
+
+
+async def test_a_loop_that_was_stopped_leaves_no_row_behind(tmp_path, monkeypatch):
+    async with House(tmp_path) as house:
+        async with folding(house) as task:
+            commit = house.ledger._commit
+
+            def slow(rows):
+                time.sleep(0.2)
+                commit(rows)
+
+            monkeypatch.setattr(house.ledger, "_commit", slow)
+            house.inbox.admit(BadMessage(source="venue", reason="planted"))
+            await until(lambda: house.loop.state.counts.bad_messages == 1)
+            house.loop.stop()
+            await until(task.done)
+        assert any("planted" in entry.body for entry in entries(house.ledger.path))
 
 
 async def test_a_fold_that_the_core_cannot_take_is_kept_for_the_inquest(tmp_path, monkeypatch):
