@@ -324,6 +324,7 @@ class ClockSampler:
         self._wire = wire
         self._interval_seconds = interval_seconds
         self._on_sample = on_sample
+        self._unanswered = 0  # in a row
         self.failures = 0
 
     async def settle(self, samples: int = 6, spacing_seconds: float = 0.03) -> bool:
@@ -348,12 +349,21 @@ class ClockSampler:
                 venue_ms = await self._ask_ms()
         except Exception as error:  # noqa: BLE001  any failed question, of whatever type, is merely no sample
             self.failures += 1
-            log.warning("venue did not tell its time", error=repr(error), failures=self.failures)
+            self._unanswered += 1
+            if self._unanswered == 1:
+                log.warning("venue does not tell its time", reason=_said(error))
             return False
+        if self._unanswered:
+            log.info("venue tells its time again", unanswered=self._unanswered)
+            self._unanswered = 0
         self._clock.observe(
             TimeSample(asked_ns=asked_ns, answered_ns=self._wire.monotonic_ns(), venue_ms=venue_ms)
         )
         return True
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def wire_seconds(wire_ns: float) -> float:

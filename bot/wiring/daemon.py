@@ -38,6 +38,7 @@ from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.latency import Reservoir
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.metrics import ShellMetrics
+from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
 from bot.runtime.tape import Tape
@@ -150,7 +151,8 @@ async def build_daemon(
         alerts = Alerts(wire.epoch_ms)
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
-        for observer in (metrics.on_step, *observers):
+        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), *observers)
+        for observer in watching:
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.runtime.clock import (
     ClockSampler,
@@ -200,3 +201,24 @@ async def test_a_venue_that_does_not_tell_its_time_is_counted_and_asked_again():
     assert await sampler.settle(samples=3, spacing_seconds=0.001)
     assert sampler.failures == 1
     assert clock.now_ms() >= START_MS
+
+
+async def test_a_venue_that_is_away_is_told_once_and_once_when_it_is_back():
+    answers = iter([START_MS, None, None, None, START_MS + 100, START_MS + 200, None])
+
+    async def ask() -> int:
+        answer = next(answers)
+        if answer is None:
+            raise ConnectionResetError("the other end went away")
+        return answer
+
+    clock = VenueMarketClock(WireClock(), rate=1.0)
+    sampler = ClockSampler(ask_ms=ask, clock=clock, wire=WireClock())
+    with capture_logs() as lines:
+        await sampler.settle(samples=7, spacing_seconds=0.0)
+
+    told = [line for line in lines if "its time" in line["event"]]
+    assert [line["log_level"] for line in told] == ["warning", "info", "warning"]
+    assert told[0]["reason"] == "the other end went away"
+    assert told[1]["unanswered"] == 3
+    assert sampler.failures == 4
