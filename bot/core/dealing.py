@@ -100,7 +100,9 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     Modes and orders in flight come first: no wish is formed on what is not certain.
     """
     if state.mode not in TRADING_MODES:
-        return Hold(code=Code.MODE, reason=f"{state.mode}: {state.mode_reason}")
+        is_hold = state.mode is Mode.HOLD  # the verdict says that word already
+        why = state.mode_reason if is_hold else f"{state.mode}: {state.mode_reason}"
+        return Hold(code=Code.MODE, reason=why)
     name = plan.book.hedge_instrument
     if name not in state.instruments:
         return Hold(code=Code.UNPRICED, reason=f"{name} is not listed at the venue")

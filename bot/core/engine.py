@@ -136,7 +136,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *_cancels(state),
             *dealt.actions,
             *questions,
-            *_alerts(changes, adopted, news_of_margin),
+            *_alerts(state, changes, adopted, news_of_margin),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -185,6 +185,7 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
         mode_reason=judged.reason,
         mode_clears=judged.clears,
         mode_since_ms=state.now_ms,
+        has_run=state.has_run or judged.mode is Mode.RUN,
     )
     return moved, (change,)
 
@@ -214,12 +215,21 @@ _SEVERITY: Mapping[Mode, Severity] = {
 }
 
 
+def _severity(change: ModeChanged, state: State) -> Severity:
+    """Return how loud a change of mode is; who paused it knows, so that need not wake anyone."""
+    paused = change.after is Mode.HOLD and change.reason == state.standing.pause_reason
+    return Severity.WARNING if paused else _SEVERITY[change.after]
+
+
 def _alerts(
-    changes: tuple[ModeChanged, ...], adopted: tuple[Adopted, ...], margin: str | None
+    state: State,
+    changes: tuple[ModeChanged, ...],
+    adopted: tuple[Adopted, ...],
+    margin: str | None,
 ) -> tuple[Action, ...]:
     modes = tuple(
         Alert(
-            severity=_SEVERITY[change.after],
+            severity=_severity(change, state),
             text=f"{change.before} -> {change.after}: {change.reason}"
             + (f"; clears with {change.clears}" if change.clears else ""),
         )

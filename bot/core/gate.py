@@ -194,9 +194,11 @@ def judge(
     trouble = trouble_of(whole, policy)
     if trouble is None:
         kept = (
-            "lowers the requirement" if whole.reduces else f"uses {whole.usage_after:.1%} of margin"
+            "the fill lowers the margin requirement"
+            if whole.reduces
+            else f"after the fill {whole.usage_after:.1%} of margin is used"
         )
-        return Approved(size_native=size_native, reason=f"after the fill the account {kept}")
+        return Approved(size_native=size_native, reason=kept)
     size = _largest_passing(state, hedge, size_native, policy, rates, quotes)
     if not size:
         return Refused(reason=trouble)

@@ -84,11 +84,9 @@ def _why(state: State, terms: Instrument) -> str:
     expired = terms.expiry_ms is not None and state.now_ms >= terms.expiry_ms
     if terms.kind is not Kind.PERPETUAL and expired:
         return "settled at expiry"
-    return (
-        "changed at the venue, not by us"
-        if state.mode is not Mode.RECONCILING
-        else "found at start"
-    )
+    if state.mode is not Mode.RECONCILING:
+        return "changed at the venue, not by us"
+    return "found after reconnecting" if state.has_run else "found at start"
 
 
 def _explains_itself(state: State, name: str, report: Reported) -> bool:

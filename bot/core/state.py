@@ -94,6 +94,7 @@ class State:
     mode_reason: str = "starting"
     mode_clears: str = "a first read of the account"
     mode_since_ms: int = 0
+    has_run: bool = False
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
     quotes: Mapping[str, QuoteSeen] = field(default_factory=dict)
     bad_quotes: Mapping[str, str] = field(default_factory=dict)

@@ -310,14 +310,29 @@ def test_the_same_facts_give_the_same_state_to_the_last_bit() -> None:
     assert len(digests) == 1
 
 
-def test_a_mode_change_calls_a_person_with_what_would_clear_it() -> None:
+@pytest.mark.parametrize(
+    ("command", "severity"),
+    [(Command.PAUSE, Severity.WARNING), (Command.HALT, Severity.CRITICAL)],
+)
+def test_a_mode_change_calls_a_person_with_what_would_clear_it(
+    command: Command, severity: Severity
+) -> None:
+    world = short_calls()
+    world.quotes()
+    step = world.fold(CommandGiven(command=command, command_id="c1", actor="op"))
+    (alert,) = (a for a in step.actions if isinstance(a, Alert))
+
+    assert alert.severity is severity
+    assert "a person resumes" in alert.text
+
+
+def test_a_pause_is_the_reason_of_a_book_s_hold_and_says_hold_once() -> None:
     world = short_calls()
     world.quotes()
     step = world.fold(CommandGiven(command=Command.PAUSE, command_id="c1", actor="op"))
-    alerts = [a for a in step.actions if getattr(a, "severity", None) is Severity.CRITICAL]
 
-    assert len(alerts) == 1
-    assert "a person resumes" in alerts[0].text  # type: ignore[union-attr]
+    (verdict,) = step.verdicts.values()
+    assert (verdict.verdict, verdict.reason) == (Verdict.HOLD, "paused by op")
 
 
 def test_no_order_is_planned_while_a_position_is_not_taken_over() -> None:

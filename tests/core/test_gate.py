@@ -79,7 +79,7 @@ def test_an_order_that_lowers_the_requirement_always_passes(maintenance) -> None
     found = asked(state, -500_000)
 
     assert isinstance(found, Approved)
-    assert found.reason == "after the fill the account lowers the requirement"
+    assert found.reason == "the fill lowers the margin requirement"
 
 
 def test_an_order_over_the_stage_is_refused_with_its_arithmetic() -> None:

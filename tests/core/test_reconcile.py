@@ -81,6 +81,23 @@ def test_a_change_by_hand_is_adopted_at_the_mark_and_told() -> None:
     )
 
 
+def test_what_changed_while_the_line_was_down_is_not_said_to_be_found_at_start() -> None:
+    world = World()
+    world.begin({CALL: "-10"})
+    started = world.quotes()
+    (order,) = world.orders()
+    world.settle(order)
+    world.fold(after_ms=2_000)
+    world.fold(LinkDown(link=Link.TRADING, reason="x"))
+    world.fold(LinkUp(link=Link.TRADING))
+    step = answered(world, {CALL: "-10"}, world.now_ns)
+    told = [note for note in step.notes if isinstance(note, Adopted)]
+
+    assert {n.reason for n in started.notes if isinstance(n, Adopted)} == {"found at start"}
+    assert world.state.has_run
+    assert [note.reason for note in told] == ["found after reconnecting"]
+
+
 def test_the_answer_to_an_older_question_does_not_undo_a_newer_push() -> None:
     world = steady()
     asked_ns = world.now_ns
