@@ -6,6 +6,7 @@ from itertools import combinations, pairwise
 from typing import Final, assert_never
 from urllib.parse import SplitResult, urlsplit
 
+from bot.core import units
 from bot.quant.conventions import Convention
 from bot.settings.models import Config, Hedge, RunMode, SecretReference, Select
 from bot.settings.problems import KeyPath
@@ -189,7 +190,7 @@ def _hedge(here: KeyPath, hedge: Hedge, config: Config) -> Iterator[Finding]:
                 (
                     "expected at least one lot on each side of the band: "
                     f"one lot of {LOT_USD:g} USD is {lot_coin:g} coins at {PRICE_USD_MIN:,.0f} USD "
-                    f"(the lowest price allowed for), found {edge:g} coins"
+                    f"(the lowest price allowed for), found {units.exact(edge):f} coins"
                 ),
             )
     if 0 < hedge.ratio_percent <= FRACTION_MAX:

@@ -28,7 +28,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = str(Place(file=self.file, line=self.line))
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        # `--set KEY` says already which key it is, with dots for brackets.
+        key = "" if _plainly(place) == f"--set {_plainly(self.key)}" else self.key
+        return ": ".join(part for part in (place, key, self.message) if part)
 
 
 class ConfigError(Exception):
@@ -56,6 +58,10 @@ def dotted(path: KeyPath) -> str:
         else:
             text += f".{part}" if text else part
     return text
+
+
+def _plainly(key: str) -> str:
+    return key.replace("[", ".").replace("]", "")
 
 
 def _order(problem: Problem) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import ConfigError, load
-from tests.settings.builders import DEMO, books, changed, line_of, refused
+from tests.settings.builders import books, changed, line_of, refused
 
 SECRET = "sk-live-Gh7Q"  # what must never be repeated
 
@@ -353,35 +353,6 @@ def test_a_secret_written_into_the_file_is_never_repeated(line: str, tmp_path: P
 
     assert SECRET not in str([str(problem) for problem in problems])
     assert any(problem.line is not None and problem.line > 10 for problem in problems)
-
-
-@pytest.mark.parametrize(
-    ("override", "says"),
-    [
-        ("books.0.hedge.band_hgih_coin=1", "did you mean band_high_coin"),
-        ("books[0].hedge.band_high_coin=wide", "expected a number"),
-        ("books.1.name=x", "books has 1 entry"),
-        ("books.main.name=x", "name its entries by number"),
-        ("venue.name.long=x", "a single value"),
-        ("venue.0=x", "is a mapping"),
-        ("port=8080", "belongs at dashboard.port"),
-        ("safety.order_max_usd=[", "not YAML"),
-        ("safety.order_max_usd=.nan", "found nan"),
-        ("mode", "expected PATH=VALUE"),
-        ("=x", "expected PATH=VALUE"),
-        (f"venue.secret={SECRET}", "never written into a configuration"),
-        (f"venue.api_secret={SECRET}", "unknown key"),
-        (f"venue.secret.env={SECRET}", "environment variable"),
-        (f"{SECRET}", "expected PATH=VALUE"),
-    ],
-)
-def test_a_bad_override_is_named_as_one(override: str, says: str, tmp_path: Path):
-    problems = refused(tmp_path, DEMO, override)
-
-    assert problems[0].file.startswith("--set ")
-    assert problems[0].line is None
-    assert says in problems[0].message
-    assert SECRET not in str(problems[0])
 
 
 def test_an_address_with_a_password_under_another_key_is_not_repeated(tmp_path: Path):
