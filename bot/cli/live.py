@@ -224,7 +224,7 @@ class LiveView:
             else (decision.verdict.value, decision.reason)
         )
         if state.mode_clears:
-            words += f"; clears with {state.mode_clears}"
+            words += f"; cleared by: {state.mode_clears}"
         return Panel(
             Text(words),
             title=f"now: {title}",

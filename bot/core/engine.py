@@ -231,7 +231,7 @@ def _alerts(
         Alert(
             severity=_severity(change, state),
             text=f"{change.before} -> {change.after}: {change.reason}"
-            + (f"; clears with {change.clears}" if change.clears else ""),
+            + (f"; cleared by: {change.clears}" if change.clears else ""),
         )
         for change in changes
     )

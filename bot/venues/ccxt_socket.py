@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ccxt.async_support.base.exchange import Exchange
 
 from bot.core.units import NS_PER_SECOND
-from bot.venues import wire_json
+from bot.venues import wire_json, wording
 
 REASON_LENGTH_MAX = 300
 
@@ -133,7 +133,7 @@ class Tap(Exchange):  # type: ignore[misc]  # ccxt is untyped
         """Pass on that a connection failed, or could not be opened."""
         super().on_error(client, error)
         if self.listener is not None:
-            self.listener.disconnected(client, _shorten(f"{type(error).__name__}: {error}"))
+            self.listener.disconnected(client, _shorten(wording.named(error)))
 
     def on_close(self, client: Any, error: Any) -> None:
         """Pass on that the venue closed a connection."""

@@ -15,6 +15,7 @@ from ccxt.base.errors import BaseError, NetworkError
 
 from bot.core import units
 from bot.core.events import Link, LinkDown, LinkUp
+from bot.venues import wording
 from bot.venues.ccxt_socket import (
     AnswerLostError,
     DialError,
@@ -175,5 +176,5 @@ async def keep_link(
 
 def brief(error: BaseException) -> str:
     """Return an error as one short line."""
-    line = " ".join(str(error).split()) or type(error).__name__
+    line = wording.plain(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= 300 else line[:297] + "..."
