@@ -115,11 +115,18 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     for other in unlisted(state.reported, state.standing.positions, state.instruments):
         return Hold(code=Code.UNPRICED, reason=f"unpriced: {other} is held but not listed")
     last = state.standing.hedge_marks.get(plan.book.name)
-    wish = hedger.decide(valued, plan.hedge, state.instruments[name], last, state.now_ms)
+    rules = plan.hedge if _traded(state, last) else replace(plan.hedge, move_min=0.0)
+    wish = hedger.decide(valued, rules, state.instruments[name], last, state.now_ms)
     if isinstance(wish, Hold):
         return wish
     assert isinstance(valued, Exposure), "an unpriced book has no intent"
     return Wish(plan=plan, intent=wish, exposure=valued)
+
+
+def _traded(state: State, last: HedgeMark | None) -> bool:
+    """Whether a book's last order traded anything; one that did not is no reason to wait."""
+    order = state.standing.orders.get(last.order_id) if last else None
+    return order is None or bool(order.filled_native)
 
 
 def _answer(
@@ -241,12 +248,16 @@ def _commit(
         time_in_force=TimeInForce.IOC,
         valid_until_ms=valid_until_ms,
     )
-    return replace(state, standing=_marked(known, state.now_ms, wished)), action
+    return replace(state, standing=_marked(known, state.now_ms, wished, order_id)), action
 
 
-def _marked(known: standing.Standing, now_ms: int, wished: Sequence[Wish]) -> standing.Standing:
+def _marked(
+    known: standing.Standing, now_ms: int, wished: Sequence[Wish], order_id: str = ""
+) -> standing.Standing:
     marks = {
-        wish.plan.book.name: HedgeMark(at_ms=now_ms, index_usd=wish.exposure.index_usd)
+        wish.plan.book.name: HedgeMark(
+            at_ms=now_ms, index_usd=wish.exposure.index_usd, order_id=order_id
+        )
         for wish in wished
     }
     return replace(known, hedge_marks={**known.hedge_marks, **marks})

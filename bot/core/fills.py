@@ -89,13 +89,17 @@ def funded(known: Standing, name: str, realized: float | None, now_ms: int) -> S
     """Count the funding that a position realised since the last report.
 
     The venue's figure starts again from nothing with each daily session (08:00 UTC), so the first
-    report of a session counts whole.
+    report of a session counts whole. None says that the venue lists no such position: what it says
+    next may start from nothing or go on, so the next figure is only a beginning.
     """
-    if realized is None:
-        return known
     account = known.accounts.get(name, Account())
+    if realized is None:
+        if account.funding_base is None:
+            return known
+        return standing.with_account(known, name, replace(account, funding_base=None))
     session = (now_ms - SESSION_START_MS) // units.MS_PER_DAY
-    base = account.funding_base if account.funding_session in (None, session) else 0.0
+    went_on = account.funding_base is None or account.funding_session == session
+    base = account.funding_base if went_on else 0.0
     gained = 0.0 if base is None else realized - base
     if not gained and account.funding_base == realized and account.funding_session == session:
         return known

@@ -22,6 +22,7 @@ from bot.core.quotes import QuotePolicy
 from bot.core.state import Judgement, Mode, State
 
 TRIM_STEPS = 24
+BALANCE_AGE_MAX_NS = 2 * 60 * units.NS_PER_SECOND  # pushed with every change, read twice a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,10 @@ def project(
     balance = state.balances.get(hedge.currency)
     if balance is None:
         return Refused(reason="no margin projection: the account's balance is not known")
+    age_ns = state.now_ns - balance.arrived_ns
+    if age_ns > BALANCE_AGE_MAX_NS:
+        age = f"{age_ns / units.NS_PER_SECOND:.0f} s old"
+        return Refused(reason=f"no margin projection: the account's balance is {age}")
     rows = np.flatnonzero(state.table.expiry_ms > state.now_ms)
     trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
         state, state.table, rows, quotes

@@ -57,6 +57,7 @@ class News(StrEnum):
     SILENT = "silent"
     ABSENT = "absent"
     UNPROVABLE = "unprovable"
+    RELEASED = "released"
 
 
 _S, _N = OrderStatus, News
@@ -80,6 +81,7 @@ NEXT: Mapping[tuple[OrderStatus, News], OrderStatus] = {
     (_S.UNPROVABLE, _N.ENDED): _S.CLOSED,
     (_S.UNPROVABLE, _N.REFUSED): _S.CLOSED,
     (_S.UNPROVABLE, _N.ABSENT): _S.CLOSED,
+    (_S.UNPROVABLE, _N.RELEASED): _S.CLOSED,
 }
 
 
@@ -240,6 +242,20 @@ def gave_up(order: Order, now_ms: int, now_ns: int, policy: OrderPolicy) -> Orde
     if since is None or now_ns - since <= policy.unprovable_ns:
         return order
     return _heard(order, News.UNPROVABLE, now_ms, now_ns, order.reason)
+
+
+def released(order: Order, now_ms: int, now_ns: int) -> Order:
+    """Let go of what cannot be learned of an order: a person has looked, and resumes.
+
+    An unprovable order is closed, and fills that never came are no longer waited for. What the
+    venue's position says is then adopted; a fill that comes after all is still counted.
+    """
+    if order.status is OrderStatus.UNPROVABLE:
+        moved = _heard(order, News.RELEASED, now_ms, now_ns, "let go by a person")
+        return replace(moved, outcome=Outcome.ABSENT, reported_native=moved.filled_native)
+    if order.status is OrderStatus.CLOSED and not order.is_quiet:
+        return replace(order, reported_native=order.filled_native)
+    return order
 
 
 def recovered(order: Order, now_ms: int, now_ns: int) -> Order:

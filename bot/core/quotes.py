@@ -28,6 +28,8 @@ def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> 
     numbers = {"mark": quote.mark, "index": quote.index_usd}
     if instrument.kind is Kind.OPTION:
         numbers |= {"forward": quote.forward_usd, "volatility": quote.iv}
+        if quote.mark == 0.0 and quote.bid is None:
+            del numbers["mark"]  # worth less than a tick: nobody bids, and nothing is its price
     for what, number in numbers.items():
         if number is None or not math.isfinite(number) or number <= 0.0:
             return f"no usable {what} ({number})"

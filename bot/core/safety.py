@@ -11,6 +11,8 @@ from bot.core.orders import OrderStatus, Outcome
 from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
+FILLS_LATE_NS = 60 * units.NS_PER_SECOND
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyPolicy:
@@ -68,7 +70,16 @@ def _troubles(state: State, policy: SafetyPolicy, currency: str) -> Iterator[Jud
     for order in open_orders(state.standing.orders):
         if order.status is OrderStatus.UNPROVABLE:
             reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
-            clears = "the venue answers for that order"
+            clears = "the venue answers for that order, or a person resumes"
+            yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
+        elif (
+            order.status is OrderStatus.CLOSED and state.now_ns - order.requested_ns > FILLS_LATE_NS
+        ):
+            reason = (
+                f"order {order.order_id} was filled {order.reported_native} by the venue's word, "
+                f"but fills came for {order.filled_native}"
+            )
+            clears = "the missing fills come, or a person resumes"
             yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
     yield from _rejected(state, policy)
     yield from _gap(state, policy)

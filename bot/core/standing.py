@@ -35,10 +35,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HedgeMark:
-    """When a book last traded its hedge, and the index then."""
+    """When a book last sent for its hedge, the index then, and the order (none when it crossed)."""
 
     at_ms: int
     index_usd: float
+    order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -367,13 +367,27 @@ def _commanded(state: State, fact: CommandGiven) -> State:
         case Command.HALT:
             after = replace(known, halt_reason=f"halted {said}")
         case Command.RESUME:
-            after = replace(
-                known, pause_reason="", halt_reason="", forgiven_counter=known.order_counter
-            )
+            after = _resumed(state)
     wanted = "resumed" if fact.command is Command.RESUME else state.read_wanted
     foreign = "" if fact.command is Command.RESUME else state.foreign
     return replace(
         state, standing=replace(after, commands_seen=seen), read_wanted=wanted, foreign=foreign
+    )
+
+
+def _resumed(state: State) -> Standing:
+    """Take up work again: no latch, no count of rejections, no order that nobody can explain."""
+    known = state.standing
+    moved = {
+        order.order_id: orders.released(order, state.now_ms, state.now_ns)
+        for order in standing.open_orders(known.orders)
+    }
+    return replace(
+        known,
+        orders={**known.orders, **moved},
+        pause_reason="",
+        halt_reason="",
+        forgiven_counter=known.order_counter,
     )
 
 

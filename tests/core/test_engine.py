@@ -354,3 +354,55 @@ def test_a_person_is_told_once_when_margin_use_crosses_the_warning_stage() -> No
         told += [a.text for a in step.actions if isinstance(a, Alert) and "margin use" in a.text]
 
     assert told == ["margin use 60.0% is over the warning limit 50%"] * 2
+
+
+def test_a_person_who_resumes_lets_go_of_an_order_that_nobody_can_explain() -> None:
+    world = short_calls()
+    world.quotes()
+    (order,) = world.orders()
+    world.fold(OrderUnknown(order_id=order.order_id, reason="timeout"))
+    moved = {CALL: "-10", PERP: "50000"}  # changed by hand meanwhile: no proof can ever be complete
+    world.fold(positions(moved, asked_ns=world.now_ns), after_ms=61_000)
+    assert world.fold().state.mode is Mode.HOLD
+    assert "or a person resumes" in world.state.mode_clears
+
+    world.fold(CommandGiven(command=Command.RESUME, command_id="c1", actor="op"))
+    read = positions(moved, asked_ns=world.now_ns + 1, arrived_ns=world.now_ns + 1)
+    fresh = balance(arrived_ns=world.now_ns)
+    world.quotes(100_000.0, read, fresh, AccountRead(asked_ns=world.now_ns + 1))
+
+    assert world.state.mode is Mode.RUN
+    assert world.state.standing.positions[PERP] == Decimal(50_000)
+    (again,) = world.orders() or submits(world.quotes().actions)
+    assert again.size_native == Decimal(287_160 - 50_000)
+
+
+def test_fills_that_never_come_stop_trading_until_a_person_has_looked() -> None:
+    world = short_calls()
+    world.quotes()
+    (order,) = world.orders()
+    size = str(order.size_native)
+    world.fold(order_seen(order.order_id, VenueStatus.FILLED, size=size, filled=size))
+    step = world.fold(after_ms=61_000)
+
+    assert step.state.mode is Mode.HOLD
+    assert f"was filled {size} by the venue's word, but fills came for 0" in step.state.mode_reason
+
+
+def test_an_order_that_traded_nothing_is_no_reason_to_wait_for_a_move() -> None:
+    world = World(policy(book(move_min=0.01)))
+    world.begin({CALL: "-10"})
+    world.quotes()
+    (order,) = world.orders()
+    gone = order_seen(order.order_id, VenueStatus.CANCELLED, size=str(order.size_native))
+
+    assert len(submits(world.fold(gone).actions)) == 1
+
+
+def test_a_balance_of_long_ago_backs_no_order() -> None:
+    world = short_calls()
+    world.fold(after_ms=121_000)
+    step = world.quotes()
+
+    assert world.orders() == []
+    assert "balance is 121 s old" in step.verdicts["main"].reason

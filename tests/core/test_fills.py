@@ -140,7 +140,17 @@ def test_a_report_that_says_nothing_new_of_funding_makes_no_new_standing() -> No
     known = fills.funded(empty(), PERP, 0.5, START_MS)
 
     assert fills.funded(known, PERP, 0.5, START_MS + 1) is known
-    assert fills.funded(known, PERP, None, START_MS + 1) is known
+    assert fills.funded(empty(), PERP, None, START_MS) == empty()
+
+
+def test_funding_counted_for_a_closed_position_is_not_taken_back_by_the_next_one() -> None:
+    known = fills.funded(empty(), PERP, 0.0, START_MS)
+    known = fills.funded(known, PERP, 0.2, START_MS + 1)
+    known = fills.funded(known, PERP, None, START_MS + 2)
+    known = fills.funded(known, PERP, 0.0, START_MS + 3)
+    known = fills.funded(known, PERP, 0.1, START_MS + 4)
+
+    assert known.accounts[PERP].funding == pytest.approx(0.3)
 
 
 def test_putting_back_the_same_order_makes_no_new_standing() -> None:

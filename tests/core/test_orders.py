@@ -74,6 +74,7 @@ def test_the_table_is_the_one_that_was_agreed() -> None:
             N.ENDED: S.CLOSED,
             N.REFUSED: S.CLOSED,
             N.ABSENT: S.CLOSED,
+            N.RELEASED: S.CLOSED,
         },
         S.CLOSED: {},
     }

@@ -29,6 +29,14 @@ def test_an_option_needs_every_number_and_each_must_be_one(field, number) -> Non
     assert (why(CALL, **{field: number}) or "").startswith("no usable")
 
 
+def test_a_short_option_in_its_last_hours_that_nobody_bids_for_does_not_stop_the_hedging() -> None:
+    assert why(CALL, bid=None, ask=0.0001, mark=0.0) is None
+    assert why(CALL, bid=0.0001, ask=0.0002, mark=0.0) == "no usable mark (0.0)"
+    assert why(CALL, bid=None, ask=0.0001, mark=None) == "no usable mark (None)"
+    assert why(CALL, bid=None, ask=0.0001, mark=0.0, iv=None) == "no usable volatility (None)"
+    assert why(PERP, bid=None, ask=0.0001, mark=0.0) == "no usable mark (0.0)"
+
+
 @pytest.mark.parametrize("number", NO_PRICE)
 @pytest.mark.parametrize("field", ["mark", "index_usd"])
 def test_a_perpetual_needs_a_mark_and_an_index(field, number) -> None:

@@ -353,7 +353,7 @@ def test_orders_of_a_market_that_began_anew_do_not_count_in_the_last_minute() ->
     world = World(rules)
     world.begin({CALL: "-10"})
     world.now_ns += 10**13
-    world.fold(LinkUp(link=Link.MARKET))
+    world.fold(LinkUp(link=Link.MARKET), balance(arrived_ns=world.now_ns))
     world.quotes()
     (order,) = world.orders()
     world.fold(order_seen(order.order_id, VenueStatus.CANCELLED))
