@@ -48,7 +48,8 @@ def quote(data: Mapping[str, Any], arrived_ns: int) -> QuoteSeen:
     """Translate the data of a `ticker.*` frame or of `public/ticker`.
 
     A price that is missing, zero or negative is None, and so are both sides of a book that is not
-    open.
+    open. Only the mark of an option that has a volatility may be zero: the venue rounds it to the
+    tick, which leaves nothing of a far option in its last hours.
 
     Raises:
         MessageError: no instrument, no timestamp, or something that is not a number where a price
@@ -62,7 +63,7 @@ def quote(data: Mapping[str, Any], arrived_ns: int) -> QuoteSeen:
         arrived_ns=arrived_ns,
         bid=price(data, "best_bid_price") if is_open else None,
         ask=price(data, "best_ask_price") if is_open else None,
-        mark=price(data, "mark_price"),
+        mark=0.0 if iv_percent and data.get("mark_price") == 0 else price(data, "mark_price"),
         index_usd=price(data, "index_price"),
         bid_size_native=price(data, "best_bid_amount"),
         ask_size_native=price(data, "best_ask_amount"),

@@ -64,6 +64,15 @@ def test_a_price_that_is_none_is_never_a_number(key, field, nothing):
     assert getattr(raw.quote(ticker(CALL, 0.05, **{key: nothing}), 1), field) is None
 
 
+def test_only_an_option_with_a_volatility_may_be_marked_at_nothing():
+    worthless = {"mark_price": 0.0, "best_bid_price": 0.0}
+
+    assert raw.quote(ticker(CALL, 0.0, mark_iv=60.0, **worthless), 1).mark == 0.0
+    assert raw.quote(ticker(CALL, 0.0, mark_iv=0.0, **worthless), 1).mark is None
+    assert raw.quote(ticker(PERPETUAL, 0.0, **worthless), 1).mark is None
+    assert raw.quote(ticker(CALL, 0.0, mark_iv=60.0, mark_price=-0.1), 1).mark is None
+
+
 def test_a_book_that_is_not_open_has_no_sides():
     seen = raw.quote(ticker(CALL, 0.05, state="closed"), 1)
 
