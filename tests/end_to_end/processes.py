@@ -75,7 +75,8 @@ class Shaker:
 @contextmanager
 def exchange(*options: str) -> Iterator[Exchange]:
     """Run an exchange on a free port until the block ends."""
-    command = [sys.executable, "-m", "bot", "exchange", "--port", "0", "--sim", "--json", *options]
+    own = ["--port", "0", "--sim", "--json", "--with-parent", str(os.getpid())]
+    command = [sys.executable, "-m", "bot", "exchange", *own, *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
