@@ -25,7 +25,7 @@ def test_the_version_is_the_package_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("nonsense",), ("run",), ("exchange", "--port", "x"), ("journal", "tail")]
+    "words", [(), ("nonsense",), ("run",), ("exchange", "--port", "x"), ("journal", "tale")]
 )
 def test_wrong_usage_ends_with_2(words: tuple[str, ...]) -> None:
     assert verb(*words).exit_code == 2

@@ -8,46 +8,67 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.place import ConfigOption, JournalOption, journal_of
 
 if TYPE_CHECKING:
     from bot.runtime.journal import Entry
 
 journal = typer.Typer(help="Read a ledger, or check it.", no_args_is_help=True)
 
-LedgerPath = Annotated[Path, typer.Argument(metavar="PATH", help="The ledger file.")]
+LedgerPath = Annotated[
+    Path | None,
+    typer.Argument(metavar="[LEDGER]", help="The ledger file; else as --journal or --config say."),
+]
 Rows = Annotated[int, typer.Option("--rows", "-n", min=1, max=10_000, help="How many rows.")]
 KindOfRow = Annotated[str | None, typer.Option("--kind", help="Only rows of this kind.")]
 
 
 @journal.command()
 def tail(
-    path: LedgerPath, rows: Rows = 20, kind: KindOfRow = None, as_json: AsJson = False
+    ledger_path: LedgerPath = None,
+    rows: Rows = 20,
+    kind: KindOfRow = None,
+    named: JournalOption = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the last rows of a ledger, oldest first."""
+    """Show the last rows of a ledger in words, oldest first; with --json exactly as written."""
 
     def work() -> Answer:
         from bot.cli import screens
+        from bot.cli.ledger_words import words
         from bot.runtime import journal as ledger
 
+        path = journal_of(journal=ledger_path or named, config=config)
         try:
-            found = [_row(entry) for entry in ledger.tail(path, rows, kind)]
+            found = ledger.tail(path, rows, kind)
         except ledger.LedgerRefusedError as error:
             raise VerbError(str(error)) from error
-        return Answer(
-            payload={"journal": str(path), "rows": found}, screen=screens.ledger_rows(found)
-        )
+        told = [
+            {"seq": entry.seq, "at_ms": entry.at_ms, "kind": entry.kind}
+            | {"words": words(entry.kind, entry.body)}
+            for entry in (() if as_json else found)
+        ]
+        payload = {"journal": str(path), "rows": [_row(entry) for entry in found]}
+        return Answer(payload=payload, screen=screens.ledger_rows(told))
 
     deliver(work, as_json=as_json)
 
 
 @journal.command()
-def verify(path: LedgerPath, as_json: AsJson = False) -> None:
+def verify(
+    ledger_path: LedgerPath = None,
+    named: JournalOption = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
     """Follow the hash chain of a ledger: is every row what was written, and is none missing?"""
 
     def work() -> Answer:
         from bot.cli import screens
         from bot.runtime import journal as ledger
 
+        path = journal_of(journal=ledger_path or named, config=config)
         try:
             verdict = ledger.verify(path)
             kinds = ledger.counts(path) if isinstance(verdict, ledger.Verified) else {}

@@ -1,6 +1,5 @@
 """How the answers of the verbs look to a person."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +17,6 @@ MODE_STYLES = {
     "hold": "bold yellow",
     "halt": "bold red",
 }
-BODY_CHARS_MAX = 160
 
 Json = Mapping[str, Any]
 
@@ -205,11 +203,10 @@ def plain(lines: Sequence[str]) -> RenderableType:
 
 
 def ledger_rows(rows: Sequence[Json]) -> RenderableType:
-    """Show rows of a ledger, one a line."""
+    """Show rows of a ledger in words, one a line."""
     lines = []
     for row in rows:
-        body = row["body"] if isinstance(row["body"], str) else json.dumps(row["body"])
-        shown = body if len(body) <= BODY_CHARS_MAX else body[:BODY_CHARS_MAX] + " ..."
-        at = datetime.fromtimestamp(row["at_ms"] / 1000, tz=UTC).isoformat(timespec="milliseconds")
-        lines.append(f"{row['seq']:>7}  {at}  {row['kind']:<10}  {shown}")
+        at = datetime.fromtimestamp(row["at_ms"] / 1000, tz=UTC)
+        when = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+        lines.append(f"{row['seq']:>7}  {when}  {row['kind']:<8}  {row['words']}")
     return Text("\n".join(lines) or "no rows")

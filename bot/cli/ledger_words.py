@@ -1,0 +1,192 @@
+"""The rows of a ledger in words, for a person; the JSON of a row is the exact record."""
+
+import json
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final, assert_never
+
+from bot.core import actions, codec, events
+from bot.core.events import CommandGiven, Fact
+from bot.core.hedger import Decision
+from bot.core.standing import Standing
+
+RAW_CHARS_MAX: Final = 300
+CONFIG_CHARS: Final = 12
+POSITIONS_NAMED_MAX: Final = 3
+FILLS_NAMED_MAX: Final = 3
+
+
+def words(kind: str, body: str) -> str:
+    """Return a row in one line; what this version cannot read is shown as it is, cut."""
+    try:
+        read = json.loads(body) if kind == "run" else codec.loads(body)
+    except (codec.CodecError, ValueError):
+        read = None
+    match kind, read:
+        case "run", dict():
+            return _run(read)
+        case "facts", {"facts": [*facts]}:
+            return _facts(facts)
+        case "command", {"command": CommandGiven() as command}:
+            return _fact(command)
+        case "step", {"mode": str(mode), "actions": [*acts], "decisions": [*made]}:
+            return "; ".join([mode.upper(), *_decisions(made), *(_action(act) for act in acts)])
+        case "standing", Standing() as standing:
+            return _standing(standing)
+        case "crash", {"error": str(error)}:
+            return error.strip().splitlines()[-1] if error.strip() else "no reason was kept"
+        case _:
+            return body if len(body) <= RAW_CHARS_MAX else body[:RAW_CHARS_MAX] + " ..."
+
+
+def _run(header: dict[str, object]) -> str:
+    config = str(header.get("config_digest", ""))[:CONFIG_CHARS]
+    return (
+        f"deltaband {header.get('code_version')} starts: account {header.get('account')}, "
+        f"mode {header.get('mode')}, config {config}"
+    )
+
+
+def _decisions(made: Iterable[Decision]) -> list[str]:
+    said = []
+    for decision in made:
+        order = f" (order {decision.order_id})" if decision.order_id else ""
+        said.append(f"{decision.book}: {decision.verdict.upper()}{order}: {decision.reason}")
+    return said
+
+
+def _action(act: actions.Action) -> str:
+    match act:
+        case actions.SubmitOrder():
+            size = _size(act.size_native)
+            return f"send order {act.order_id}: {size} {act.instrument}, limit {act.limit}"
+        case actions.CancelOrder():
+            return f"cancel order {act.order_id}"
+        case actions.QueryOrder():
+            return f"ask what became of order {act.order_id}"
+        case actions.ReadAccount():
+            return f"read the account ({act.reason})"
+        case actions.Watch():
+            return f"watch {_counted(len(act.instruments), 'quote')}"
+        case actions.ReloadInstruments():
+            return f"read the list of instruments ({act.reason})"
+        case actions.Alert():
+            return f"{act.severity}: {act.text}"
+        case _:
+            assert_never(act)
+
+
+def _facts(facts: Sequence[Fact]) -> str:
+    """Return a fold's facts, each once, empty accounts and a crowd of fills summed up."""
+    fills = [fact for fact in facts if isinstance(fact, events.FillSeen)]
+    said = [_fact(fact) for fact in facts if not _is_dull(fact, len(fills))]
+    if len(fills) > FILLS_NAMED_MAX:
+        said.insert(0, f"{len(fills)} fills, the last: {_fact(fills[-1])}")
+    return "; ".join(dict.fromkeys(said)) or "nothing new"
+
+
+def _is_dull(fact: Fact, fills: int) -> bool:
+    if isinstance(fact, events.FillSeen):
+        return fills > FILLS_NAMED_MAX
+    return isinstance(fact, events.BalanceSeen) and not fact.equity and not fact.margin_balance
+
+
+def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
+    """Return what a fact says; news of orders and fills first among them."""
+    match fact:
+        case events.FillSeen():
+            cause = "" if fact.cause is events.FillCause.TRADE else f"{fact.cause} "
+            of = f" (order {fact.order_id})" if fact.order_id else ""
+            return (
+                f"{cause}fill {_size(fact.size_native)} {fact.instrument} at {fact.price:,.10g}, "
+                f"fee {fact.fee:.8f}{of}"
+            )
+        case events.OrderSeen():
+            done = f"{_size(fact.filled_native)} of {_size(fact.size_native)} {fact.instrument}"
+            why = f": {fact.reason}" if fact.reason else ""
+            return f"order {fact.order_id or fact.venue_order_id} {fact.status}, {done} done{why}"
+        case events.OrderSent():
+            return f"order {fact.order_id} handed to the socket"
+        case events.OrderRejected():
+            return f"order {fact.order_id} rejected: {fact.reason} (code {fact.code})"
+        case events.OrderUnknown():
+            return f"order {fact.order_id} of unknown fate: {fact.reason}"
+        case events.OrderNotFound():
+            return f"order {fact.order_id} not found by {' and '.join(fact.sources) or 'anyone'}"
+        case events.OpenOrdersSeen():
+            return f"{_counted(len(fact.orders), 'order')} open at the venue"
+        case events.CommandGiven():
+            note = f": {fact.note}" if fact.note else ""
+            return f"{fact.command.upper()} by {fact.actor}{note}"
+        case _:
+            return _fact_of_world(fact)
+
+
+def _fact_of_world(  # noqa: C901, PLR0911 (one case a fact is the point)
+    fact: events.ClockSeen
+    | events.InstrumentsSeen
+    | events.QuoteSeen
+    | events.PositionsSeen
+    | events.BalanceSeen
+    | events.AccountRead
+    | events.ReadFailed
+    | events.LinkUp
+    | events.LinkDown
+    | events.BadMessage
+    | events.TimerFired,
+) -> str:
+    match fact:
+        case events.PositionsSeen():
+            return _positions(fact)
+        case events.BalanceSeen():
+            return (
+                f"{fact.currency} equity {fact.equity:.4f}, margin {fact.maintenance_margin:.4f} "
+                f"of {fact.margin_balance:.4f}"
+            )
+        case events.AccountRead():
+            return "the account was read"
+        case events.ReadFailed():
+            return f"{fact.what} could not be read: {fact.reason}"
+        case events.LinkUp():
+            return f"{fact.link} connection is up"
+        case events.LinkDown():
+            return f"{fact.link} connection is down: {fact.reason}"
+        case events.BadMessage():
+            return f"bad message ({fact.source}): {fact.reason}"
+        case events.TimerFired():
+            return f"timer {fact.name}"
+        case events.InstrumentsSeen():
+            return f"{_counted(len(fact.instruments), 'instrument')} listed"
+        case events.QuoteSeen():
+            return f"{fact.instrument} quoted {fact.bid} / {fact.ask}"
+        case events.ClockSeen():
+            return "clocks read"
+        case _:
+            assert_never(fact)
+
+
+def _positions(fact: events.PositionsSeen) -> str:
+    held = [row for row in fact.positions if row.size_native or not fact.complete]
+    named = ", ".join(f"{row.instrument} {_size(row.size_native)}" for row in held)
+    if len(held) > POSITIONS_NAMED_MAX:
+        named = _counted(len(held), "position")
+    return f"the venue reports {named or 'no positions'}"
+
+
+def _standing(standing: Standing) -> str:
+    waiting = sum(not order.is_quiet for order in standing.orders.values())
+    parts = [
+        f"{_counted(len(standing.positions), 'position')}",
+        f"{_counted(waiting, 'order')} under way",
+        f"{standing.order_counter:,} sent so far",
+    ]
+    parts += [reason for reason in (standing.pause_reason, standing.halt_reason) if reason]
+    return ", ".join(parts)
+
+
+def _size(size_native: Decimal) -> str:
+    return f"{size_native:+,f}" if size_native else "0"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
