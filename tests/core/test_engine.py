@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core import codec
-from bot.core.actions import Alert, QueryOrder, ReadAccount, Severity, Watch
+from bot.core.actions import Alert, QueryOrder, ReadAccount, Watch
 from bot.core.events import (
     AccountRead,
     Command,
@@ -308,31 +308,6 @@ def test_the_same_facts_give_the_same_state_to_the_last_bit() -> None:
         digests.add(codec.digest(world.state))
 
     assert len(digests) == 1
-
-
-@pytest.mark.parametrize(
-    ("command", "severity"),
-    [(Command.PAUSE, Severity.WARNING), (Command.HALT, Severity.CRITICAL)],
-)
-def test_a_mode_change_calls_a_person_with_what_would_clear_it(
-    command: Command, severity: Severity
-) -> None:
-    world = short_calls()
-    world.quotes()
-    step = world.fold(CommandGiven(command=command, command_id="c1", actor="op"))
-    (alert,) = (a for a in step.actions if isinstance(a, Alert))
-
-    assert alert.severity is severity
-    assert "; cleared by: a person resumes" in alert.text
-
-
-def test_a_pause_is_the_reason_of_a_book_s_hold_and_says_hold_once() -> None:
-    world = short_calls()
-    world.quotes()
-    step = world.fold(CommandGiven(command=Command.PAUSE, command_id="c1", actor="op"))
-
-    (verdict,) = step.verdicts.values()
-    assert (verdict.verdict, verdict.reason) == (Verdict.HOLD, "paused by op")
 
 
 def test_no_order_is_planned_while_a_position_is_not_taken_over() -> None:

@@ -1,0 +1,38 @@
+"""What a person is told of a change of mode, and how loudly."""
+
+import pytest
+
+from bot.core.actions import Alert, Severity
+from bot.core.events import Command, CommandGiven
+from bot.core.hedger import Verdict
+from tests.builders import CALL, World
+
+
+def hedging() -> World:
+    world = World()
+    world.begin({CALL: "-10"})
+    world.quotes()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("command", "severity"),
+    [(Command.PAUSE, Severity.WARNING), (Command.HALT, Severity.CRITICAL)],
+)
+def test_a_mode_change_calls_a_person_with_what_would_clear_it(
+    command: Command, severity: Severity
+) -> None:
+    world = hedging()
+    step = world.fold(CommandGiven(command=command, command_id="c1", actor="op"))
+    (alert,) = (a for a in step.actions if isinstance(a, Alert))
+
+    assert alert.severity is severity
+    assert "; cleared by: a person resumes" in alert.text
+
+
+def test_a_pause_is_the_reason_of_a_book_s_hold_and_says_hold_once() -> None:
+    world = hedging()
+    step = world.fold(CommandGiven(command=Command.PAUSE, command_id="c1", actor="op"))
+
+    (verdict,) = step.verdicts.values()
+    assert (verdict.verdict, verdict.reason) == (Verdict.HOLD, "paused by op")
