@@ -2,16 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
 from bot.cli.exchange import From, Seed, moment
 from bot.cli.spawned import Venue, spawned_exchange
 
@@ -84,6 +84,7 @@ def demo(
 
 async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
     """Start the exchange, run the daemon against it, compare their books."""
+    complain("starting an exchange on this machine ...")
     loaded = asyncio.create_task(asyncio.to_thread(_load))  # while the exchange loads its own
     async with spawned_exchange(_exchange_words(options)) as venue:
         await loaded
@@ -145,17 +146,19 @@ def _free(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ran:
-    """A daemon that has ended, who watched it, and its mode when the time was up."""
+    """A daemon that has ended, who watched it, for how long, and its mode when time was up."""
 
     rehearsal: "Rehearsal"
     system: "System"
     ended: "Ended"
     mode: str
+    seconds: float
 
 
 async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) -> _Ran:
     from bot.cli.live import LiveView
     from bot.lab.rehearsal import Rehearsal
+    from bot.runtime.clock import WireClock, wire_seconds
     from bot.runtime.daemon import run_daemon
     from bot.runtime.journal import JournalFailedError, LedgerRefusedError
     from bot.venues.port import VenueRefusedError, VenueUnreachableError
@@ -165,14 +168,22 @@ async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) 
     rehearsal = Rehearsal(plans=policy.books, currency=policy.currency)
     view = LiveView(policy.books[0], rehearsal, policy.currency)
     secrets = secrets_of(settings)
-    log_path = Path(settings.journal.path).with_suffix(".log")
-    with log_path.open("w") as log:
-        configure_logging(settings, secrets, log if shown else None)
+    wire = WireClock()
+    with _log(settings, shown=shown) as log:
+        configure_logging(settings, secrets, log)
         try:
             async with build_daemon(settings, secrets, observers=(rehearsal, view)) as system:
+                began_ns = wire.monotonic_ns()
                 async with _screen(view, shown=shown), _timed(system, options.seconds) as at_end:
                     ended = await run_daemon(system.daemon)
-                return _Ran(rehearsal=rehearsal, system=system, ended=ended, mode=at_end.mode)
+                ran = round(wire_seconds(wire.monotonic_ns() - began_ns), 1)
+                return _Ran(
+                    rehearsal=rehearsal,
+                    system=system,
+                    ended=ended,
+                    mode=at_end.mode,
+                    seconds=min(options.seconds, ran),  # parting is no part of it
+                )
         except (
             JournalFailedError,
             LedgerRefusedError,
@@ -180,6 +191,16 @@ async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) 
             VenueUnreachableError,
         ) as error:
             raise VerbError(f"demo: {error}") from error
+
+
+@contextmanager
+def _log(settings: "Settings", *, shown: bool) -> Iterator[TextIO | None]:
+    """Open a file beside the ledger for the log while a live view has the terminal."""
+    if not shown:
+        yield None
+        return
+    with Path(settings.journal.path).with_suffix(".log").open("w") as file:
+        yield file
 
 
 @dataclass(slots=True)
@@ -226,7 +247,7 @@ def _answer(options: DemoOptions, ran: _Ran, seen: Mapping[str, Any]) -> Answer:
     books = compared(seen, loop.state.standing, ledger)
     payload: dict[str, Any] = {
         "seed": options.seed,
-        "seconds": options.seconds,
+        "seconds": ran.seconds,
         "speed": options.speed,
         "market": options.market,
         "ticks": ran.system.daemon.inbox.quotes_admitted,

@@ -162,8 +162,8 @@ def _health(answer: Json) -> RenderableType:
     lines.append(_quote_ages(answer["quotes"]))
     lines.append(
         f"{counts['folds']:,} folds, {counts['quotes']:,} quotes ({counts['bad_quotes']:,} bad), "
-        f"{counts['orders_sent']:,} orders, {counts['fills']:,} fills, "
-        f"{counts['rejects']:,} rejects"
+        f"{counts['fills']:,} fills, {counts['rejects']:,} rejects; "
+        f"{counts['orders_in_ledger']:,} orders since the ledger began"
     )
     lines += [
         f"{name}: p50 {seen['p50_us']:,.0f} us, p99 {seen['p99_us']:,.0f} us"

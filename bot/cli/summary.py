@@ -61,19 +61,22 @@ def _delta(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     )
     return [
         ("band (coin)", f"{low:+g} to {high:+g}, {told['convention']} delta{breaches}"),
-        ("delta, rms (coin)", f"{_coins(rms['hedged'])}, unhedged {_coins(rms['unhedged'])}"),
+        ("delta, rms (coin)", _rms(rms["hedged"], rms["unhedged"])),
     ]
 
 
 def _money(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     money, steps, removed = told["pnl_usd"], told["pnl_step_std_usd"], told["pnl_variance_removed"]
-    parts = ", ".join(f"{name} {_dollars(money[name])}" for name in money if name != "total")
-    hedged, unhedged = (_dollars(steps[name], sign="") for name in ("hedged", "unhedged"))
-    variance = "" if removed is None else f"; variance {-removed:+.0%}"
-    return [
-        ("P&L (USD)", Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}")),
-        ("P&L a second (USD)", f"std {hedged}, unhedged {unhedged}{variance}"),
-    ]
+    total: Text | str = "not known: the account was never valued whole"
+    if money["total"] is not None:
+        parts = ", ".join(f"{name} {_dollars(money[name])}" for name in money if name != "total")
+        total = Text.assemble((_dollars(money["total"]), "bold"), f" = {parts}")
+    spread = "not measured: too few seconds after the first hedge"
+    if steps["hedged"] is not None:
+        hedged, unhedged = (_dollars(steps[name], sign="") for name in ("hedged", "unhedged"))
+        variance = "" if removed is None else f"; variance {-removed:+.0%}"
+        spread = f"std {hedged}, unhedged {unhedged}{variance}"
+    return [("P&L (USD)", total), ("P&L a second (USD)", spread)]
 
 
 def _books(told: Mapping[str, Any]) -> Text:
@@ -85,8 +88,10 @@ def _books(told: Mapping[str, Any]) -> Text:
     return Text(f"positions {positions}; {orders}", style="bold red")
 
 
-def _coins(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3f}"
+def _rms(hedged: float | None, unhedged: float | None) -> str:
+    if hedged is None or unhedged is None:
+        return "not measured: too few seconds after the first hedge"
+    return f"{hedged:.3f}, unhedged {unhedged:.3f}"
 
 
 def _dollars(value: float | None, *, sign: str = "+") -> str:

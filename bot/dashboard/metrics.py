@@ -142,7 +142,6 @@ _COUNTERS: Final = {
     "bad_messages": "Messages that could not be translated.",
     "fills": "Fills seen.",
     "rejects": "Orders the venue rejected.",
-    "orders_sent": "Orders sent since the ledger began.",
 }
 
 
@@ -151,6 +150,11 @@ def _counters(status: Status) -> Iterator[Metric]:
         yield CounterMetricFamily(
             f"{PREFIX}_{name}", text, value=float(getattr(status.counts, name))
         )
+    yield CounterMetricFamily(
+        f"{PREFIX}_orders_sent",
+        "Orders sent since the ledger began.",
+        value=float(status.counts.orders_in_ledger),
+    )
     refusals = CounterMetricFamily(
         f"{PREFIX}_refusals", "Hedges refused or trimmed, by kind of reason.", labels=["code"]
     )

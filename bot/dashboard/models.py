@@ -186,7 +186,7 @@ class PnlShown(Shown):
 
 
 class CountsShown(Shown):
-    """Counters since the process started."""
+    """Counters since the process started; `orders_in_ledger` counts those of earlier runs too."""
 
     folds: int
     quotes: int
@@ -195,7 +195,7 @@ class CountsShown(Shown):
     fills: int
     rejects: int
     refusals: dict[str, int]
-    orders_sent: int
+    orders_in_ledger: int
 
 
 class Status(Shown):

@@ -205,7 +205,7 @@ def counts(state: State) -> CountsShown:
         fills=seen.fills,
         rejects=seen.rejects,
         refusals=dict(seen.refusals),
-        orders_sent=state.standing.order_counter,
+        orders_in_ledger=state.standing.order_counter,
     )
 
 
