@@ -18,7 +18,7 @@ from bot.core.dealing import BookPlan, DealPolicy
 from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
-from bot.core.hedger import Decision
+from bot.core.hedger import Decision, Verdict
 from bot.core.margin.deribit_standard import Rates
 from bot.core.orders import OrderPolicy, OrderStatus
 from bot.core.quotes import QuotePolicy
@@ -137,6 +137,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *dealt.actions,
             *questions,
             *_alerts(state, changes, adopted, news_of_margin),
+            *_unhedged(news),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -219,6 +220,15 @@ def _severity(change: ModeChanged, state: State) -> Severity:
     """Return how loud a change of mode is; who paused it knows, so that need not wake anyone."""
     paused = change.after is Mode.HOLD and change.reason == state.standing.pause_reason
     return Severity.WARNING if paused else _SEVERITY[change.after]
+
+
+def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
+    """Tell a person of a book that should be hedged and may not be, once per kind of reason."""
+    return tuple(
+        Alert(severity=Severity.WARNING, text=f"book {told.book} is not hedged: {told.reason}")
+        for told in news
+        if told.verdict is Verdict.REFUSED
+    )
 
 
 def _alerts(

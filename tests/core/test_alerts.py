@@ -36,3 +36,18 @@ def test_a_pause_is_the_reason_of_a_book_s_hold_and_says_hold_once() -> None:
 
     (verdict,) = step.verdicts.values()
     assert (verdict.verdict, verdict.reason) == (Verdict.HOLD, "paused by op")
+
+
+def test_a_person_is_told_once_of_a_book_that_may_not_be_hedged() -> None:
+    world = World()
+    world.begin({CALL: "-10"}, equity=0.5)
+    told = [
+        action.text
+        for step in (world.quotes() for _ in range(5))
+        for action in step.actions
+        if isinstance(action, Alert) and "is not hedged" in action.text
+    ]
+
+    assert len(told) == 1
+    assert "book main is not hedged: delta -2.87" in told[0]
+    assert "after the fill" in told[0]
