@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from bot.core import columns, fills, orders, standing, units
+from bot.core import columns, fills, latch, orders, standing, units
 from bot.core.columns import OptionTable
 from bot.core.events import (
     AccountRead,
@@ -42,8 +42,6 @@ from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, bad_quote
 from bot.core.reported import Differences, Reported, differences, unlisted
 from bot.core.standing import Standing
-
-COMMANDS_KEPT = 64
 
 
 class Mode(StrEnum):
@@ -355,40 +353,12 @@ def _link(state: State, fact: LinkUp | LinkDown) -> State:
 
 
 def _commanded(state: State, fact: CommandGiven) -> State:
-    known = state.standing
-    if fact.command_id in known.commands_seen:
+    known = latch.commanded(state.standing, fact, state.now_ms, state.now_ns)
+    if known is state.standing:
         return state
-    seen = (*known.commands_seen, fact.command_id)[-COMMANDS_KEPT:]
-    said = f"by {fact.actor}" + (f": {fact.note}" if fact.note else "")
-    after = known
-    match fact.command:
-        case Command.PAUSE:
-            after = replace(known, pause_reason=f"paused {said}")
-        case Command.HALT:
-            after = replace(known, halt_reason=f"halted {said}")
-        case Command.RESUME:
-            after = _resumed(state)
-    wanted = "resumed" if fact.command is Command.RESUME else state.read_wanted
-    foreign = "" if fact.command is Command.RESUME else state.foreign
-    return replace(
-        state, standing=replace(after, commands_seen=seen), read_wanted=wanted, foreign=foreign
-    )
-
-
-def _resumed(state: State) -> Standing:
-    """Take up work again: no latch, no count of rejections, no order that nobody can explain."""
-    known = state.standing
-    moved = {
-        order.order_id: orders.released(order, state.now_ms, state.now_ns)
-        for order in standing.open_orders(known.orders)
-    }
-    return replace(
-        known,
-        orders={**known.orders, **moved},
-        pause_reason="",
-        halt_reason="",
-        forgiven_counter=known.order_counter,
-    )
+    if fact.command is not Command.RESUME:
+        return replace(state, standing=known)
+    return replace(state, standing=known, read_wanted="resumed", foreign="")
 
 
 def _timer(state: State, fact: TimerFired) -> State:

@@ -21,7 +21,8 @@ from bot.core.events import (
     TimerFired,
     VenueStatus,
 )
-from bot.core.state import COMMANDS_KEPT, Mode
+from bot.core.latch import COMMANDS_KEPT
+from bot.core.state import Mode
 from tests.builders import CALL, PERP, START_MS, World, balance, fill, order_seen, perp, quote
 
 
