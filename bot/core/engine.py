@@ -2,8 +2,8 @@
 
     step(state, facts, policy) -> Step
 
-Order of a step: apply the facts; let time pass over orders; adopt what the venue holds; value the
-books; judge the mode; decide, net and gate; commit; ask what is uncertain. Nothing is sent here: an
+Order of a step: apply the facts; let time pass over orders; adopt what the venue holds; judge the
+mode; value the books; decide, net and gate; commit; ask what is uncertain. Nothing is sent here: an
 order that is to be sent is already in the returned state as REQUESTED.
 """
 

@@ -45,7 +45,7 @@ from bot.core.standing import Standing
 
 
 class Mode(StrEnum):
-    """What the daemon allows itself to do, most to least careful last to first."""
+    """What the daemon allows itself to do."""
 
     RECONCILING = "reconciling"
     RUN = "run"
@@ -102,7 +102,6 @@ class State:
     links: Mapping[Link, int] = field(default_factory=dict)
     links_lost: Mapping[Link, str] = field(default_factory=dict)
     fills_ns: Mapping[str, int] = field(default_factory=dict)
-    differing_since_ns: Mapping[str, int] = field(default_factory=dict)
     foreign: str = ""
     read_asked_ns: int | None = None
     read_done_ns: int | None = None

@@ -23,8 +23,6 @@ UNAUTHORIZED: Final = 13009
 FORBIDDEN: Final = 13021
 RAW_NEEDS_LOGIN: Final = 13778
 
-LABEL_CHARACTERS_MAX: Final = 64
-
 
 E = TypeVar("E", bound=Enum)
 

@@ -262,7 +262,7 @@ class Margin(Section):
     warn_percent: Percent = 50.0
     """Above this a person is told."""
     reduce_only_percent: Percent = 70.0
-    """Above this only orders that reduce delta or margin pass."""
+    """Above this only orders that lower the margin requirement pass."""
     hold_percent: Percent = 85.0
     """Above this nothing is sent; at 100 the venue liquidates."""
     funds_buffer_percent: Annotated[float, Field(ge=0, le=50)] = 5.0
