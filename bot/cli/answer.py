@@ -74,10 +74,11 @@ def deliver(work: Callable[[], Answer | None], *, as_json: bool) -> None:
     try:
         answer = work()
     except VerbError as error:
-        if as_json:
-            print_json({"error": str(error), "exit": error.exit_code.value})
+        # In words first: a demo ends its exchange as soon as it has read the object.
         if not isinstance(error, ToldError):
             complain(str(error))
+        if as_json:
+            print_json({"error": str(error), "exit": error.exit_code.value})
         raise typer.Exit(error.exit_code) from error
     if answer is None:
         raise typer.Exit(Exit.DONE)
