@@ -161,6 +161,7 @@ def _sized(
     """Let safety, then margin, cut or refuse the netted size."""
     trouble = (
         safety.quote_trouble(quote, policy.quotes.spread_max, policy.safety)
+        or safety.clock_trouble(quote, state, policy.orders.lifetime_ns)
         or safety.rate_trouble(state, policy.safety)
         or _rejected_lately(state, hedge.name)
     )

@@ -160,6 +160,17 @@ def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> 
     return None
 
 
+def clock_trouble(quote: QuoteSeen, state: State, lifetime_ns: int) -> str | None:
+    """Say that the venue's clock has run ahead of ours, or None.
+
+    Half of an order's lifetime ahead, an order would come too late, and its fate be in doubt.
+    """
+    ahead_ms = quote.venue_ms - state.now_ms
+    if ahead_ms <= units.wire_to_market_ms(lifetime_ns // 2, state.rate):
+        return None
+    return f"the venue's clock is {ahead_ms / units.MS_PER_SECOND:.1f} s ahead of ours"
+
+
 def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     """Say whether too many orders went out in the last market minute, or None."""
     since = state.now_ms - units.MS_PER_MINUTE

@@ -12,6 +12,7 @@ from bot.core.immutable import Remembered
 from bot.core.orders import Order
 
 TRADES_KEPT_MS = units.MS_PER_HOUR
+TRADES_KEPT_MIN = 128
 CLOSED_ORDERS_KEPT = 24
 
 EMPTY: Mapping[str, Decimal] = {}
@@ -116,12 +117,13 @@ def with_account(standing: Standing, instrument: str, account: Account) -> Stand
 
 
 def with_trade(standing: Standing, trade_id: str, venue_ms: int) -> Standing:
-    """Remember a trade id, and forget those too old to be reported again."""
+    """Remember a trade id, and forget those too old to be reported again.
+
+    Age alone is not enough: a rehearsal's market may jump by hours while an answer is on its way.
+    """
     until = max(standing.trades_until_ms, venue_ms)
-    kept = {
-        known: at_ms
-        for known, at_ms in standing.trades_seen.items()
-        if at_ms >= until - TRADES_KEPT_MS
-    }
-    kept[trade_id] = venue_ms
+    kept = {**standing.trades_seen, trade_id: venue_ms}
+    if len(kept) > TRADES_KEPT_MIN:
+        oldest_ms = min(until - TRADES_KEPT_MS, sorted(kept.values())[-TRADES_KEPT_MIN])
+        kept = {known: at_ms for known, at_ms in kept.items() if at_ms >= oldest_ms}
     return replace(standing, trades_seen=kept, trades_until_ms=until)

@@ -6,10 +6,9 @@ stand on another day, run faster and jump ahead over a hole in recorded data, an
 that from the venue's answers.
 """
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,7 +20,6 @@ SAMPLES_MAX: Final = 32  # half a minute at the sampler's pace: long for the rat
 SAMPLES_TRUSTED: Final = 4  # from so many on, a rate outlives a jump
 HOST_DRIFT: Final = 200e-6  # what a host's crystal may lose against a venue's, unlearned
 QUANTUM_MS: Final = 1.0  # a venue tells its time in whole milliseconds
-ANSWER_SECONDS_MAX: Final = 5.0  # an answer slower than this says nothing about the time
 
 log = structlog.get_logger(__name__)
 
@@ -292,78 +290,11 @@ class VenueMarketClock:
         self._jumps += 1
         by_ms = round(sample.venue_ms - line.at(sample.middle_ns))
         log.warning("market clock jumped", by_ms=by_ms, rate=line.rate)
-        if self._pinned is None:
-            self._kept_rate = line.rate if len(self._samples) >= SAMPLES_TRUSTED else None
+        if self._pinned is None and len(self._samples) >= SAMPLES_TRUSTED:
+            self._kept_rate = (
+                line.rate
+            )  # else what was known before still holds: jumps may be close
         self._samples.clear()
-
-
-class ClockSampler:
-    """Asks the venue for its time, again and again, and lets the market clock learn."""
-
-    def __init__(
-        self,
-        *,
-        ask_ms: Callable[[], Awaitable[int]],
-        clock: MarketClock,
-        wire: WireClock,
-        interval_seconds: float = 1.0,
-        on_sample: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Remember whom to ask.
-
-        Args:
-            ask_ms: One question to the venue, `Venue.market_time_ms`.
-            clock: Who learns.
-            wire: Stamps the question and the answer.
-            interval_seconds: Pause between questions; a jump of the venue's time stays unnoticed so
-                long.
-            on_sample: Called after each answer, for those who plan ahead in market time.
-        """
-        self._ask_ms = ask_ms
-        self._clock = clock
-        self._wire = wire
-        self._interval_seconds = interval_seconds
-        self._on_sample = on_sample
-        self._unanswered = 0  # in a row
-        self.failures = 0
-
-    async def settle(self, samples: int = 6, spacing_seconds: float = 0.03) -> bool:
-        """Ask a few times in quick succession; True if the venue ever answered."""
-        answers = 0
-        for _ in range(samples):
-            answers += await self._sample()
-            await asyncio.sleep(spacing_seconds)
-        return answers > 0
-
-    async def run(self) -> None:
-        """Keep asking until cancelled."""
-        while True:
-            await asyncio.sleep(self._interval_seconds)
-            if await self._sample():
-                self._on_sample()
-
-    async def _sample(self) -> bool:
-        asked_ns = self._wire.monotonic_ns()
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                venue_ms = await self._ask_ms()
-        except Exception as error:  # noqa: BLE001  any failed question, of whatever type, is merely no sample
-            self.failures += 1
-            self._unanswered += 1
-            if self._unanswered == 1:
-                log.warning("venue does not tell its time", reason=_said(error))
-            return False
-        if self._unanswered:
-            log.info("venue tells its time again", unanswered=self._unanswered)
-            self._unanswered = 0
-        self._clock.observe(
-            TimeSample(asked_ns=asked_ns, answered_ns=self._wire.monotonic_ns(), venue_ms=venue_ms)
-        )
-        return True
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def wire_seconds(wire_ns: float) -> float:

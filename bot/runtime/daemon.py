@@ -19,11 +19,12 @@ import structlog
 
 from bot.core.events import Command, CommandGiven, Link, LinkDown
 from bot.core.state import Mode
-from bot.runtime.clock import ClockSampler, WireClock, wire_seconds
+from bot.runtime.clock import WireClock, wire_seconds
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import JournalFailedError
 from bot.runtime.loop import Loop
 from bot.runtime.outbox import Outbox
+from bot.runtime.sampler import ClockSampler
 from bot.runtime.timers import Timers
 from bot.venues.port import Venue
 

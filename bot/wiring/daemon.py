@@ -26,7 +26,6 @@ from bot.quant import black76
 from bot.runtime import telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import (
-    ClockSampler,
     MarketClock,
     SystemMarketClock,
     VenueMarketClock,
@@ -35,12 +34,14 @@ from bot.runtime.clock import (
 from bot.runtime.daemon import Daemon
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger, RunHeader
+from bot.runtime.jumps import JumpWatch
 from bot.runtime.latency import Reservoir
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.metrics import ShellMetrics
 from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
+from bot.runtime.sampler import ClockSampler
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
 from bot.settings import ClockSource, Credentials, RunMode, Settings
@@ -151,8 +152,8 @@ async def build_daemon(
         alerts = Alerts(wire.epoch_ms)
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
-        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), *observers)
-        for observer in watching:
+        jumps = JumpWatch(connected.sampler, connected.market)
+        for observer in (metrics.on_step, Narrator(), jumps, *observers):
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))

@@ -381,3 +381,13 @@ def test_a_balance_of_long_ago_backs_no_order() -> None:
 
     assert world.orders() == []
     assert "balance is 121 s old" in step.verdicts["main"].reason
+
+
+def test_no_order_is_sent_on_a_clock_that_the_venue_has_left_behind() -> None:
+    world = short_calls()
+    ahead = quote(PERP, arrived_ns=world.now_ns, venue_ms=world.now_ms + 3_600_000)
+    step = world.fold(quote(CALL, arrived_ns=world.now_ns), ahead)
+
+    assert world.orders() == []
+    assert "the venue's clock is 3599.9 s ahead of ours" in step.verdicts["main"].reason
+    assert len(submits(world.quotes().actions)) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core import engine, fills, standing, units
 from bot.core.orders import Order, OrderStatus, Share
-from bot.core.standing import CLOSED_ORDERS_KEPT, TRADES_KEPT_MS, Standing
+from bot.core.standing import CLOSED_ORDERS_KEPT, TRADES_KEPT_MIN, TRADES_KEPT_MS, Standing
 from tests.builders import CALL, INSTANCE, PERP, START_MS, fill, option, perp
 
 LOTS = st.integers(-50_000, 50_000).map(lambda count: Decimal(10 * count))
@@ -186,15 +186,26 @@ def test_no_order_of_the_last_minute_is_forgotten_however_many_there_are() -> No
 
 
 def test_trade_ids_are_remembered_for_an_hour_of_trades() -> None:
-    known = standing.with_trade(empty(), "a", START_MS)
-    known = standing.with_trade(known, "b", START_MS + TRADES_KEPT_MS)
-    assert set(known.trades_seen) == {"a", "b"}
+    known = empty()
+    for at in range(2 * TRADES_KEPT_MIN):
+        known = standing.with_trade(known, f"t{at}", START_MS + at)
+    assert len(known.trades_seen) == 2 * TRADES_KEPT_MIN
 
-    known = standing.with_trade(known, "c", START_MS + TRADES_KEPT_MS + 1)
-    assert set(known.trades_seen) == {"b", "c"}
-    assert known.trades_until_ms == START_MS + TRADES_KEPT_MS + 1
-    known = standing.with_trade(known, "late", START_MS + TRADES_KEPT_MS)
-    assert known.trades_until_ms == START_MS + TRADES_KEPT_MS + 1, "the mark never goes back"
+    newest_ms = START_MS + 2 * TRADES_KEPT_MIN + TRADES_KEPT_MS
+    known = standing.with_trade(known, "new", newest_ms)
+    assert known.trades_until_ms == newest_ms
+    known = standing.with_trade(known, "late", newest_ms - 1)
+    assert known.trades_until_ms == newest_ms, "the mark never goes back"
+
+
+def test_trade_ids_outlive_a_jump_of_the_market_clock_for_answers_on_their_way() -> None:
+    known = empty()
+    for at in range(2 * TRADES_KEPT_MIN):
+        known = standing.with_trade(known, f"t{at}", START_MS + at)
+    known = standing.with_trade(known, "after", START_MS + 10 * TRADES_KEPT_MS)
+
+    assert len(known.trades_seen) == TRADES_KEPT_MIN
+    assert f"t{2 * TRADES_KEPT_MIN - 1}" in known.trades_seen
 
 
 @given(st.lists(st.tuples(st.sampled_from(["b0", "b1"]), LOTS), max_size=12))

@@ -44,12 +44,13 @@ from bot.core.safety import SafetyPolicy
 from bot.core.standing import Standing
 from bot.quant.conventions import Convention
 from bot.runtime.alerts import Alerts
-from bot.runtime.clock import ClockSampler, SystemMarketClock, WireClock
+from bot.runtime.clock import SystemMarketClock, WireClock
 from bot.runtime.daemon import Daemon
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.outbox import Outbox
+from bot.runtime.sampler import ClockSampler
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
 from bot.venues.port import Post

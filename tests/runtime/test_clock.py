@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.runtime.clock import (
-    ClockSampler,
     SystemMarketClock,
     TimeSample,
     VenueMarketClock,
@@ -16,6 +15,7 @@ from bot.runtime.clock import (
     to_market_ms,
     to_wire_ns,
 )
+from bot.runtime.sampler import ClockSampler
 
 START_MS = 1_765_391_700_000
 
@@ -222,3 +222,34 @@ async def test_a_venue_that_is_away_is_told_once_and_once_when_it_is_back():
     assert told[0]["reason"] == "the other end went away"
     assert told[1]["unanswered"] == 3
     assert sampler.failures == 4
+
+
+def test_the_rate_survives_jumps_that_follow_each_other_closely() -> None:
+    time = MadeUpTime(speed=120.0)
+    clock = VenueMarketClock(time.wire)
+    watched(time, clock, samples=10, every_ms=1_000)
+    for _ in range(3):
+        time.venue_ms += 6 * 3_600_000
+        watched(time, clock, samples=2, every_ms=500)
+
+    assert clock.jumps == 3
+    assert clock.rate == pytest.approx(120.0, rel=0.01)
+
+
+async def test_a_sampler_in_a_hurry_asks_at_once() -> None:
+    time, asked = MadeUpTime(), list[int]()
+
+    async def ask() -> int:
+        asked.append(time.wire_ns)
+        return int(time.venue_ms)
+
+    sampler = ClockSampler(
+        ask_ms=ask, clock=VenueMarketClock(time.wire), wire=time.wire, interval_seconds=60.0
+    )
+    running = asyncio.create_task(sampler.run())
+    await asyncio.sleep(0)
+    sampler.hurry()
+    await asyncio.sleep(0.1)
+    running.cancel()
+
+    assert len(asked) == 1
