@@ -153,7 +153,8 @@ async def build_daemon(
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
         jumps = JumpWatch(connected.sampler, connected.market)
-        for observer in (metrics.on_step, Narrator(), jumps, *observers):
+        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), jumps, *observers)
+        for observer in watching:
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
@@ -170,13 +171,8 @@ async def build_daemon(
             on_lag=metrics.on_lag,
             extra={"dashboard": lambda: serve.serve(pages, sock, ledger.path, secrets.token)},
         )
-        yield System(
-            daemon=daemon,
-            window=window,
-            ledger=ledger,
-            market=connected.market,
-            url=_url(sock),
-        )
+        market, url = connected.market, _url(sock)
+        yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
 
 
 async def _connect(
