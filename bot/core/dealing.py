@@ -124,9 +124,12 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
 
 
 def _traded(state: State, last: HedgeMark | None) -> bool:
-    """Whether a book's last order traded anything; one that did not is no reason to wait."""
+    """Whether a book's last order traded all that was wished for; the rest need not wait."""
     order = state.standing.orders.get(last.order_id) if last else None
-    return order is None or bool(order.filled_native)
+    if order is None:
+        return True
+    wished = sum((share.size_native for share in order.shares), units.ZERO)
+    return abs(order.filled_native) >= abs(wished)
 
 
 def _answer(

@@ -148,6 +148,8 @@ def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
     if died is not None:
         first = died.exceptions[0]
         halted = isinstance(first.__cause__, JournalFailedError)
+        if halted:
+            _latch(daemon.journal_path, str(first.__cause__))
         code = ExitCode.HALTED if halted else ExitCode.FAILED
         return Exit(code=code, reason=str(first.__cause__ if halted else first))
     _, foreign = ended.split(_LeftError)
@@ -157,6 +159,14 @@ def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
     if state.mode is Mode.HALT:
         return Exit(code=ExitCode.HALTED, reason=state.mode_reason)
     return Exit(code=ExitCode.DONE, reason="stopped")
+
+
+def _latch(journal_path: Path, reason: str) -> None:
+    """Halt the next start too: a ledger that cannot be written cannot hold the latch itself."""
+    try:
+        halt_path(journal_path).write_text(f"{reason}\n")
+    except OSError as error:  # the disk that failed the ledger; the exit code still says halted
+        log.critical("the halt could not be left for the next start", error=str(error))
 
 
 async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:

@@ -391,3 +391,15 @@ def test_no_order_is_sent_on_a_clock_that_the_venue_has_left_behind() -> None:
     assert world.orders() == []
     assert "the venue's clock is 3599.9 s ahead of ours" in step.verdicts["main"].reason
     assert len(submits(world.quotes().actions)) == 1
+
+
+def test_what_a_clip_left_over_does_not_wait_for_the_market_to_move() -> None:
+    rules = policy(book(move_min=0.01))
+    world = World(replace(rules, safety=replace(rules.safety, order_max_usd=100_000.0)))
+    world.begin({CALL: "-10"})
+    step, sent = world.quotes(), []
+    while orders := submits(step.actions):
+        sent.append(orders[0].size_native)
+        step = world.settle(orders[0])
+
+    assert sent == [Decimal(100_000), Decimal(100_000), Decimal(87_160)]

@@ -104,6 +104,7 @@ async def test_a_ledger_that_cannot_write_halts_the_daemon_and_nothing_is_sent(t
     assert house.desk.requests == []
     assert seen[-1].mode is Mode.HALT
     assert "cannot write" in seen[-1].mode_reason
+    assert "cannot write" in halt_path(house.ledger.path).read_text(), "the next start halts too"
 
 
 async def test_a_halt_file_halts_and_halts_again_after_a_resume(tmp_path, monkeypatch):
