@@ -184,7 +184,7 @@ def _flag_lowered(journal: Path) -> Iterator[None]:
         raise VerbError(f"{flag} cannot be removed: {error.strerror}") from error
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever ends the block, the halt must still stand
         if note is not None:
             address.write_private(flag, note)
         raise

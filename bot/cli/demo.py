@@ -97,7 +97,7 @@ async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
 
 def _load() -> None:
     """Import what the daemon needs, which takes as long as the exchange takes to start."""
-    import bot.wiring.daemon  # noqa: F401
+    import bot.wiring.daemon  # noqa: F401 (imported for the time it takes)
     from bot.quant import black76
 
     black76.warm()

@@ -291,9 +291,8 @@ class VenueMarketClock:
         by_ms = round(sample.venue_ms - line.at(sample.middle_ns))
         log.warning("market clock jumped", by_ms=by_ms, rate=line.rate)
         if self._pinned is None and len(self._samples) >= SAMPLES_TRUSTED:
-            self._kept_rate = (
-                line.rate
-            )  # else what was known before still holds: jumps may be close
+            # With fewer, what was known before still holds: jumps may follow each other closely.
+            self._kept_rate = line.rate
         self._samples.clear()
 
 

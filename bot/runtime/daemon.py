@@ -136,7 +136,9 @@ async def _guarded(name: str, job: Job, daemon: Daemon) -> None:
     try:
         await job()
     except Exception as error:  # named and passed on: the group takes everything down with it
-        if not isinstance(error, JournalFailedError):
+        if isinstance(error, JournalFailedError):
+            _latch(daemon.journal_path, str(error))
+        else:
             log.exception("task died", task=name)
         raise TaskDiedError(f"{name} died: {type(error).__name__}: {error}") from error
     if not daemon.stop.is_set():
@@ -148,8 +150,6 @@ def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
     if died is not None:
         first = died.exceptions[0]
         halted = isinstance(first.__cause__, JournalFailedError)
-        if halted:
-            _latch(daemon.journal_path, str(first.__cause__))
         code = ExitCode.HALTED if halted else ExitCode.FAILED
         return Exit(code=code, reason=str(first.__cause__ if halted else first))
     _, foreign = ended.split(_LeftError)

@@ -9,7 +9,6 @@ import structlog
 from bot.runtime.clock import MarketClock, TimeSample, WireClock
 
 ANSWER_SECONDS_MAX: Final = 5.0  # an answer slower than this says nothing about the time
-HURRY_SECONDS_MIN: Final = 0.01  # between two questions, however much of a hurry there is
 
 log = structlog.get_logger(__name__)
 
@@ -53,17 +52,22 @@ class ClockSampler:
         return answers > 0
 
     async def run(self) -> None:
-        """Keep asking until cancelled."""
+        """Keep asking until cancelled; a hurry is worth one question more in an interval."""
         while True:
             try:
                 async with asyncio.timeout(self._interval_seconds):
                     await self._hurry.wait()
-                await asyncio.sleep(HURRY_SECONDS_MIN)
-            except TimeoutError:
-                pass
+            except TimeoutError:  # the usual pace
+                await self._learn()
+                continue
+            await self._learn()
+            # A clock that cannot follow (this host's own) would be in a hurry for ever.
+            await asyncio.sleep(self._interval_seconds)
             self._hurry.clear()
-            if await self._sample():
-                self._on_sample()
+
+    async def _learn(self) -> None:
+        if await self._sample():
+            self._on_sample()
 
     def hurry(self) -> None:
         """Ask now: something the venue said shows that its time has jumped."""
