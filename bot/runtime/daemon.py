@@ -65,7 +65,8 @@ class Daemon:
     """The parts of a running daemon, put together by the composition root.
 
     The venue is open, the market clock has settled, and the loop holds its first state. `extra` are
-    further tasks by name (the dashboard's server); `stop` ends the daemon as a signal would.
+    further tasks by name (the dashboard's server); `stop` ends the daemon as a signal would, and
+    `on_leaving` is called once when it does.
     """
 
     venue: Venue
@@ -77,6 +78,7 @@ class Daemon:
     wire: WireClock
     journal_path: Path
     on_lag: Callable[[float], None] = lambda _: None
+    on_leaving: Callable[[], None] = lambda: None
     extra: Mapping[str, Job] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -173,6 +175,7 @@ async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:
     """Wait for the word, stop deciding, learn the fate of what is under way, end the group."""
     await daemon.stop.wait()
     log.info("stopping", in_flight=len(daemon.outbox.in_flight))
+    daemon.on_leaving()
     daemon.inbox.ignore_quotes()
     # Without quotes there is nothing to decide on; the core goes on minding the orders it has.
     daemon.inbox.admit(LinkDown(link=Link.MARKET, reason="the daemon is stopping"))

@@ -23,7 +23,7 @@ from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
 from bot.quant import black76
-from bot.runtime import telemetry
+from bot.runtime import notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import (
     MarketClock,
@@ -153,8 +153,9 @@ async def build_daemon(
         loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
         jumps = JumpWatch(connected.sampler, connected.market)
-        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), jumps, *observers)
-        for observer in watching:
+        herald = notify.herald()
+        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), jumps, herald.on_step)
+        for observer in (*watching, *observers):
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
@@ -169,6 +170,7 @@ async def build_daemon(
             wire=wire,
             journal_path=ledger.path,
             on_lag=metrics.on_lag,
+            on_leaving=herald.on_leaving,
             extra={"dashboard": lambda: serve.serve(pages, sock, ledger.path, secrets.token)},
         )
         market, url = connected.market, _url(sock)

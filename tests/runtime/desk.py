@@ -1,6 +1,7 @@
 """A venue of one perpetual in memory, and a daemon around the real core that trades on it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -254,7 +255,7 @@ class House:
         self.tape.close()
         self.ledger.close()
 
-    def daemon(self) -> Daemon:
+    def daemon(self, on_leaving: Callable[[], None] = lambda: None) -> Daemon:
         """Return the whole, ready to run."""
         wire = self.desk.wire
         sampler = ClockSampler(ask_ms=self.desk.market_time_ms, clock=self.market, wire=wire)
@@ -268,6 +269,7 @@ class House:
             timers=timers,
             wire=wire,
             journal_path=self.ledger.path,
+            on_leaving=on_leaving,
         )
 
 
