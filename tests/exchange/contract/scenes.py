@@ -1,0 +1,168 @@
+"""Scenes that between them play every method and every channel.
+
+A new method needs a line in one of them: the contract's test says which it misses.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Final
+
+from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
+from tests.exchange.wire import PERPETUAL
+
+FIRST_EXPIRY_MS: Final = 1_767_686_400_000  # 2026-01-06 08:00 UTC, of the synthetic calendar
+
+
+def market_data(stage: Stage) -> None:
+    """Somebody without a login looks at everything."""
+    anybody = stage.stranger()
+    option = liquid_option(anybody)
+    for method in ("get_time", "test", "status", "get_currencies"):
+        anybody.call(f"public/{method}")
+    anybody.call("public/hello", client_name="contract", client_version="1")
+    anybody.call("public/get_instruments", **BTC)
+    anybody.call("public/get_instruments", currency="any", kind="option", expired=True)
+    anybody.call("public/get_index_price", index_name="btc_usd")
+    for name in (PERPETUAL, option):
+        anybody.call("public/get_instrument", instrument_name=name)
+        anybody.call("public/ticker", instrument_name=name)
+        anybody.call("public/get_order_book", instrument_name=name, depth=10)
+    anybody.call("public/get_book_summary_by_currency", **BTC)
+
+
+def connection(stage: Stage) -> None:
+    """Logins, heartbeats, cancel-on-disconnect, goodbye."""
+    actor = stage.stranger()
+    secret = {"client_id": "demo", "client_secret": "demo-secret"}
+    actor.call("public/auth", grant_type="client_credentials", **secret)
+    actor.call("public/set_heartbeat", interval=10)
+    actor.call("public/disable_heartbeat")
+    actor.call("private/enable_cancel_on_disconnect")
+    actor.call("private/get_cancel_on_disconnect")
+    actor.call("private/get_cancel_on_disconnect", scope="account")
+    actor.call("private/disable_cancel_on_disconnect")
+    for family in ("public", "private"):
+        actor.call(f"{family}/subscribe", channels=["deribit_price_index.btc_usd"])
+        actor.call(f"{family}/unsubscribe", channels=["deribit_price_index.btc_usd"])
+        actor.call(f"{family}/unsubscribe_all")
+    actor.call("private/logout")
+
+
+def trading(stage: Stage) -> None:
+    """Orders that fill, rest and are cancelled, and every list that shows them."""
+    trader = stage.actor()
+    option, far = liquid_option(trader), far_below(trader)
+    perpetual = {"instrument_name": PERPETUAL}
+    taken = trader.call("private/buy", **perpetual, amount=500, type="market", label="a")
+    trader.call("private/sell", instrument_name=option, amount=0.1, type="market", label="b")
+    for cancel, params in (
+        ("cancel_all", {"detailed": True}),
+        ("cancel_all_by_instrument", perpetual),
+        ("cancel_all_by_currency", BTC),
+        ("cancel_by_label", {"label": "c"}),
+    ):
+        trader.call("private/buy", **perpetual, amount=10, price=far, label="c")
+        trader.call(f"private/{cancel}", **params)
+    for post_only in (True, False):
+        order = {"price": far, "label": "d", "post_only": post_only}
+        trader.call("private/buy", **perpetual, amount=10, **order)
+    trader.call("private/get_open_orders")
+    trader.call("private/get_open_orders_by_currency", **BTC)
+    trader.call("private/get_open_orders_by_instrument", **perpetual)
+    last = trader.call("private/get_open_orders_by_label", **BTC, label="d")[-1]
+    trader.call("private/cancel", order_id=last["order_id"])
+    trader.call("private/get_order_state", order_id=last["order_id"])
+    trader.call("private/get_order_state_by_label", **BTC, label="d")
+    trader.call("private/get_user_trades_by_order", order_id=taken["order"]["order_id"])
+    trader.call("private/get_user_trades_by_currency", **BTC)
+    trader.call("private/get_user_trades_by_currency_and_time", **BTC, start_timestamp=0)
+    trader.call("private/get_user_trades_by_instrument", **perpetual)
+    trader.call("private/get_user_trades_by_instrument_and_time", **perpetual, start_timestamp=0)
+
+
+def holdings(stage: Stage) -> None:
+    """What an account with positions reads of itself."""
+    holder = stage.actor()
+    option = liquid_option(holder)
+    holder.call("private/sell", instrument_name=PERPETUAL, amount=500, type="market")
+    holder.call("private/buy", instrument_name=option, amount=0.1, type="market")
+    holder.call("private/get_positions", **BTC)
+    for name in (PERPETUAL, option):
+        holder.call("private/get_position", instrument_name=name)
+    holder.call("private/get_account_summary", **BTC, extended=True)
+    holder.call("private/get_account_summary", currency="ETH")
+    holder.call("private/get_account_summaries", extended=True)
+    holder.call("private/get_margins", instrument_name=PERPETUAL, amount=10_000, price=90_000)
+    holder.call("private/get_margins", instrument_name=option, amount=1, price=0.05)
+
+
+def public_channels(stage: Stage) -> None:
+    """Every channel of market data, over some seconds with a trade."""
+    watcher = stage.actor()
+    option = liquid_option(watcher)
+    watcher.listen(
+        *(f"ticker.{name}.{each}" for name in (PERPETUAL, option) for each in ("raw", "100ms")),
+        *(f"book.{name}.raw" for name in (PERPETUAL, option)),
+        f"book.{PERPETUAL}.none.10.100ms",
+        f"quote.{option}",
+        "deribit_price_index.btc_usd",
+    )
+    stage.pass_ms(500, rounds=4)
+    watcher.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+    stage.pass_ms(500, rounds=4)
+
+
+def private_channels(stage: Stage) -> None:
+    """Every channel of an account, while it trades."""
+    trader = stage.actor()
+    option, far = liquid_option(trader), far_below(trader)
+    trader.listen(
+        *(
+            f"user.{topic}.any.any.{each}"
+            for topic in ("orders", "trades", "changes")
+            for each in ("raw", "100ms")
+        ),
+        "user.portfolio.btc",
+        "user.portfolio.any",
+    )
+    trader.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+    trader.call("private/buy", instrument_name=option, amount=0.1, type="market")
+    trader.call("private/buy", instrument_name=PERPETUAL, amount=10, price=far)
+    trader.call("private/cancel_all")
+    stage.pass_ms(500, rounds=2)
+
+
+def expiry(stage: Stage) -> None:
+    """An option is held into its expiry."""
+    holder = stage.actor()
+    options = holder.call("public/get_instruments", **BTC, kind="option")
+    dying = [each for each in options if each["expiration_timestamp"] == FIRST_EXPIRY_MS]
+    name = dying[0]["instrument_name"]
+    holder.listen("instrument.state.any.any", "user.changes.any.any.raw", f"ticker.{name}.raw")
+    holder.call("private/buy", instrument_name=name, amount=0.1, type="market")
+    stage.pass_ms(700)
+    holder.call("public/get_instruments", **BTC, expired=True)
+    holder.call("public/get_instrument", instrument_name=name)
+
+
+Scene = Callable[[Stage], None]
+SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
+    (market_data, {}),
+    (connection, {}),
+    (trading, {}),
+    (holdings, {"book": "demo", "equity_coin": None}),
+    (public_channels, {"speed": 10.0}),
+    (private_channels, {}),
+    (expiry, {"from_ms": FIRST_EXPIRY_MS - 60_000, "speed": 100.0}),
+)
+
+
+@functools.cache
+def played() -> tuple[Stage, ...]:
+    """All scenes, played once."""
+    stages = []
+    for scene, options in SCENES:
+        stage = Stage.opened(**options)
+        scene(stage)
+        stages.append(stage)
+    return tuple(stages)
