@@ -54,6 +54,7 @@ def perp(**changes: object) -> Instrument:
         size_min=Decimal(10),
         tick_size=Decimal("0.5"),
         taker_fee=Decimal("0.0005"),
+        index_name="btc_usd",
     )
     return replace(listed, **changes)  # type: ignore[arg-type]
 
@@ -74,6 +75,7 @@ def option(name: str = CALL, **changes: object) -> Instrument:
         expiry_ms=EXPIRY_MS,
         strike=float(strike),
         is_call=side == "C",
+        index_name="btc_usd",
     )
     return replace(listed, **changes)  # type: ignore[arg-type]
 

@@ -3,10 +3,15 @@
 `_ms` stamps are on the market clock (the venue's), `_ns` stamps on the wire clock (monotonic,
 local); see the two clocks of the design. Sizes are signed and native. A fact never carries a guess:
 what a message did not say is None.
+
+Every fact that the venue told carries `venue_ms`, the time that the venue put on it (None where it
+puts none), and `arrived_ns`, when its frame reached this machine (None in ledgers written before
+facts carried it). What the edge itself noticed (`OrderSent`, `OrderUnknown`, `ReadFailed`, links,
+messages that cannot be read) was told by nobody and carries neither.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -63,6 +68,8 @@ class InstrumentsSeen:
     """The venue listed these instruments; replaces what was known of them."""
 
     instruments: tuple[Instrument, ...]
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +116,16 @@ class PositionsSeen:
     complete: bool
     asked_ns: int | None
     arrived_ns: int
+    venue_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceSeen:
     """The account's money in one settlement currency, all figures in that currency.
 
-    `delta_total_coin` is the venue's own net delta of the account, None where it gives none.
+    `delta_total_coin` is the venue's own net delta of the positions that settle in this currency,
+    None where it gives none. `delta_total_map` is its Black delta of them in coins, by price index
+    (`btc_usd`): futures at their base size plus the options' Black delta, marks not subtracted.
     """
 
     currency: str
@@ -126,6 +136,8 @@ class BalanceSeen:
     maintenance_margin: float
     delta_total_coin: float | None
     arrived_ns: int
+    venue_ms: int | None = None
+    delta_total_map: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +159,8 @@ class OrderSeen:
     size_native: Decimal
     filled_native: Decimal
     reason: str = ""
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +170,8 @@ class OrderRejected:
     order_id: str
     code: int
     reason: str
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +193,8 @@ class OrderNotFound:
     order_id: str
     sources: tuple[str, ...]
     asked_ms: int
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +211,7 @@ class FillSeen:
     is_maker: bool
     cause: FillCause
     venue_ms: int
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +220,8 @@ class OpenOrdersSeen:
 
     orders: tuple[OrderSeen, ...]
     asked_ns: int
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +229,8 @@ class AccountRead:
     """Open orders, trades, positions and balances were read; they are in the facts before this."""
 
     asked_ns: int
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,8 @@ class Instrument:
 
     Native sizes are US dollars for inverse perpetuals and futures, coins for everything else.
     `lot` and `size_min` are native; `maker_fee` and `taker_fee` are shares of the traded value.
+    `index_name` is the venue's name of the price index (`btc_usd`, `eth_usdc`), empty in ledgers
+    written before it was kept.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Instrument:
     expiry_ms: int | None = None
     strike: float | None = None
     is_call: bool | None = None
+    index_name: str = ""
 
     @property
     def is_usd_sized(self) -> bool:

@@ -26,13 +26,15 @@ class RpcError(Exception):
         code: the venue's error code.
         reason: the venue's message, with its data.
         sent_ns: wire time at which the request was handed to the socket.
+        arrived_ns: wire time at which the answer came.
     """
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, arrived_ns: int = 0) -> None:
         super().__init__(f"{reason} ({code})")
         self.code = code
         self.reason = reason
         self.sent_ns = 0
+        self.arrived_ns = arrived_ns
 
 
 class NotSentError(Exception):
@@ -57,10 +59,11 @@ class DialError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the venue answered to a request handed to the socket at `sent_ns` (wire clock)."""
+    """What the venue answered, and when the request was sent and its answer came (wire clock)."""
 
     result: Any
     sent_ns: int
+    arrived_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,8 @@ class RpcSocket:
         monotonic_ns: the wire clock.
         on_push: called with channel, data and arrival time for every subscription frame.
         on_bad: called with a reason for every frame that means nothing to us.
-        on_stray: called with the result of an answer that nobody waits for any more.
+        on_stray: called with the result of an answer that nobody waits for any more, and its
+            arrival.
     """
 
     def __init__(
@@ -164,7 +168,7 @@ class RpcSocket:
         monotonic_ns: Callable[[], int],
         on_push: Callable[[str, Any, int], None],
         on_bad: Callable[[str], None],
-        on_stray: Callable[[Any], None],
+        on_stray: Callable[[Any, int], None],
     ) -> None:
         self._exchange = exchange
         self._url = url
@@ -257,7 +261,8 @@ class RpcSocket:
             async with asyncio.timeout(timeout_s):
                 await self._client.send(text)
                 sent_ns = self._monotonic_ns()
-                return Answer(result=await answer, sent_ns=sent_ns)
+                result, arrived_ns = await answer
+                return Answer(result=result, sent_ns=sent_ns, arrived_ns=arrived_ns)
         except (RpcError, AnswerLostError) as error:
             error.sent_ns = sent_ns
             raise
@@ -337,16 +342,16 @@ class RpcSocket:
         elif method == "heartbeat":
             self._beat(message.get("params"))
         else:
-            self._settle(message)
+            self._settle(message, arrived_ns)
 
-    def _settle(self, message: dict[str, Any]) -> None:
+    def _settle(self, message: dict[str, Any], arrived_ns: int) -> None:
         testnet = message.get("testnet")
         if isinstance(testnet, bool):
             self.testnet = testnet
         answer = self._pending.get(message.get("id", 0))
         error = message.get("error")
         if error is not None:
-            failure = _rpc_error(error)
+            failure = _rpc_error(error, arrived_ns)
             if answer is None or answer.done():
                 self._on_bad(_shorten(f"error that answers nothing: {failure}"))
             else:
@@ -354,9 +359,9 @@ class RpcSocket:
         elif "result" not in message:
             self._on_bad(_shorten(f"neither push nor answer: {message!r}"))
         elif answer is None or answer.done():
-            self._on_stray(message["result"])
+            self._on_stray(message["result"], arrived_ns)
         else:
-            answer.set_result(message["result"])
+            answer.set_result((message["result"], arrived_ns))
 
     def _beat(self, params: Any) -> None:
         if not isinstance(params, dict) or params.get("type") != "test_request":
@@ -375,15 +380,15 @@ class RpcSocket:
             self._on_bad(f"heartbeat not answered: {error}")
 
 
-def _rpc_error(error: Any) -> RpcError:
+def _rpc_error(error: Any, arrived_ns: int) -> RpcError:
     """Return the venue's error; one without a usable code gets 0, which no allow-list contains."""
     if not isinstance(error, dict):
-        return RpcError(0, _shorten(repr(error)))
+        return RpcError(0, _shorten(repr(error)), arrived_ns)
     code = error.get("code")
     message = str(error.get("message", ""))
     data = error.get("data")
     reason = _shorten(f"{message}: {data}" if data else message)
-    return RpcError(code if type(code) is int else 0, reason)
+    return RpcError(code if type(code) is int else 0, reason, arrived_ns)
 
 
 def _shorten(text: str) -> str:

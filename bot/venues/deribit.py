@@ -286,7 +286,8 @@ class DeribitVenue:
         except RpcError as error:
             sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
             if deribit_errors.is_refusal(error.code):
-                return (sent, outcomes.rejected(action, error.code, error.reason))
+                refused = outcomes.rejected(action, error.code, error.reason, error.arrived_ns)
+                return (sent, refused)
             return (
                 sent,
                 outcomes.unknown(action, f"the venue answered {error.reason} ({error.code})"),
@@ -295,7 +296,7 @@ class DeribitVenue:
             sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
             return (sent, outcomes.unknown(action, f"{error}"))
         sent = OrderSent(order_id=action.order_id, wire_ns=answer.sent_ns)
-        return (sent, *outcomes.placed(action, answer.result))
+        return (sent, *outcomes.placed(action, answer.result, answer.arrived_ns))
 
     async def _cancel(self, action: CancelOrder) -> tuple[Fact, ...]:
         """Cancel by label, then ask what the order came to: it may have filled meanwhile."""
@@ -337,7 +338,7 @@ class DeribitVenue:
                 f"{self._options.currency}"
             )
         self._expiry_ms = {item.name: item.expiry_ms for item in found if item.expiry_ms}
-        self._tell(InstrumentsSeen(instruments=found))
+        self._tell(InstrumentsSeen(instruments=found, arrived_ns=self._clocks.monotonic_ns()))
 
     def _has_lapsed(self, instrument: str) -> bool:
         expiry_ms = self._expiry_ms.get(instrument)

@@ -73,21 +73,29 @@ class Reader:
         asked_ms = self.market_ms()
         label = action.order_id
         scope = {"currency": self.currency}
-        stated = await self.ask(STATE_BY_LABEL, {**scope, "label": label})
-        resting = await self.ask(OPEN_ORDERS_BY_CURRENCY, dict(scope))
+        stated = await self._orders(STATE_BY_LABEL, {**scope, "label": label})
+        resting = await self._orders(OPEN_ORDERS_BY_CURRENCY, dict(scope))
         since_ms = action.requested_ms - self.limits.query_margin_ms
         fills = [trade for trade in await self._fills(since_ms) if trade.order_id == label]
         orders: dict[str, OrderSeen] = {}
         for rows in (resting, stated):  # the label's own answer is the fuller one and wins
-            seen = (entry for entry in _whole(rows, raw.order) if entry.order_id == label)
+            seen = (entry for entry in rows if entry.order_id == label)
             orders |= {entry.venue_order_id: entry for entry in seen}
         for venue_order_id in {trade.venue_order_id for trade in fills} - orders.keys():
             # The label's memory is shorter than that of the trades: ask by the order's own id.
-            told = raw.order(_one(await self.ask(ORDER_STATE, {"order_id": venue_order_id})))
+            row = _one(await self.ask(ORDER_STATE, {"order_id": venue_order_id}))
+            told = raw.order(row, self.monotonic_ns())
             orders[told.venue_order_id] = told
         if not orders and not fills:
             sources = (STATE_BY_LABEL, OPEN_ORDERS_BY_CURRENCY, USER_TRADES)
-            return (OrderNotFound(order_id=label, sources=sources, asked_ms=asked_ms),)
+            return (
+                OrderNotFound(
+                    order_id=label,
+                    sources=sources,
+                    asked_ms=asked_ms,
+                    arrived_ns=self.monotonic_ns(),
+                ),
+            )
         return (*fills, *orders.values())
 
     async def account(self, action: ReadAccount) -> tuple[Fact, ...]:
@@ -97,25 +105,29 @@ class Reader:
             MessageError: an answer could not be read whole; nothing may be concluded.
         """
         asked_ns = self.monotonic_ns()
-        resting = _whole(await self.ask(OPEN_ORDERS, {}), raw.order)
+        resting = await self._orders(OPEN_ORDERS, {})
         fills = await self._fills(action.trades_since_ms)
         rows = _whole(await self.ask(POSITIONS, {"currency": self.currency}), raw.position)
         positions = tuple(row for row in rows if row.size_native)
         balances = await self._balances()
         arrived_ns = self.monotonic_ns()
         return (
-            OpenOrdersSeen(orders=tuple(resting), asked_ns=asked_ns),
+            OpenOrdersSeen(orders=tuple(resting), asked_ns=asked_ns, arrived_ns=arrived_ns),
             *fills,
             _complete(positions, asked_ns, arrived_ns),
             *balances,
-            AccountRead(asked_ns=asked_ns),
+            AccountRead(asked_ns=asked_ns, arrived_ns=arrived_ns),
         )
+
+    async def _orders(self, method: str, params: dict[str, Any]) -> list[OrderSeen]:
+        answer = await self.ask(method, params)
+        return _whole(answer, raw.arrived(raw.order, self.monotonic_ns()))
 
     async def _balances(self) -> tuple[BalanceSeen, ...]:
         answer = await self.ask(SUMMARIES, {})
         summaries = answer.get("summaries") if isinstance(answer, dict) else None
         arrived_ns = self.monotonic_ns()
-        balances = tuple(_whole(summaries, lambda row: raw.balance(row, arrived_ns)))
+        balances = tuple(_whole(summaries, raw.arrived(raw.balance, arrived_ns)))
         if not any(balance.currency == self.currency for balance in balances):
             raise MessageError(f"no summary of the account in {self.currency}")
         return balances
@@ -145,7 +157,7 @@ class Reader:
                     **archive,
                 },
             )
-            trades, has_more = _page(page)
+            trades, has_more = _page(page, self.monotonic_ns())
             found |= {trade.trade_id: trade for trade in trades}
             if not has_more:
                 return
@@ -157,10 +169,10 @@ class Reader:
         raise MessageError(f"trades go on after {self.limits.pages_max} pages")
 
 
-def _page(page: Any) -> tuple[list[FillSeen], bool]:
+def _page(page: Any, arrived_ns: int) -> tuple[list[FillSeen], bool]:
     if not isinstance(page, dict) or not isinstance(page.get("has_more"), bool):
         raise MessageError(f"not a page of trades: {page!r:.200}")
-    return _whole(page.get("trades"), raw.fill), page["has_more"]
+    return _whole(page.get("trades"), raw.arrived(raw.fill, arrived_ns)), page["has_more"]
 
 
 def _whole(rows: Any, translate: Callable[[Any], RowT]) -> list[RowT]:

@@ -83,6 +83,7 @@ def instrument(row: Mapping[str, Any]) -> Instrument:
         expiry_ms=None if kind is Kind.PERPETUAL else raw.whole(row, "expiration_timestamp"),
         strike=_strike(row) if is_option else None,
         is_call=_is_call(row) if is_option else None,
+        index_name=raw.optional_text(row, "price_index"),
     )
 
 

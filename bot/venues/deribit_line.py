@@ -215,12 +215,12 @@ class Line:
         """Post what could not be understood."""
         self.post(BadMessage(source="deribit", reason=reason))
 
-    def _stray(self, result: Any) -> None:
+    def _stray(self, result: Any, arrived_ns: int) -> None:
         # An order's answer that came after its time is still true: the venue says what it did.
         if isinstance(result, dict) and "order" in result:
             facts: tuple[Fact, ...]
             try:
-                facts = raw.placed(result)
+                facts = raw.placed(result, arrived_ns)
             except MessageError as error:
                 facts = (BadMessage(source="late answer", reason=f"{error}"),)
             for fact in facts:

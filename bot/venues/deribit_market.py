@@ -130,7 +130,7 @@ class MarketFeed:
         await self._pacer.wait()
         try:
             answer = await self._line.socket.call("public/ticker", {"instrument_name": instrument})
-            self._line.post(raw.quote(_fields(answer.result), self._line.monotonic_ns()))
+            self._line.post(raw.quote(_fields(answer.result), answer.arrived_ns))
         except (RpcError, MessageError) as error:
             self._line.post(BadMessage(source=f"public/ticker {instrument}", reason=brief(error)))
 

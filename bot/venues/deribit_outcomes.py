@@ -17,10 +17,10 @@ from bot.venues import deribit_translate as raw
 from bot.venues.deribit_translate import MessageError
 
 
-def placed(action: SubmitOrder, result: Any) -> tuple[Fact, ...]:
+def placed(action: SubmitOrder, result: Any, arrived_ns: int) -> tuple[Fact, ...]:
     """Return what the answer to an order says, or that nothing is known if it cannot be read."""
     try:
-        facts = raw.placed(result)
+        facts = raw.placed(result, arrived_ns)
     except MessageError as error:
         return (
             BadMessage(source="order answer", reason=f"{error}"),
@@ -32,9 +32,11 @@ def placed(action: SubmitOrder, result: Any) -> tuple[Fact, ...]:
     return facts
 
 
-def rejected(action: SubmitOrder, code: int, reason: str) -> OrderRejected:
+def rejected(
+    action: SubmitOrder, code: int, reason: str, arrived_ns: int | None = None
+) -> OrderRejected:
     """Return that an order was refused."""
-    return OrderRejected(order_id=action.order_id, code=code, reason=reason)
+    return OrderRejected(order_id=action.order_id, code=code, reason=reason, arrived_ns=arrived_ns)
 
 
 def unknown(action: SubmitOrder, reason: str) -> OrderUnknown:

@@ -73,7 +73,7 @@ def quote(data: Mapping[str, Any], arrived_ns: int) -> QuoteSeen:
     )
 
 
-def order(data: Mapping[str, Any]) -> OrderSeen:
+def order(data: Mapping[str, Any], arrived_ns: int) -> OrderSeen:
     """Translate an order object, as answers, lists and pushes carry it.
 
     Raises:
@@ -90,17 +90,19 @@ def order(data: Mapping[str, Any]) -> OrderSeen:
     if amount <= 0 or not 0 <= filled <= amount:
         raise MessageError(f"amount {amount} with filled_amount {filled}")
     return OrderSeen(
-        order_id=_optional_text(data, "label"),
+        order_id=optional_text(data, "label"),
         venue_order_id=text(data, "order_id"),
         instrument=text(data, "instrument_name"),
         status=STATUSES[state],
         size_native=sign * amount,
         filled_native=sign * filled if filled else units.ZERO,
-        reason=_optional_text(data, "reject_reason") or _optional_text(data, "cancel_reason"),
+        reason=optional_text(data, "reject_reason") or optional_text(data, "cancel_reason"),
+        venue_ms=whole_or_none(data, "last_update_timestamp"),
+        arrived_ns=arrived_ns,
     )
 
 
-def fill(data: Mapping[str, Any]) -> FillSeen:
+def fill(data: Mapping[str, Any], arrived_ns: int) -> FillSeen:
     """Translate one trade of the account.
 
     It counts as a liquidation only if it was our side that the venue was liquidating.
@@ -112,12 +114,12 @@ def fill(data: Mapping[str, Any]) -> FillSeen:
     paid = price(data, "price")
     if amount <= 0 or paid is None:
         raise MessageError(f"amount {amount} at price {data.get('price')!r}")
-    liquidity = _optional_text(data, "liquidity")
-    liquidated = _optional_text(data, "liquidation")
+    liquidity = optional_text(data, "liquidity")
+    liquidated = optional_text(data, "liquidation")
     is_ours = bool(liquidity) and liquidity in liquidated
     return FillSeen(
         trade_id=identity(data, "trade_id"),
-        order_id=_optional_text(data, "label"),
+        order_id=optional_text(data, "label"),
         venue_order_id=identity(data, "order_id"),
         instrument=text(data, "instrument_name"),
         size_native=_sign(data) * amount,
@@ -126,6 +128,7 @@ def fill(data: Mapping[str, Any]) -> FillSeen:
         is_maker=liquidity == "M",
         cause=FillCause.LIQUIDATION if is_ours else FillCause.TRADE,
         venue_ms=whole(data, "timestamp"),
+        arrived_ns=arrived_ns,
     )
 
 
@@ -148,10 +151,11 @@ def position(data: Mapping[str, Any]) -> PositionRow:
 
 
 def balance(data: Mapping[str, Any], arrived_ns: int) -> BalanceSeen:
-    """Translate a `user.portfolio.*` frame or one account summary.
+    """Translate a `user.portfolio.*` frame or one account summary; neither carries a time.
 
     `delta_total` is passed on as the venue states it: the sum over the positions of Black delta
     less mark, which is what keeps equity flat in coin once equity itself is added.
+    `delta_total_map` is passed on too: Black deltas, by price index.
 
     Raises:
         MessageError: a figure that the margin gate needs is missing.
@@ -164,6 +168,7 @@ def balance(data: Mapping[str, Any], arrived_ns: int) -> BalanceSeen:
         initial_margin=figure(data, "initial_margin"),
         maintenance_margin=figure(data, "maintenance_margin"),
         delta_total_coin=figure_or_none(data, "delta_total"),
+        delta_total_map=figures(data, "delta_total_map"),
         arrived_ns=arrived_ns,
     )
 
@@ -171,23 +176,32 @@ def balance(data: Mapping[str, Any], arrived_ns: int) -> BalanceSeen:
 def changes(data: Mapping[str, Any], arrived_ns: int) -> tuple[Fact, ...]:
     """Translate a `user.changes.*` frame: fills first, then orders, then changed positions.
 
-    A row that cannot be read becomes a `BadMessage` beside the rows that can.
+    A row that cannot be read becomes a `BadMessage` beside the rows that can. The positions carry
+    no time of their own: theirs is the latest of the trades and orders that changed them.
     """
     facts: list[Fact] = []
-    facts += each(rows(data, "trades"), fill, "user.changes trade")
-    facts += each(rows(data, "orders"), order, "user.changes order")
+    facts += each(rows(data, "trades"), arrived(fill, arrived_ns), "user.changes trade")
+    facts += each(rows(data, "orders"), arrived(order, arrived_ns), "user.changes order")
+    told = [fact for fact in facts if isinstance(fact, FillSeen | OrderSeen)]
+    stamps = [fact.venue_ms for fact in told if fact.venue_ms is not None]
     raw = rows(data, "positions" if data.get("positions") is not None else "position")
     read = each(raw, position, "user.changes position")
     facts += [row for row in read if isinstance(row, BadMessage)]
     changed = tuple(row for row in read if isinstance(row, PositionRow))
     if changed:
         facts.append(
-            PositionsSeen(positions=changed, complete=False, asked_ns=None, arrived_ns=arrived_ns)
+            PositionsSeen(
+                positions=changed,
+                complete=False,
+                asked_ns=None,
+                arrived_ns=arrived_ns,
+                venue_ms=max(stamps, default=None),
+            )
         )
     return tuple(facts)
 
 
-def placed(result: Any) -> tuple[Fact, ...]:
+def placed(result: Any, arrived_ns: int) -> tuple[Fact, ...]:
     """Translate the result of `private/buy` or `private/sell`: fills first, then the order.
 
     Raises:
@@ -195,8 +209,8 @@ def placed(result: Any) -> tuple[Fact, ...]:
     """
     if not isinstance(result, dict) or not isinstance(result.get("order"), dict):
         raise MessageError(f"no order in {result!r:.200}")
-    seen = order(result["order"])
-    return (*(fill(trade) for trade in rows(result, "trades")), seen)
+    seen = order(result["order"], arrived_ns)
+    return (*(fill(trade, arrived_ns) for trade in rows(result, "trades")), seen)
 
 
 def pushed(channel: str, data: Any, arrived_ns: int) -> tuple[Fact, ...]:
@@ -224,6 +238,13 @@ def each(
         except (MessageError, AttributeError) as error:
             read.append(BadMessage(source=source, reason=f"{error}"))
     return read
+
+
+def arrived(
+    translate: Callable[[Mapping[str, Any], int], RowT], arrived_ns: int
+) -> Callable[[Mapping[str, Any]], RowT]:
+    """Return a row's translator that knows when the row's frame arrived."""
+    return lambda row: translate(row, arrived_ns)
 
 
 # ------------------------------------------------------------------------------------ fields
@@ -260,7 +281,8 @@ def identity(data: Mapping[str, Any], key: str) -> str:
     return str(value) if type(value) is int else text(data, key)
 
 
-def _optional_text(data: Mapping[str, Any], key: str) -> str:
+def optional_text(data: Mapping[str, Any], key: str) -> str:
+    """Return a text, or an empty one if there is none."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -271,6 +293,15 @@ def whole(data: Mapping[str, Any], key: str) -> int:
     if type(value) is not int:
         raise MessageError(f"{key} is {value!r}")
     return value
+
+
+def whole_or_none(data: Mapping[str, Any], key: str) -> int | None:
+    """Return an integer, or None if it is missing or null.
+
+    Raises:
+        MessageError: a value that is neither an integer nor null.
+    """
+    return None if data.get(key) is None else whole(data, key)
 
 
 def price(data: Mapping[str, Any], key: str) -> float | None:
@@ -309,6 +340,20 @@ def figure_or_none(data: Mapping[str, Any], key: str) -> float | None:
     if type(value) not in (float, int) or not -inf < value < inf:
         raise MessageError(f"{key} is {value!r}")
     return float(value)
+
+
+def figures(data: Mapping[str, Any], key: str) -> dict[str, float]:
+    """Return finite numbers by name; a missing map, or null, is an empty one.
+
+    Raises:
+        MessageError: something other than an object of finite numbers.
+    """
+    value = data.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise MessageError(f"{key} is {value!r:.200}")
+    return {name: figure(value, name) for name in value}
 
 
 def exact(data: Mapping[str, Any], key: str) -> Decimal:

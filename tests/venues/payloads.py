@@ -20,6 +20,7 @@ def perpetual(**changes: Any) -> dict[str, Any]:
         "quote_currency": "USD",
         "counter_currency": "USD",
         "settlement_currency": "BTC",
+        "price_index": "btc_usd",
         "contract_size": 10.0,
         "min_trade_amount": 10.0,
         "tick_size": 0.5,

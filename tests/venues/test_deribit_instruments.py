@@ -25,6 +25,7 @@ def test_a_perpetual_counts_dollars_in_whole_contracts():
         tick_size=Decimal("0.5"),
         maker_fee=Decimal(0),
         taker_fee=Decimal("0.0005"),
+        index_name="btc_usd",
     )
 
 

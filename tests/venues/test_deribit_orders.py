@@ -66,7 +66,10 @@ async def test_a_definite_refusal_is_a_rejection(code):
         sent, rejected = await edge.perform(submit())
 
         assert isinstance(sent, OrderSent)
-        assert rejected == OrderRejected(order_id="db-1", code=code, reason="no")
+        assert isinstance(rejected, OrderRejected)
+        assert (rejected.order_id, rejected.code, rejected.reason) == ("db-1", code, "no")
+        assert rejected.arrived_ns is not None
+        assert rejected.arrived_ns >= sent.wire_ns
 
 
 @pytest.mark.parametrize("code", [10001, 11031, 11094, 13028, 13888, 99999])

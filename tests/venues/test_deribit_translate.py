@@ -120,7 +120,7 @@ def test_a_quote_that_is_not_one_is_refused(changes):
 )
 @pytest.mark.parametrize(("direction", "sign"), [("buy", 1), ("sell", -1)])
 def test_an_order_is_signed_by_its_direction(state, filled, status, direction, sign):
-    seen = raw.order(order(state=state, filled=filled, direction=direction))
+    seen = raw.order(order(state=state, filled=filled, direction=direction), 1)
 
     assert seen == OrderSeen(
         order_id="db-1",
@@ -129,13 +129,15 @@ def test_an_order_is_signed_by_its_direction(state, filled, status, direction, s
         status=status,
         size_native=Decimal(100) * sign,
         filled_native=Decimal(str(filled)) * sign,
+        venue_ms=NOW_MS,
+        arrived_ns=1,
     )
 
 
 def test_an_order_says_why_it_was_cancelled():
     data = order(state="cancelled") | {"cancel_reason": "user_request"}
 
-    assert raw.order(data).reason == "user_request"
+    assert raw.order(data, 1).reason == "user_request"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_an_order_says_why_it_was_cancelled():
 )
 def test_an_order_that_does_not_say_what_it_must_is_refused(changes):
     with pytest.raises(MessageError):
-        raw.order(order() | changes)
+        raw.order(order() | changes, 1)
 
 
 # ------------------------------------------------------------------------------- fills
@@ -181,7 +183,7 @@ def test_only_our_own_side_makes_a_fill_a_liquidation(liquidity, liquidation, ca
     if liquidation:
         changes["liquidation"] = liquidation
 
-    seen = raw.fill(trade() | changes)
+    seen = raw.fill(trade() | changes, 1)
 
     assert seen.cause is cause
     assert seen.is_maker is (liquidity == "M")
@@ -191,7 +193,7 @@ def test_a_sale_is_negative_a_rebate_is_a_negative_fee_and_a_stranger_has_no_lab
     data = trade(direction="sell", amount=0.3, instrument=CALL) | {"fee": -1e-05}
     del data["label"]
 
-    seen = raw.fill(data)
+    seen = raw.fill(data, 1)
 
     assert seen.size_native == Decimal("-0.3")
     assert seen.fee == -1e-05
@@ -215,7 +217,7 @@ def test_a_sale_is_negative_a_rebate_is_a_negative_fee_and_a_stranger_has_no_lab
 )
 def test_a_fill_that_does_not_say_what_it_must_is_refused(changes):
     with pytest.raises(MessageError):
-        raw.fill(trade() | changes)
+        raw.fill(trade() | changes, 1)
 
 
 @given(st.integers(1, 10**9), st.sampled_from([1, 10, 100, 1000]), st.sampled_from(["buy", "sell"]))
@@ -223,7 +225,7 @@ def test_an_amount_survives_the_wire_to_the_last_digit(units, scale, direction):
     amount = Decimal(units) / scale
     text = f'{{"amount": {amount}}}'
 
-    seen = raw.fill(trade(direction=direction) | json.loads(text))
+    seen = raw.fill(trade(direction=direction) | json.loads(text), 1)
 
     assert abs(seen.size_native) == amount
     assert (seen.size_native > 0) is (direction == "buy")
@@ -248,6 +250,33 @@ def test_a_change_tells_fills_then_orders_then_positions():
     assert positions.asked_ns is None
     assert positions.arrived_ns == 9
     assert positions.positions[0].size_native == 0  # flat now: said, not left out
+
+
+def _times(fact: Any) -> tuple[int | None, int | None]:
+    return fact.venue_ms, fact.arrived_ns
+
+
+def test_all_of_a_change_carries_the_venues_time_and_its_arrival():
+    data = {
+        "trades": [trade(timestamp=NOW_MS + 3)],
+        "orders": [order(state="filled", filled=100.0)],
+        "positions": [position(PERPETUAL, 100.0)],
+    }
+
+    facts = raw.changes(data, 9)
+
+    told = [(type(fact), *_times(fact)) for fact in facts]
+    assert told == [
+        (FillSeen, NOW_MS + 3, 9),
+        (OrderSeen, NOW_MS, 9),
+        (PositionsSeen, NOW_MS + 3, 9),
+    ]
+
+
+def test_positions_that_changed_alone_say_no_time_and_no_clock_is_asked_for_one():
+    seen = one(raw.changes({"positions": [position(PERPETUAL, 100.0)]}, 9), PositionsSeen)
+
+    assert (seen.venue_ms, seen.arrived_ns) == (None, 9)
 
 
 @pytest.mark.parametrize("key", ["position", "positions"])
@@ -297,6 +326,15 @@ def test_an_account_without_a_venue_delta_is_still_an_account():
 
     assert seen.currency == "BTC"
     assert seen.delta_total_coin is None
+
+
+def test_the_venues_delta_is_kept_by_price_index():
+    data = summary(delta_total_map={"btc_usd": 31.594357699, "eth_usd": -2})
+
+    assert raw.balance(data, 1).delta_total_map == {"btc_usd": 31.594357699, "eth_usd": -2.0}
+    assert raw.balance(summary(), 1).delta_total_map == {}
+    (bad,) = raw.pushed("user.portfolio.btc", summary(delta_total_map={"btc_usd": "1"}), 1)
+    assert isinstance(bad, BadMessage)
 
 
 JUNK = st.recursive(

@@ -41,7 +41,7 @@ def test_a_recorded_ticker_becomes_a_quote():
 def test_a_recorded_order_answer_is_read(name):
     result = load(name)["result"]
 
-    facts = raw.placed(result)
+    facts = raw.placed(result, 1)
 
     seen = one(facts, OrderSeen)
     assert seen.order_id == result["order"]["label"]
@@ -55,7 +55,7 @@ def test_a_recorded_order_answer_is_read(name):
 def test_a_recorded_stop_order_rests_unfilled(name):
     result = load(name)["result"]
 
-    seen = raw.order(result.get("order", result))
+    seen = raw.order(result.get("order", result), 1)
 
     assert seen.status is VenueStatus.OPEN
     assert seen.filled_native == 0
@@ -63,7 +63,7 @@ def test_a_recorded_stop_order_rests_unfilled(name):
 
 @recorded
 def test_a_recorded_cancellation_says_who_asked():
-    seen = raw.order(load("ws_order_cancel_response.json")["result"])
+    seen = raw.order(load("ws_order_cancel_response.json")["result"], 1)
 
     assert seen.status is VenueStatus.CANCELLED
     assert seen.reason == "user_request"
