@@ -1,0 +1,42 @@
+"""The engine's views as Deribit words them: every field name, unit and rounding is the venue's.
+
+Rounded here and nowhere else: USD prices to 2 decimals, coin money to 8, volatility percent to 2,
+Greeks to 5. An option's mark keeps 6 decimals where the venue shows 4, because a rehearsal's
+profit is measured second by second and 4 decimals are 9 dollars a coin.
+"""
+
+from bot.exchange.views.holdings import gone_position, position
+from bot.exchange.views.market import book_summary, instrument, order_book, quote, ticker
+from bot.exchange.views.orders import ledger_fill, ledger_order, order, orders, trade, trades
+from bot.exchange.views.wording import (
+    COIN_DIGITS,
+    GAMMA_DIGITS,
+    GREEK_DIGITS,
+    OPTION_MARK_DIGITS,
+    USD_DIGITS,
+    index_name,
+    number,
+)
+
+__all__ = [
+    "COIN_DIGITS",
+    "GAMMA_DIGITS",
+    "GREEK_DIGITS",
+    "OPTION_MARK_DIGITS",
+    "USD_DIGITS",
+    "book_summary",
+    "gone_position",
+    "index_name",
+    "instrument",
+    "ledger_fill",
+    "ledger_order",
+    "number",
+    "order",
+    "order_book",
+    "orders",
+    "position",
+    "quote",
+    "ticker",
+    "trade",
+    "trades",
+]

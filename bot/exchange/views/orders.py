@@ -1,0 +1,124 @@
+"""Orders and fills as Deribit words them, for their owner and for the simulator's ledger."""
+
+from collections.abc import Sequence
+
+from bot.exchange.protocol import Json
+from bot.exchange.reports import FillCause, OrderView, TradeView
+from bot.exchange.views.wording import (
+    COIN_DIGITS,
+    OPTION_MARK_DIGITS,
+    PERCENT_DIGITS,
+    USD_DIGITS,
+    number,
+)
+
+
+def order(view: OrderView) -> dict[str, Json]:
+    """One order, as every method and channel shows it."""
+    fields: dict[str, Json] = {
+        "order_id": view.order_id,
+        "order_state": view.order_state.value,
+        "order_type": view.order_type.value,
+        "time_in_force": view.time_in_force.value,
+        "instrument_name": view.instrument_name,
+        "direction": view.direction.value,
+        "price": "market_price" if view.price is None else number(view.price),
+        "amount": number(view.amount),
+        "filled_amount": number(view.filled_amount),
+        "average_price": round(view.average_price, COIN_DIGITS),
+        "contracts": view.contracts,
+        "label": view.label,
+        "post_only": view.post_only,
+        "reject_post_only": view.reject_post_only,
+        "reduce_only": view.reduce_only,
+        "creation_timestamp": view.creation_ms,
+        "last_update_timestamp": view.last_update_ms,
+        "max_show": number(view.amount),
+        "api": True,
+        "web": False,
+        "mobile": False,
+        "mmp": False,
+        "replaced": False,
+        "risk_reducing": False,
+        "is_rebalance": False,
+        "is_liquidation": False,
+    }
+    if view.cancel_reason is not None:
+        fields["cancel_reason"] = view.cancel_reason.value
+    return fields
+
+
+def trade(view: TradeView) -> dict[str, Json]:
+    """One fill of the user. `matching_id` is always null, as at the venue."""
+    liquidated = view.cause is FillCause.LIQUIDATION
+    fields: dict[str, Json] = {
+        "trade_id": view.trade_id,
+        "trade_seq": view.trade_seq,
+        "instrument_name": view.instrument_name,
+        "timestamp": view.at_ms,
+        "order_id": view.order_id,
+        "order_type": "liquidation" if liquidated else view.order_type.value,
+        "label": view.label,
+        "direction": view.direction.value,
+        "amount": number(view.amount),
+        "contracts": view.contracts,
+        "price": number(view.price),
+        "state": view.order_state.value,
+        "liquidity": view.liquidity.value,
+        "fee": round(view.fee_coin, COIN_DIGITS),
+        "fee_currency": view.fee_currency,
+        "profit_loss": round(view.profit_loss_coin, COIN_DIGITS),
+        "index_price": round(view.index_usd, USD_DIGITS),
+        "mark_price": round(view.mark_price, OPTION_MARK_DIGITS),
+        "tick_direction": view.tick_direction,
+        "matching_id": None,
+        "post_only": view.post_only,
+        "reduce_only": view.reduce_only,
+        "mmp": False,
+        "risk_reducing": False,
+        "api": True,
+    }
+    if liquidated:
+        fields["liquidation"] = view.liquidity.value
+    if view.underlying_usd is not None:
+        fields["underlying_price"] = round(view.underlying_usd, 4)
+    if view.iv_percent is not None:
+        fields["iv"] = round(view.iv_percent, PERCENT_DIGITS)
+    return fields
+
+
+def orders(views: Sequence[OrderView]) -> list[Json]:
+    """Orders in the order given."""
+    return [order(view) for view in views]
+
+
+def trades(views: Sequence[TradeView]) -> list[Json]:
+    """Fills in the order given."""
+    return [trade(view) for view in views]
+
+
+def ledger_order(view: OrderView) -> dict[str, Json]:
+    """One order of the simulator's ledger: what the venue saw, refused ones included."""
+    return {
+        "order_id": view.order_id,
+        "label": view.label,
+        "instrument_name": view.instrument_name,
+        "direction": view.direction.value,
+        "amount": number(view.amount),
+        "filled_amount": number(view.filled_amount),
+        "state": view.order_state.value,
+    }
+
+
+def ledger_fill(view: TradeView) -> dict[str, Json]:
+    """One fill of the simulator's ledger, with what brought it about."""
+    return {
+        "trade_id": view.trade_id,
+        "order_id": view.order_id,
+        "label": view.label,
+        "instrument_name": view.instrument_name,
+        "direction": view.direction.value,
+        "amount": number(view.amount),
+        "price": number(view.price),
+        "cause": view.cause.value,
+    }
