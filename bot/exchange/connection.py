@@ -32,12 +32,18 @@ class Connection:
         self._is_closing = False
         self._reason = ""
         self.session = Session(
-            number=number, send=self._send, close=self._close, heard_ns=now_ns, alive_ns=now_ns
+            number=number,
+            send=self._send,
+            close=self._close,
+            heard_ns=now_ns,
+            alive_ns=now_ns,
+            ip=request.remote or "",
         )
 
     async def serve(self) -> web.WebSocketResponse:
         """Answer until the client, or the exchange, ends the connection."""
         await self._socket.prepare(self._request)
+        self._floor.connect(self.session)
         writer = asyncio.create_task(self._write(), name=f"socket-{self.session.number}-writer")
         try:
             await self._read()
@@ -63,7 +69,7 @@ class Connection:
                     self.session.alive_ns = self._floor.wire.monotonic_ns()
 
     def _answer(self, data: str | bytes) -> None:
-        caller = Caller(transport=Transport.WS, session=self.session)
+        caller = Caller(transport=Transport.WS, session=self.session, ip=self.session.ip)
         try:
             request = parse_body(data)
         except RpcError as error:

@@ -5,7 +5,6 @@ Synchronous, like the engine: between the arrival of a request and its answer no
 
 from dataclasses import dataclass
 
-from bot.exchange.auth import Grant, SignedRequest
 from bot.exchange.floor import TradingFloor
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.methods.table import METHODS
@@ -23,7 +22,9 @@ from bot.exchange.protocol import (
     unauthorized,
 )
 from bot.exchange.session import Session
+from bot.exchange.signatures import SignedRequest
 from bot.exchange.sim_ledger import SeenRequest
+from bot.exchange.tokens import Grant
 
 US_PER_MS = 1_000
 NS_PER_US = 1_000
@@ -35,16 +36,22 @@ class Caller:
 
     transport: Transport
     session: Session | None = None
+    ip: str = "127.0.0.1"
     authorization: str | None = None
     signed: SignedRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The text of an answer, and whether it is an error."""
+    """The text of an answer, and the code of its error, if it is one."""
 
     text: str
-    is_error: bool
+    code: int | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the answer is an error."""
+        return self.code is not None
 
 
 def answer(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Reply:
@@ -59,15 +66,15 @@ def answer(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Reply:
     spent_us = (floor.wire.monotonic_ns() - began_ns) // NS_PER_US
     stamp = Stamp(us_in=us_in, us_out=us_in + spent_us, testnet=floor.policy.is_testnet)
     if isinstance(content, RpcError):
-        return Reply(text=failure(request.id, content, stamp), is_error=True)
-    return Reply(text=success(request.id, content, stamp), is_error=False)
+        return Reply(text=failure(request.id, content, stamp), code=content.code)
+    return Reply(text=success(request.id, content, stamp))
 
 
 def refusal(floor: TradingFloor, error: RpcError) -> Reply:
     """The answer to something that was no call at all."""
     us_in = floor.wire.epoch_ms() * US_PER_MS
     stamp = Stamp(us_in=us_in, us_out=us_in, testnet=floor.policy.is_testnet)
-    return Reply(text=failure(None, error, stamp), is_error=True)
+    return Reply(text=failure(None, error, stamp), code=error.code)
 
 
 def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
@@ -94,30 +101,44 @@ def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
             transport=caller.transport,
             session=caller.session,
             grant=grant,
+            ip=caller.ip,
         )
     )
 
 
 def _grant(floor: TradingFloor, method: Method, params: Params, caller: Caller) -> Grant | None:
     """The caller's login where the method or the caller brings one; 13009 where it is missing."""
-    now = floor.now()
-    session = caller.session
     if not method.login:
-        held = None if session is None else session.grant
-        return held if held is not None and held.is_live(now.monotonic_ns) else None
-    if params.has("access_token"):
-        connection = None if session is None else session.number
-        grant = floor.gatekeeper.by_token(params.text("access_token"), now, connection)
-    elif session is not None:
-        if session.grant is None:
-            raise unauthorized("a login is required: public/auth")
-        if not session.grant.is_live(now.monotonic_ns):
-            raise unauthorized("the login has expired: public/auth again")
-        grant = session.grant
-    elif caller.authorization is not None and caller.signed is not None:
-        grant = floor.gatekeeper.by_header(caller.authorization, caller.signed, now)
-    else:
-        raise unauthorized("an Authorization header is required")
+        return _held(floor, caller.session)
+    grant = _shown(floor, params, caller) or _held(floor, caller.session)
+    if grant is None:
+        raise unauthorized(_missing(caller))
     if method.scope is not None:
         grant.require(method.scope)
     return grant
+
+
+def _shown(floor: TradingFloor, params: Params, caller: Caller) -> Grant | None:
+    """The login that the call itself carries, in a parameter or in a header."""
+    if params.has("access_token"):
+        visit = floor.visit(caller.session, caller.ip)
+        return floor.gatekeeper.by_token(params.text("access_token"), visit)
+    if caller.authorization is not None and caller.signed is not None:
+        visit = floor.visit(caller.session, caller.ip)
+        return floor.gatekeeper.by_header(caller.authorization, caller.signed, visit)
+    return None
+
+
+def _held(floor: TradingFloor, session: Session | None) -> Grant | None:
+    """The login that the connection holds, if it still counts."""
+    if session is None or session.grant is None:
+        return None
+    return session.grant if session.grant.is_live(floor.wire.monotonic_ns()) else None
+
+
+def _missing(caller: Caller) -> str:
+    if caller.session is None:
+        return "an Authorization header is required"
+    if caller.session.grant is not None:
+        return "the login has expired: public/auth again"
+    return "a login is required: public/auth"

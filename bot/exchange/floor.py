@@ -4,19 +4,22 @@ Everything here is synchronous and single-threaded. Market time passes when `adv
 what happens is told to the channels by `publish`, after the request that caused it was answered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from bot.exchange.auth import DEMO_KEY, ApiKey, AuthPolicy, Gatekeeper, Now
-from bot.exchange.clock import NS_PER_MS, MarketClock, WireClocks
+from bot.exchange.auth import AuthPolicy, Gatekeeper
+from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import Answer, CancelAll, Event, Refused, TradingEngine
 from bot.exchange.hub import CadencePolicy, ChannelHub
+from bot.exchange.keys import DEMO_KEY, DEMO_READ_KEY, DEMO_SUB_KEY, ApiKey
 from bot.exchange.market import Skipped
 from bot.exchange.protocol import RpcError
+from bot.exchange.register import Register
 from bot.exchange.reports import CancelReason, OrderState
 from bot.exchange.session import Session
 from bot.exchange.sim_ledger import RequestLedger
+from bot.exchange.tokens import Grant, Visit
 
 T = TypeVar("T")
 
@@ -32,7 +35,8 @@ class ServerPolicy:
     speed asked for, market time goes slower rather than memory run out.
     """
 
-    keys: tuple[ApiKey, ...] = (DEMO_KEY,)
+    keys: tuple[ApiKey, ...] = (DEMO_KEY, DEMO_READ_KEY, DEMO_SUB_KEY)
+    subaccounts: Mapping[str, str] = field(default_factory=lambda: {"demo_1": "demo"})
     auth: AuthPolicy = field(default_factory=AuthPolicy)
     cadence: CadencePolicy = field(default_factory=CadencePolicy)
     pump_interval_ms: float = 20.0
@@ -42,6 +46,10 @@ class ServerPolicy:
     frame_bytes_max: int = 32_768
     queue_frames_max: int = 20_000
     is_testnet: bool = True
+
+    def accounts(self) -> list[str]:
+        """The accounts that the exchange opens with: those of its keys, in their order."""
+        return list(dict.fromkeys(key.account for key in self.keys))
 
 
 def checked(answer: T | Refused) -> T:
@@ -63,18 +71,25 @@ class TradingFloor:
     market_clock: MarketClock
     wire: WireClocks
     gatekeeper: Gatekeeper
+    register: Register
     hub: ChannelHub
     policy: ServerPolicy
     announce: Callable[[str], None]
     ledger: RequestLedger | None = None
+    sessions: dict[int, Session] = field(default_factory=dict)
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
     skips: int = 0
     holds: int = 0
     _pending: list[Event] = field(default_factory=list)
 
-    def now(self) -> Now:
-        """The wire's readings at this moment."""
-        return Now(epoch_ms=self.wire.epoch_ms(), monotonic_ns=self.wire.monotonic_ns())
+    def visit(self, session: Session | None, ip: str) -> Visit:
+        """Where and when a caller stands at the door."""
+        return Visit(
+            epoch_ms=self.wire.epoch_ms(),
+            monotonic_ns=self.wire.monotonic_ns(),
+            connection=None if session is None else session.number,
+            ip=ip,
+        )
 
     def advance(self) -> None:
         """Let market time pass up to now, over the holes in recorded data."""
@@ -139,11 +154,23 @@ class TradingFloor:
         order = self.engine.order(account, order_id)
         return order is not None and order.order_state is OrderState.OPEN
 
+    def connect(self, session: Session) -> None:
+        """A connection was opened."""
+        self.sessions[session.number] = session
+
+    def log_out(self, is_meant: Callable[[Grant], bool]) -> None:
+        """End every login that is meant: its tokens, and what connections were let do by it."""
+        self.gatekeeper.revoke(is_meant)
+        for session in self.sessions.values():
+            if session.grant is not None and is_meant(session.grant):
+                self.hub.drop_private(session)
+                session.grant = None
+
     def disconnect(self, session: Session) -> None:
         """A connection is gone: forget it, and cancel its orders if it asked for that."""
+        self.sessions.pop(session.number, None)
         self.hub.drop(session)
-        if session.grant is not None and session.grant.connection is not None:
-            self.gatekeeper.revoke(session.grant)
+        self.gatekeeper.revoke(lambda grant: grant.connection == session.number)
         if session.cancels_on_disconnect and not session.said_goodbye:
             for account in set(session.orders.values()):
                 own = frozenset(key for key, owner in session.orders.items() if owner == account)
@@ -152,33 +179,6 @@ class TradingFloor:
                 )
                 self.accept(self.engine.handle(command))
         self.publish()
-
-    def watch(self, session: Session) -> None:
-        """Beat the session's heart, and close it when its client has been silent for too long."""
-        now_ns = self.wire.monotonic_ns()
-        silent_ms = session.silent_ms(now_ns)
-        if session.idle_ms(now_ns) > self.policy.idle_max_s * 1000:
-            self._give_up(session, f"nothing was heard for {self.policy.idle_max_s:.0f} s")
-            return
-        beat = session.heartbeat
-        if beat is None or now_ns - beat.beaten_ns < beat.interval_ns:
-            return
-        if beat.tested_ns is not None and session.heard_ns < beat.tested_ns:
-            self._give_up(session, f"silent for {silent_ms / 1000:.1f} s after a test request")
-            return
-        beat.beaten_ns, beat.tested_ns = now_ns, None
-        session.send(HEARTBEAT)
-        if silent_ms * NS_PER_MS >= beat.interval_ns:
-            beat.tested_ns = now_ns
-            session.send(TEST_REQUEST)
-
-    def _give_up(self, session: Session, reason: str) -> None:
-        self.announce(f"connection {session.number} is closed: {reason}")
-        session.close(reason)
-
-
-HEARTBEAT: Final = '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
-TEST_REQUEST: Final = '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
 
 
 def _plain(value: object) -> str | int | float | bool | None:

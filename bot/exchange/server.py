@@ -13,18 +13,20 @@ from aiohttp import web
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bot.exchange.auth import Gatekeeper, SignedRequest
+from bot.exchange.auth import Gatekeeper
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import TradingEngine
 from bot.exchange.connection import Connection
 from bot.exchange.contracts import parse_name
 from bot.exchange.demo_book import comfortable_equity, demo_book
-from bot.exchange.dispatch import Caller, Reply, answer, refusal
 from bot.exchange.engine import Engine
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.hub import ChannelHub
+from bot.exchange.keys import KeyRing
+from bot.exchange.liveness import watch
 from bot.exchange.market import Market, MarketFrame
-from bot.exchange.protocol import RpcError, RpcRequest, Transport, parse_body
+from bot.exchange.register import Register
+from bot.exchange.rest import RestRoutes
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.sim import SimRoutes
 from bot.exchange.sim_ledger import RequestLedger
@@ -83,7 +85,7 @@ def build(
     if not 0.0 < equity_coin < math.inf:
         raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
     held = {name: float(size) for name, size in book.items()}
-    names = list(dict.fromkeys(key.account for key in policy.keys))
+    names = policy.accounts()
     engine = Engine(
         market=market,
         rules=rules,
@@ -174,11 +176,17 @@ class ExchangeServer:
         announce: Callable[[str], None] = _silent,
     ) -> None:
         policy = ServerPolicy() if policy is None else policy
+        register = Register(policy.accounts(), policy.subaccounts)
         self.floor = TradingFloor(
             engine=engine,
             market_clock=market_clock,
             wire=clocks,
-            gatekeeper=Gatekeeper(keys=policy.keys, policy=policy.auth),
+            gatekeeper=Gatekeeper(
+                ring=KeyRing(policy.keys, created_ms=market_clock.start_ms),
+                register=register,
+                policy=policy.auth,
+            ),
+            register=register,
             hub=ChannelHub(engine=engine, policy=policy.cadence),
             policy=policy,
             announce=announce,
@@ -248,16 +256,14 @@ class ExchangeServer:
         interval_s = self.floor.policy.pump_interval_ms / 1000
         while True:
             self.floor.pump()
-            for connection in list(self._connections.values()):
-                self.floor.watch(connection.session)
+            for session in list(self.floor.sessions.values()):
+                watch(self.floor, session)
             await asyncio.sleep(interval_s)
 
     def _app(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/ws/api/v2", self._websocket)
-        app.router.add_get("/api/v2/{method:.+}", self._get)
-        app.router.add_post("/api/v2", self._post)
-        app.router.add_post("/api/v2/{method:.*}", self._post)
+        RestRoutes(self.floor).add_to(app)
         if self._sim_account is not None:
             SimRoutes(floor=self.floor, account=self._sim_account).add_to(app)
         return app
@@ -271,31 +277,3 @@ class ExchangeServer:
             return await connection.serve()
         finally:
             del self._connections[number]
-
-    async def _get(self, request: web.Request) -> web.Response:
-        call = RpcRequest(id=None, method=request.match_info["method"], params=dict(request.query))
-        return self._answered(call, request, body="")
-
-    async def _post(self, request: web.Request) -> web.Response:
-        body = await request.text()
-        try:
-            call = parse_body(body)
-        except RpcError as error:
-            return _response(refusal(self.floor, error))
-        return self._answered(call, request, body)
-
-    def _answered(self, call: RpcRequest, request: web.Request, body: str) -> web.Response:
-        caller = Caller(
-            transport=Transport.HTTP,
-            authorization=request.headers.get("Authorization"),
-            signed=SignedRequest(method=request.method, path=request.raw_path, body=body),
-        )
-        reply = answer(self.floor, call, caller)
-        self.floor.publish()
-        return _response(reply)
-
-
-def _response(reply: Reply) -> web.Response:
-    return web.Response(
-        text=reply.text, status=400 if reply.is_error else 200, content_type="application/json"
-    )

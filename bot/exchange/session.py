@@ -6,21 +6,21 @@ State only: the socket behind it is the server's. `send` hands a frame to the so
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.exchange.auth import Grant
 from bot.exchange.clock import NS_PER_MS
+from bot.exchange.tokens import Grant
 
 
 @dataclass(slots=True, kw_only=True)
 class Heartbeat:
     """The dead-man's handle of a connection, all on the wire's monotonic clock.
 
-    Every `interval_ns` a heartbeat goes out, and with it a `test_request` if the client has been
-    silent for as long. A client that has sent nothing by the next beat is taken for dead.
+    Every `interval_ns` a heartbeat goes out, and with it a `test_request`. A client that has not
+    answered it with `public/test` by the next beat is taken for dead.
     """
 
     interval_ns: int
     beaten_ns: int
-    tested_ns: int | None = None
+    is_tested: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -36,6 +36,7 @@ class Session:
     close: Callable[[str], None]
     heard_ns: int
     alive_ns: int
+    ip: str = "127.0.0.1"
     grant: Grant | None = None
     channels: set[str] = field(default_factory=set)
     orders: dict[str, str] = field(default_factory=dict)

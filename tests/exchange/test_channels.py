@@ -8,6 +8,7 @@ import pytest
 from bot.exchange.auth import AuthPolicy
 from bot.exchange.channels import parse_channel
 from bot.exchange.floor import ServerPolicy
+from bot.exchange.liveness import watch
 from tests.exchange.wire import PERPETUAL, Client, RpcFailedError, hall
 
 RAW_TICKER = f"ticker.{PERPETUAL}.raw"
@@ -229,7 +230,7 @@ def test_a_client_that_answers_each_test_request_is_never_taken_for_dead() -> No
             client.call("public/test")
             answers += 1
         client.heard.clear()
-        world.floor.watch(client.session)
+        watch(world.floor, client.session)
         asked = any(frame["params"].get("type") == "test_request" for frame in client.heard)
 
     assert answers >= 4

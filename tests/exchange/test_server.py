@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bot.exchange.auth import DEMO_KEY, ApiKey, AuthPolicy
+from bot.exchange.auth import AuthPolicy
 from bot.exchange.floor import ServerPolicy
+from bot.exchange.keys import DEMO_KEY, ApiKey
 from bot.exchange.server import ExchangeOptions, ExchangeServer, build
 from tests.exchange.wire import (
     HOST_CLOCKS,

@@ -71,6 +71,7 @@ class Client:
             heard_ns=now_ns,
             alive_ns=now_ns,
         )
+        self.floor.connect(self.session)
 
     def call(self, method: str, **params: Any) -> Any:
         self.session.hear(self.floor.wire.monotonic_ns())

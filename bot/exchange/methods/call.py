@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.exchange.auth import Grant, Scope
 from bot.exchange.contracts import Contract, Kind
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import Json, Params, RpcError, Transport, invalid_param, unauthorized
+from bot.exchange.scopes import Scope
 from bot.exchange.session import Session
 from bot.exchange.summaries import CURRENCIES
+from bot.exchange.tokens import Grant, Visit
 
 INSTRUMENT_NOT_FOUND = 13020
 ANY = "any"
@@ -33,6 +34,11 @@ class Call:
     transport: Transport
     session: Session | None
     grant: Grant | None
+    ip: str = "127.0.0.1"
+
+    def visit(self) -> Visit:
+        """Where and when the caller stands at the door."""
+        return self.floor.visit(self.session, self.ip)
 
     @property
     def account(self) -> str:

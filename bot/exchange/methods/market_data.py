@@ -26,13 +26,6 @@ def get_time(call: Call) -> Json:
     return call.floor.market_clock.market_ms()
 
 
-def test(call: Call) -> Json:
-    """The version; also the answer to a `test_request`."""
-    if call.params.text("expected_result", "") == "exception":
-        raise RpcError(10001, "error", {"reason": "asked for by expected_result"})
-    return {"version": VERSION}
-
-
 def hello(call: Call) -> Json:
     """A client that introduces itself."""
     call.params.text("client_name")

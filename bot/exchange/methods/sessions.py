@@ -6,15 +6,17 @@ from enum import StrEnum
 from bot.exchange.channels import PortfolioChannel, UserChannel, needs_login, parse_channel
 from bot.exchange.clock import NS_PER_MS
 from bot.exchange.methods.call import Call
+from bot.exchange.methods.market_data import VERSION
 from bot.exchange.protocol import RAW_NEEDS_LOGIN, Json, RpcError, invalid_param
 from bot.exchange.session import Heartbeat
+
+GENERAL_ERROR = 10001
 
 
 def auth(call: Call) -> Json:
     """Log in by secret, signature or refresh token; over WebSocket the connection is logged in."""
     session = call.session
-    connection = None if session is None else session.number
-    grant, reply = call.floor.gatekeeper.login(call.params, call.floor.now(), connection)
+    grant, reply = call.floor.gatekeeper.login(call.params, call.visit())
     if session is not None:
         if session.grant is not None and session.grant.account != grant.account:
             call.floor.hub.drop_private(session)
@@ -24,14 +26,33 @@ def auth(call: Call) -> Json:
     return reply
 
 
+def exchange_token(call: Call) -> Json:
+    """Tokens for another account of the family; a connection's own login stays what it was."""
+    return call.floor.gatekeeper.exchange(call.params, call.visit())
+
+
+def fork_token(call: Call) -> Json:
+    """Tokens for another named session of the same login."""
+    return call.floor.gatekeeper.fork(call.params, call.visit())
+
+
 def logout(call: Call) -> Json:
     """Say goodbye: the connection closes, and its orders stay."""
-    session = call.socket()
+    session, grant = call.socket(), call.grant
     session.said_goodbye = True
-    if session.grant is not None and call.params.flag("invalidate_token", default=True):
-        call.floor.gatekeeper.revoke(session.grant)
+    if grant is not None and call.params.flag("invalidate_token", default=True):
+        call.floor.log_out(grant.is_same_session)
     session.close("logged out")
     return "ok"
+
+
+def test(call: Call) -> Json:
+    """The version; also the answer to a `test_request`."""
+    if call.session is not None and call.session.heartbeat is not None:
+        call.session.heartbeat.is_tested = False
+    if call.params.text("expected_result", "") == "exception":
+        raise RpcError(GENERAL_ERROR, "error", {"reason": "asked for by expected_result"})
+    return {"version": VERSION}
 
 
 def set_heartbeat(call: Call) -> Json:

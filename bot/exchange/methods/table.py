@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bot.exchange.auth import ACCOUNT_READ, ACCOUNT_WRITE, TRADE_READ, TRADE_WRITE, Scope
 from bot.exchange.methods import accounts, market_data, sessions, trading
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.protocol import Json
+from bot.exchange.scopes import ACCOUNT_READ, ACCOUNT_WRITE, TRADE_READ, TRADE_WRITE, Scope
 
 Run = Callable[[Call], Json]
 
@@ -33,7 +33,7 @@ def _private_socket(run: Run, scope: Scope | None = None) -> Method:
 
 METHODS: Final[Mapping[str, Method]] = {
     "public/get_time": _public(market_data.get_time),
-    "public/test": _public(market_data.test),
+    "public/test": _public(sessions.test),
     "public/hello": _public(market_data.hello),
     "public/status": _public(market_data.status),
     "public/get_currencies": _public(market_data.get_currencies),
@@ -44,6 +44,8 @@ METHODS: Final[Mapping[str, Method]] = {
     "public/get_book_summary_by_currency": _public(market_data.get_book_summary_by_currency),
     "public/get_index_price": _public(market_data.get_index_price),
     "public/auth": _public(sessions.auth),
+    "public/exchange_token": _public(sessions.exchange_token),
+    "public/fork_token": _public(sessions.fork_token),
     "public/set_heartbeat": _socket(sessions.set_heartbeat),
     "public/disable_heartbeat": _socket(sessions.disable_heartbeat),
     "public/subscribe": _socket(sessions.subscribe_public),
