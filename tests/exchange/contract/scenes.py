@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Final
 
+from tests.exchange.contract import session_scenes
 from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
 from tests.exchange.wire import PERPETUAL
 
@@ -149,6 +150,7 @@ Scene = Callable[[Stage], None]
 SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (market_data, {}),
     (connection, {}),
+    (session_scenes.tokens, {}),
     (trading, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
     (public_channels, {"speed": 10.0}),
