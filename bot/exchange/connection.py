@@ -7,6 +7,8 @@ from typing import Final
 from aiohttp import WSMsgType, web
 
 from bot.exchange.dispatch import Caller, answer, refusal
+from bot.exchange.fault_bench import FaultBench
+from bot.exchange.fault_line import FaultyLine
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import RpcError, Transport, parse_body
 from bot.exchange.session import Session
@@ -15,9 +17,19 @@ CLOSE_SECONDS_MAX: Final = 1.0
 
 
 class Connection:
-    """A client's socket and its session. It lives as long as `serve` runs."""
+    """A client's socket and its session. It lives as long as `serve` runs.
 
-    def __init__(self, *, floor: TradingFloor, number: int, request: web.Request) -> None:
+    With `faults`, in a simulation, all that is heard and said passes through them.
+    """
+
+    def __init__(
+        self,
+        *,
+        floor: TradingFloor,
+        number: int,
+        request: web.Request,
+        faults: FaultBench | None = None,
+    ) -> None:
         now_ns = floor.wire.monotonic_ns()
         self._floor = floor
         self._request = request
@@ -28,13 +40,17 @@ class Connection:
             compress=False,
             timeout=CLOSE_SECONDS_MAX,
         )
-        self._outgoing: asyncio.Queue[str | None] = asyncio.Queue(floor.policy.queue_frames_max)
+        # Texts are messages, bytes go out as they are: only a fault sends those.
+        self._outgoing: asyncio.Queue[str | bytes | None] = asyncio.Queue(
+            floor.policy.queue_frames_max
+        )
         self._is_closing = False
         self._reason = ""
+        self._line = None if faults is None else FaultyLine(faults, number, outlet=self)
         self.session = Session(
             number=number,
-            send=self._send,
-            close=self._close,
+            send=self.put if self._line is None else self._line.say,
+            close=self.close if self._line is None else self._line.close,
             heard_ns=now_ns,
             alive_ns=now_ns,
             ip=request.remote or "",
@@ -60,7 +76,12 @@ class Connection:
             match message.type:
                 case WSMsgType.TEXT | WSMsgType.BINARY:
                     self.session.hear(self._floor.wire.monotonic_ns())
-                    self._answer(message.data)
+                    if self._line is None:
+                        self._answer(message.data)
+                    else:
+                        await self._line.hear(message.data, self._answer)
+                case _ if self._line is not None and self._line.is_dead:
+                    pass  # it takes everything and says nothing
                 case WSMsgType.PING:
                     self.session.alive_ns = self._floor.wire.monotonic_ns()
                     with suppress(ConnectionError):  # it is gone: the next read will say so
@@ -68,36 +89,61 @@ class Connection:
                 case _:
                     self.session.alive_ns = self._floor.wire.monotonic_ns()
 
-    def _answer(self, data: str | bytes) -> None:
-        caller = Caller(transport=Transport.WS, session=self.session, ip=self.session.ip)
+    def _answer(self, data: str | bytes, instead: RpcError | None = None) -> None:
+        caller = Caller(
+            transport=Transport.WS, session=self.session, ip=self.session.ip, refusal=instead
+        )
         try:
             request = parse_body(data)
         except RpcError as error:
-            self._send(refusal(self._floor, error).text)
+            self.session.send(refusal(self._floor, error).text)
             return
         said_goodbye = self.session.said_goodbye
         reply = answer(self._floor, request, caller)
         if self.session.said_goodbye == said_goodbye:  # the venue does not answer a goodbye
-            self._send(reply.text)
+            self.session.send(reply.text)
         self._floor.publish()
 
     async def _write(self) -> None:
-        while (text := await self._outgoing.get()) is not None:
+        while (frame := await self._outgoing.get()) is not None:
             try:
-                await self._socket.send_str(text)
+                if isinstance(frame, str):
+                    await self._socket.send_str(frame)
+                else:
+                    self._write_raw(frame)
             except ConnectionError:
                 return  # it is gone: the reader finds out and cleans up
         await self._socket.close(message=self._reason.encode())
 
-    def _send(self, text: str) -> None:
+    def _write_raw(self, data: bytes) -> None:
+        transport = self._request.transport
+        if isinstance(transport, asyncio.Transport):
+            if data:
+                transport.write(data)
+            else:
+                transport.close()
+
+    def put(self, frame: str | bytes) -> None:
+        """Send a text after what waits already, or bytes as they are."""
         if self._is_closing:
             return
         try:
-            self._outgoing.put_nowait(text)
+            self._outgoing.put_nowait(frame)
         except asyncio.QueueFull:
             self._abort()
 
-    def _close(self, reason: str) -> None:
+    def hang_up(self) -> None:
+        """End the line without a goodbye, after what is queued has gone out."""
+        self.put(b"")
+
+    def cut(self) -> None:
+        """End the line at once, what is queued included."""
+        self._is_closing = True
+        transport = self._request.transport
+        if transport is not None:
+            transport.abort()
+
+    def close(self, reason: str) -> None:
         """Close after what is queued has gone out; at once if the client does not read."""
         if self._is_closing:
             return
@@ -112,7 +158,4 @@ class Connection:
         """Cut the line: the client reads too slowly, and nobody may wait for it."""
         waiting = self._outgoing.qsize()
         self._floor.announce(f"connection {self.session.number} is cut: {waiting} frames wait")
-        self._is_closing = True
-        transport = self._request.transport
-        if transport is not None:
-            transport.abort()
+        self.cut()

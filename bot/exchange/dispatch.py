@@ -32,13 +32,17 @@ NS_PER_US = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Where a call came from: a WebSocket session, or an HTTP request with its header."""
+    """Where a call came from: a WebSocket session, or an HTTP request with its header.
+
+    `refusal`, in a simulation, is what the venue says instead of working.
+    """
 
     transport: Transport
     session: Session | None = None
     ip: str = "127.0.0.1"
     authorization: str | None = None
     signed: SignedRequest | None = None
+    refusal: RpcError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,8 @@ def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
             params=request.params,
         )
         floor.ledger.note(seen)
+    if caller.refusal is not None:
+        raise caller.refusal
     if method.websocket_only and caller.session is None:
         raise RpcError(MUST_BE_WEBSOCKET, "must_be_websocket_request")
     params = Params(request.params)

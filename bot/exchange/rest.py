@@ -10,7 +10,9 @@ from typing import Final
 
 from aiohttp import web
 
+from bot.exchange import fault_http
 from bot.exchange.dispatch import Caller, Reply, answer, refusal
+from bot.exchange.fault_bench import FaultBench
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import RpcError, RpcRequest, Transport, parse_body
 from bot.exchange.signatures import SignedRequest
@@ -24,10 +26,11 @@ GZIP_LEVEL: Final = 1
 
 
 class RestRoutes:
-    """The routes of the API over HTTP."""
+    """The routes of the API over HTTP. `faults` are those of a simulation."""
 
-    def __init__(self, floor: TradingFloor) -> None:
+    def __init__(self, floor: TradingFloor, faults: FaultBench | None = None) -> None:
         self._floor = floor
+        self._faults = faults
 
     def add_to(self, app: web.Application) -> None:
         """Serve them."""
@@ -35,28 +38,36 @@ class RestRoutes:
         app.router.add_post("/api/v2", self._post)
         app.router.add_post("/api/v2/{method:.*}", self._post)
 
-    async def _get(self, request: web.Request) -> web.Response:
+    async def _get(self, request: web.Request) -> web.StreamResponse:
         call = RpcRequest(id=None, method=request.match_info["method"], params=dict(request.query))
-        return self._answered(call, request, body="")
+        return await self._answered(call, request, body="")
 
-    async def _post(self, request: web.Request) -> web.Response:
+    async def _post(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
         try:
             call = parse_body(body)
         except RpcError as error:
             return _response(refusal(self._floor, error), request)
-        return self._answered(call, request, body)
+        return await self._answered(call, request, body)
 
-    def _answered(self, call: RpcRequest, request: web.Request, body: str) -> web.Response:
-        caller = Caller(
-            transport=Transport.HTTP,
-            ip=request.remote or "",
-            authorization=request.headers.get("Authorization"),
-            signed=SignedRequest(method=request.method, path=request.raw_path, body=body),
-        )
-        reply = answer(self._floor, call, caller)
-        self._floor.publish()
-        return _response(reply, request)
+    async def _answered(
+        self, call: RpcRequest, request: web.Request, body: str
+    ) -> web.StreamResponse:
+        def work(instead: RpcError | None = None) -> web.Response:
+            caller = Caller(
+                transport=Transport.HTTP,
+                ip=request.remote or "",
+                authorization=request.headers.get("Authorization"),
+                signed=SignedRequest(method=request.method, path=request.raw_path, body=body),
+                refusal=instead,
+            )
+            reply = answer(self._floor, call, caller)
+            self._floor.publish()
+            return _response(reply, request)
+
+        if self._faults is None:
+            return work()
+        return await fault_http.respond(self._faults, call.method, request, work)
 
 
 def _response(reply: Reply, request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from aiohttp import web
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from bot.exchange import fault_http
 from bot.exchange.auth import Gatekeeper
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import TradingEngine
@@ -20,6 +21,7 @@ from bot.exchange.connection import Connection
 from bot.exchange.contracts import parse_name
 from bot.exchange.demo_book import comfortable_equity, demo_book
 from bot.exchange.engine import Engine
+from bot.exchange.fault_bench import FaultBench
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.hub import ChannelHub
 from bot.exchange.keys import KeyRing
@@ -29,6 +31,7 @@ from bot.exchange.register import Register
 from bot.exchange.rest import RestRoutes
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.sim import SimRoutes
+from bot.exchange.sim_faults import FaultRoutes
 from bot.exchange.sim_ledger import RequestLedger
 from bot.exchange.synthetic import SyntheticMarket
 
@@ -193,7 +196,9 @@ class ExchangeServer:
             ledger=None if sim_account is None else RequestLedger(),
         )
         self._port = port
-        self._sim_account = sim_account
+        self._faults = (
+            None if sim_account is None else FaultBench(floor=self.floor, account=sim_account)
+        )
         self._connections: dict[int, Connection] = {}
         self._opened = 0
         self._runner: web.AppRunner | None = None
@@ -263,15 +268,22 @@ class ExchangeServer:
     def _app(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/ws/api/v2", self._websocket)
-        RestRoutes(self.floor).add_to(app)
-        if self._sim_account is not None:
-            SimRoutes(floor=self.floor, account=self._sim_account).add_to(app)
+        RestRoutes(self.floor, self._faults).add_to(app)
+        if self._faults is not None:
+            SimRoutes(floor=self.floor, account=self._faults.account).add_to(app)
+            FaultRoutes(self._faults).add_to(app)
         return app
 
-    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if self._faults is not None:
+            instead = await fault_http.opening(self._faults, request)
+            if instead is not None:
+                return instead
         self._opened += 1
         number = self._opened
-        connection = Connection(floor=self.floor, number=number, request=request)
+        connection = Connection(
+            floor=self.floor, number=number, request=request, faults=self._faults
+        )
         self._connections[number] = connection
         try:
             return await connection.serve()

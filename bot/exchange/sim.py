@@ -35,7 +35,7 @@ class SimRoutes:
         self._floor.publish()
         engine, seen = self._floor.engine, self._floor.ledger
         assert seen is not None, "a simulation keeps a ledger"
-        return _json(
+        return answered(
             {
                 "requests": seen.fields(),
                 "orders": [views.ledger_order(order) for order in engine.ledger_orders()],
@@ -49,38 +49,40 @@ class SimRoutes:
 
     async def _shock(self, request: web.Request) -> web.Response:
         try:
-            body = await _body(request)
+            body = Params(await read_body(request))
             underlying, move = body.text("underlying"), body.decimal("move")
             self._floor.advance()
             command = Shock(underlying=underlying, move=float(move))
             self._floor.accept(self._floor.engine.handle(command))
         except RpcError as error:
-            return _json({"error": error.body()}, BAD_REQUEST)
+            return answered({"error": error.body()}, BAD_REQUEST)
         self._floor.publish()
-        return _json({"underlying": underlying, "move": float(move)})
+        return answered({"underlying": underlying, "move": float(move)})
 
     async def _position(self, request: web.Request) -> web.Response:
         try:
-            body = await _body(request)
+            body = Params(await read_body(request))
             name, size = body.text("instrument_name"), body.decimal("size")
             self._floor.advance()
             command = SetPosition(account=self._account, instrument_name=name, size=size)
             self._floor.accept(self._floor.engine.handle(command))
         except RpcError as error:
-            return _json({"error": error.body()}, BAD_REQUEST)
+            return answered({"error": error.body()}, BAD_REQUEST)
         self._floor.publish()
-        return _json({"instrument_name": name, "size": views.number(size)})
+        return answered({"instrument_name": name, "size": views.number(size)})
 
 
-async def _body(request: web.Request) -> Params:
+async def read_body(request: web.Request) -> dict[str, object]:
+    """The JSON object in a request. RpcError if there is none."""
     try:
         body = json.loads(await request.text())
     except ValueError as error:
         raise RpcError(BAD_REQUEST, "bad_request", {"reason": f"not JSON: {error}"}) from None
     if not isinstance(body, dict):
         raise RpcError(BAD_REQUEST, "bad_request", {"reason": "a JSON object is expected"})
-    return Params(body)
+    return body
 
 
-def _json(content: Json, status: int = 200) -> web.Response:
+def answered(content: Json, status: int = 200) -> web.Response:
+    """A response of a simulation's lever."""
     return web.Response(text=dumps(content), status=status, content_type="application/json")

@@ -1,0 +1,74 @@
+"""What the faults of a simulation work with: the plan, the wire's clock, the exchange's levers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from bot.exchange.fault_words import strikes_at_once
+from bot.exchange.faults import Armed, Fault, FaultKind, FaultPlan, Moment
+from bot.exchange.floor import TradingFloor
+from bot.exchange.protocol import RpcError
+
+
+@dataclass(slots=True, kw_only=True)
+class FaultBench:
+    """The plan, and what a fault does that is not about a frame. It is there only with `--sim`.
+
+    `account` is the one whose trades are taken back.
+    """
+
+    floor: TradingFloor
+    account: str
+    plan: FaultPlan = field(default_factory=FaultPlan)
+
+    def now_ns(self) -> int:
+        """The wire's clock."""
+        return self.floor.wire.monotonic_ns()
+
+    def arm(self, fault: Fault) -> Armed:
+        """Let a fault wait, or do at once what waits for nothing. RpcError if it cannot be done."""
+        armed = self.plan.arm(fault, self.now_ns())
+        if strikes_at_once(fault):
+            armed.seen = armed.struck = 1
+            try:
+                self.act(fault)
+            except RpcError:
+                self.plan.clear(armed.number)
+                raise
+        return armed
+
+    def clear(self, number: int | None) -> list[Armed]:
+        """Disarm one fault, or all (None); answers those that were armed."""
+        return self.plan.clear(number)
+
+    def strike(self, moment: Moment) -> tuple[Armed, ...]:
+        """What harms this moment. What is no matter of the moment itself is done already."""
+        struck = self.plan.strike(moment, self.now_ns())
+        for armed in struck:
+            self.act(armed.fault)
+        return struck
+
+    def act(self, fault: Fault) -> None:
+        """Do what a fault does to the exchange rather than to the wire."""
+        match fault.kind:
+            case FaultKind.TOKEN_EXPIRY:
+                self._expire_tokens()
+            case _:
+                pass
+
+    def _expire_tokens(self) -> None:
+        self.floor.gatekeeper.revoke(lambda _: True)
+        now_ns = self.now_ns()
+        for session in self.floor.sessions.values():
+            if session.grant is not None:
+                session.grant = replace(session.grant, expires_ns=now_ns)
+
+    def refusal(self, struck: Iterable[Armed]) -> RpcError | None:
+        """The error that the venue answers instead of working, if a struck fault says so."""
+        for armed in struck:
+            if armed.fault.kind in REFUSING:
+                harm = armed.fault.harm
+                return RpcError(harm.code, harm.message)
+        return None
+
+
+REFUSING = frozenset({FaultKind.RATE_LIMIT, FaultKind.MAINTENANCE})
