@@ -2,12 +2,18 @@
 #
 #   docker build -t deltaband .
 #   docker run --rm --read-only --tmpfs /tmp -v deltaband:/var/lib/deltaband deltaband demo --seconds 60
-#   docker run --read-only --tmpfs /tmp -v deltaband:/var/lib/deltaband \
-#       -v ./config.yaml:/etc/deltaband/config.yaml:ro --env-file secrets.env deltaband
+#   docker compose -f deploy/compose.yaml up -d              a daemon with its secrets, its port and its limits
 #
 # Nothing but /var/lib/deltaband (ledger, tape, compiled kernels) and /tmp is ever written.
+#
+# The packages are pinned by hash. The base is pinned by name only, for a digest is the registry's to give: where
+# builds must repeat to the byte, give yours (`docker buildx imagetools inspect python:3.11-slim-bookworm` shows it):
+#
+#   docker build --build-arg BASE=docker.io/library/python:3.11-slim-bookworm@sha256:... -t deltaband .
 
-FROM python:3.11-slim-bookworm AS build
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
 WORKDIR /opt/deltaband
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
@@ -31,7 +37,10 @@ RUN .venv/bin/python -m compileall -q bot \
         .venv/bin/python -c "from bot.quant import black76; black76.warm()"
 
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE}
+LABEL org.opencontainers.image.title="deltaband" \
+    org.opencontainers.image.description="A daemon that keeps a book of crypto options delta-neutral."
+
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/deltaband --shell /usr/sbin/nologin deltaband
 COPY --from=build /opt/deltaband /opt/deltaband
 COPY --from=build --chown=10001:10001 /var/lib/deltaband /var/lib/deltaband
@@ -47,7 +56,7 @@ WORKDIR /var/lib/deltaband
 VOLUME /var/lib/deltaband
 
 # Asks /healthz of whatever daemon keeps its ledger here; a verb that is no daemon is healthy while it runs.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
     CMD ["/opt/deltaband/.venv/bin/python", "-I", "/opt/deltaband/deploy/healthcheck"]
 
 # SIGTERM is the daemon's signal to cancel its orders and close its ledger.

@@ -1,6 +1,6 @@
 """The daemon's numbers in the exposition format of Prometheus, read from the window when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -34,6 +34,7 @@ class _Reading(Collector):
         yield from _mode(status)
         yield from _books(status)
         yield from _account(status)
+        yield _margin_limits(self._window.frame.margin_limits)
         yield from _counters(status)
         yield from _latencies(status)
 
@@ -133,6 +134,15 @@ def _account(status: Status) -> Iterator[Metric]:
     ages = [quote.age_seconds for quote in status.quotes if quote.age_seconds is not None]
     yield _gauge("quotes_watched", "Instruments whose quotes are wanted.", len(status.quotes))
     yield _gauge("quote_age_seconds_max", "Age of the oldest good quote.", max(ages, default=0.0))
+
+
+def _margin_limits(limits: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(
+        f"{PREFIX}_margin_limit", "Margin use at which a stage begins.", labels=["stage"]
+    )
+    for stage, share in limits.items():
+        family.add_metric([stage], share)
+    return family
 
 
 _COUNTERS: Final = {

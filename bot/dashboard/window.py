@@ -27,11 +27,15 @@ READY = frozenset({"run", "degraded"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What never changes while the daemon runs, and where its measurements are read."""
+    """What never changes while the daemon runs, and where its measurements are read.
+
+    `margin_limits` are the stages of margin use by name, as shares of the margin balance.
+    """
 
     about: About
     plans: tuple[BookPlan, ...]
     currency: str
+    margin_limits: Mapping[str, float]
     wire_ns: Callable[[], int]
     latencies: Callable[[], Mapping[str, Percentiles]] = dict
     shell_metrics: Callable[[], bytes] = bytes

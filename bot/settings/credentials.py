@@ -41,7 +41,18 @@ def resolve(reference: SecretReference, environ: Mapping[str, str]) -> Secret | 
     if reference.env is not None:
         return _from_environment(reference.env, environ)
     assert reference.file is not None, "a checked reference has one source"
-    return _from_file(Path(reference.file).expanduser())
+    return _from_file(Path(reference.file).expanduser(), _granted(reference.file, environ))
+
+
+def _granted(file: str, environ: Mapping[str, str]) -> int:
+    """Return the bits of a mode that open no file to others here, though they look like it.
+
+    systemd's LoadCredential hands a file over by an access list, whose mask then stands where the
+    group's rights do; the directory that it names is closed to everybody else.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY", "")
+    is_handed_over = directory.startswith("/") and Path(file).is_relative_to(directory)
+    return stat.S_IRGRP if is_handed_over else 0
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> Secret | NoSecret:
@@ -52,14 +63,14 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> Secret | NoSecre
     return _checked(text, f"environment variable {name}")
 
 
-def _from_file(path: Path) -> Secret | NoSecret:
+def _from_file(path: Path, granted: int) -> Secret | NoSecret:
     try:
         with path.open("rb") as stream:
             found = os.fstat(stream.fileno())
             raw = stream.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
         return NoSecret(reason=f"{path} cannot be read: {error.strerror or error}")
-    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~granted:
         mode = stat.S_IMODE(found.st_mode)
         return NoSecret(reason=f"{path} is open to other users (mode {mode:04o}); make it 0600")
     if len(raw) > SECRET_BYTES_MAX:

@@ -364,6 +364,11 @@ def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireCloc
         about=about,
         plans=policy.books,
         currency=policy.currency,
+        margin_limits={
+            "warn": policy.gate.warn,
+            "reduce_only": policy.gate.reduce_only,
+            "hold": policy.gate.hold,
+        },
         wire_ns=wire.monotonic_ns,
         latencies=lambda: _latencies(reservoirs),
         shell_metrics=metrics.exposition,

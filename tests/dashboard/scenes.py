@@ -119,7 +119,11 @@ class Scene:
 
     def __post_init__(self) -> None:
         frame = Frame(
-            about=about(), plans=(self.book,), currency="BTC", wire_ns=lambda: self.now_ns
+            about=about(),
+            plans=(self.book,),
+            currency="BTC",
+            margin_limits={"warn": 0.5},
+            wire_ns=lambda: self.now_ns,
         )
         self.window = Window(frame)
         self.state = engine.begin(engine.fresh_standing("a1", START_MS), START_MS, START_NS)

@@ -150,6 +150,27 @@ def test_a_secret_file_must_be_closed_to_others(tmp_path: Path):
             settings.credentials({"K": "abc"})
 
 
+def test_a_credential_that_the_service_manager_hands_over_may_show_its_access_list(tmp_path: Path):
+    handed, elsewhere = tmp_path / "credentials", tmp_path / "elsewhere"
+    for directory in (handed, elsewhere):
+        directory.mkdir()
+        (directory / "secret").write_text(SECRET)
+        (directory / "secret").chmod(0o440)
+
+    def secret_of(directory: Path) -> str:
+        source = f"clock: venue\n  key: {{env: K}}\n  secret: {{file: {directory / 'secret'}}}"
+        settings = loaded(tmp_path, (SECRETS[0], source))
+        environ = {"K": "abc", "CREDENTIALS_DIRECTORY": str(handed)}
+        return settings.credentials(environ).secret
+
+    assert secret_of(handed) == SECRET
+    with pytest.raises(ConfigError, match="open to other users"):
+        secret_of(elsewhere)
+    (handed / "secret").chmod(0o444)
+    with pytest.raises(ConfigError, match="open to other users"):
+        secret_of(handed)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(None, "cannot be read"), ("\n", "is empty"), ("x" * 5_000, "larger than 4,096 bytes")],

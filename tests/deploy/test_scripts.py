@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SCRIPTS = [DEPLOY / "demo", DEPLOY / "test", DEPLOY / "lock", DEPLOY / "environment.sh"]
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-installer.lock"]

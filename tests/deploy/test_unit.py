@@ -1,0 +1,88 @@
+"""The systemd unit: what systemd says of it, and that it gives the daemon what it needs."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bot import settings
+from bot.runtime.daemon import STALL_SECONDS_MAX, ExitCode
+from tests.deploy.files import DEPLOY, ROOT, unit
+
+UNIT = DEPLOY / "deltaband.service"
+SERVICE = unit(UNIT)["Service"]
+EXPOSURE_MAX = 2.0  # of 10, as `systemd-analyze security` counts; 1.3 when this was written
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd is not installed here"
+)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Install the unit in a place where its program exists, for `verify` looks for it."""
+    path = tmp_path / UNIT.name
+    program = "/opt/deltaband/.venv/bin/deltaband"
+    path.write_text(UNIT.read_text().replace(program, shutil.which("true") or "/bin/true"))
+    return path
+
+
+def analyzed(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemd-analyze", "--no-pager", *words], capture_output=True, text=True, check=False
+    )
+
+
+@needs_systemd
+def test_systemd_finds_nothing_to_say_about_the_unit(installed: Path) -> None:
+    done = analyzed("verify", str(installed))
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_systemd_counts_the_daemon_among_the_well_confined(installed: Path) -> None:
+    done = analyzed("security", "--offline=true", str(installed))
+
+    if "Unknown command" in done.stderr or "--offline" in done.stderr:
+        pytest.skip("this systemd cannot judge a unit that is not loaded")
+    score = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert score is not None, done.stderr
+    assert float(score.group(1)) <= EXPOSURE_MAX
+
+
+def test_the_manager_waits_for_readiness_and_gives_the_inner_alarm_its_turn_first() -> None:
+    assert SERVICE["Type"] == ["notify"]
+    assert float(SERVICE["WatchdogSec"][0]) > STALL_SECONDS_MAX
+
+
+def test_a_halt_and_a_bad_configuration_are_not_restarted() -> None:
+    kept = SERVICE["RestartPreventExitStatus"][0].split()
+
+    assert SERVICE["Restart"] == ["on-failure"]
+    assert set(kept) == {"2", str(int(ExitCode.HALTED))}
+
+
+@pytest.mark.parametrize("setting", ["ExecStartPre", "ExecStart"])
+def test_the_secrets_are_files_that_the_manager_hands_over(setting: str) -> None:
+    handed = {entry.split(":")[0] for entry in SERVICE["LoadCredential"]}
+    _, verb, _, *words = shlex.split(SERVICE[setting][0].replace("%n", UNIT.name))
+    overrides = words[1::2]
+    assert verb in {"check", "run"}
+    assert set(words[::2]) == {"--set"}
+
+    loaded = settings.load(ROOT / "config" / "deribit-testnet.yaml", overrides)
+
+    for reference in (loaded.venue.key, loaded.venue.secret):
+        assert reference is not None
+        assert reference.file is not None
+        path = Path(reference.file)
+        assert path.parent == Path("/run/credentials") / UNIT.name
+        assert path.name in handed
+
+
+def test_a_daemon_that_compiles_may_write_code_into_memory() -> None:
+    assert "MemoryDenyWriteExecute" not in SERVICE
