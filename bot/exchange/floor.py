@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from bot.exchange.auth import AuthPolicy, Gatekeeper
+from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import Answer, CancelAll, Event, Refused, TradingEngine
 from bot.exchange.hub import CadencePolicy, ChannelHub
@@ -75,12 +76,16 @@ class TradingFloor:
     hub: ChannelHub
     policy: ServerPolicy
     announce: Callable[[str], None]
+    chronicle: Chronicle = field(default_factory=Chronicle)
     ledger: RequestLedger | None = None
     sessions: dict[int, Session] = field(default_factory=dict)
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
     skips: int = 0
     holds: int = 0
     _pending: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chronicle.begin(self.engine)
 
     def visit(self, session: Session | None, ip: str) -> Visit:
         """Where and when a caller stands at the door."""
@@ -132,6 +137,7 @@ class TradingFloor:
         """Tell the channels what happened since they were told last."""
         self.hub.open()
         events, self._pending = self._pending, []
+        self.chronicle.observe(events, self.engine)
         self.hub.hear(events, self.wire.monotonic_ns())
 
     def pump(self) -> None:

@@ -77,6 +77,14 @@ class Call:
             raise invalid_param("currency", f"must be one of {', '.join(CURRENCIES)}, {ANY}")
         return word.upper()
 
+    def index_name(self) -> str:
+        """The parameter `index_name`; RpcError if no such index is served."""
+        name = self.params.text("index_name")
+        if name not in self.floor.chronicle.indices:
+            served = ", ".join(self.floor.chronicle.indices)
+            raise invalid_param("index_name", f"must be one of {served}; got {name!r}")
+        return name
+
     def is_served(self, currency: str | None) -> bool:
         """Whether the exchange has anything in this currency (None = any)."""
         return currency in (None, self.floor.engine.currency)

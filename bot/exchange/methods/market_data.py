@@ -13,6 +13,8 @@ from bot.exchange.summaries import CURRENCIES
 VERSION: Final = "1.2.26"  # the venue's, as its API states it
 BOOK_DEPTHS: Final = frozenset({1, 5, 10, 20, 50, 100, 1000, 10000})
 BOOK_DEPTH_DEFAULT: Final = 5
+GROUPED: Final = "grouped"
+INDEX_TYPES: Final = ("all", "spot", "derivative")
 
 CURRENCY_NAMES: Final = {
     "BTC": ("Bitcoin", "BITCOIN", 8),
@@ -81,6 +83,30 @@ def get_instrument(call: Call) -> Json:
     raise RpcError(INSTRUMENT_NOT_FOUND, "not_found")
 
 
+def get_contract_size(call: Call) -> Json:
+    """How much one contract is, native units."""
+    return {"contract_size": views.number(call.contract().contract_size)}
+
+
+def get_expirations(call: Call) -> Json:
+    """Expiry codes by kind; by currency as well where they are asked for `grouped`."""
+    kinds = call.kinds()
+    word = call.params.text("currency")
+    if word != GROUPED:
+        currency = call.currency()
+        return _expirations(call, kinds, currency)
+    return {currency.lower(): _expirations(call, kinds, currency) for currency in CURRENCIES}
+
+
+def _expirations(call: Call, kinds: frozenset[Kind], currency: str | None) -> Json:
+    codes: dict[str, dict[str, None]] = {"future": {}, "option": {}}
+    for contract in call.floor.engine.contracts():
+        if contract.kind in kinds and currency in (None, contract.settlement_currency):
+            code = contract.name.split("-")[1]
+            codes[views.KIND_WORD[contract.kind]][code] = None
+    return {kind: list(found) for kind, found in codes.items() if found}
+
+
 def _ticker(call: Call) -> TickerView:
     view = call.floor.engine.ticker(call.contract().name)
     assert view is not None, "a listed contract has a ticker"
@@ -94,12 +120,17 @@ def ticker(call: Call) -> Json:
 
 def get_order_book(call: Call) -> Json:
     """The ticker and at most `depth` levels a side."""
+    return _book(call, call.contract().name)
+
+
+def _book(call: Call, name: str) -> Json:
     depth = call.params.integer("depth", BOOK_DEPTH_DEFAULT)
     if depth not in BOOK_DEPTHS:
         # Any positive depth is served: ccxt passes its caller's limit through as it is.
         depth = max(1, min(depth, max(BOOK_DEPTHS)))
-    view = _ticker(call)
-    book = call.floor.engine.book(view.instrument_name, depth)
+    view = call.floor.engine.ticker(name)
+    book = call.floor.engine.book(name, depth)
+    assert view is not None, "a listed contract has a ticker"
     assert book is not None, "a listed contract has a book"
     return views.order_book(view, book)
 
@@ -115,6 +146,61 @@ def get_book_summary_by_currency(call: Call) -> Json:
         if view is not None:
             lines.append(views.book_summary(view, contract))
     return lines
+
+
+def get_order_book_by_instrument_id(call: Call) -> Json:
+    """The same, of the contract with a number."""
+    number = call.params.integer("instrument_id")
+    for contract in call.floor.engine.contracts():
+        if views.instrument_id(contract.name) == number:
+            return _book(call, contract.name)
+    raise RpcError(INSTRUMENT_NOT_FOUND, "not_found")
+
+
+def get_book_summary_by_instrument(call: Call) -> Json:
+    """The line of one contract, in a list."""
+    return [views.book_summary(_ticker(call), call.contract())]
+
+
+def get_index_price_names(call: Call) -> Json:
+    """Names of the indices; with `extended` as objects."""
+    names = list(call.floor.chronicle.indices)
+    if not call.params.flag("extended"):
+        return names
+    closed = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
+    return [{"name": name, **closed} for name in names]
+
+
+def get_supported_index_names(call: Call) -> Json:
+    """Names of the indices that derivatives settle on; no spot is traded here."""
+    word = call.params.text("type", "all")
+    if word not in INDEX_TYPES:
+        raise invalid_param("type", f"must be one of {', '.join(INDEX_TYPES)}; got {word!r}")
+    return [] if word == "spot" else get_index_price_names(call)
+
+
+def get_announcements(call: Call) -> Json:
+    """What the exchange has to say: that it is a rehearsal."""
+    at_ms = call.floor.market_clock.start_ms
+    before_ms = call.params.optional_integer("start_timestamp")
+    if before_ms is not None and at_ms > before_ms:
+        return []
+    return [
+        {
+            "id": 1,
+            "title": "This is a rehearsal",
+            "body": "Prices, money and the passing of time are simulated.",
+            "publication_timestamp": at_ms,
+            "important": False,
+            "confirmation": False,
+        }
+    ]
+
+
+def no_combos(call: Call) -> Json:
+    """Combinations are not traded here; the currency has to be one of the venue's all the same."""
+    call.currency()
+    return []
 
 
 def get_index_price(call: Call) -> Json:

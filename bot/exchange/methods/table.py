@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bot.exchange.methods import accounts, market_data, sessions, trading
+from bot.exchange.methods import (
+    accounts,
+    charts,
+    market_data,
+    public_trades,
+    sessions,
+    settlements,
+    trading,
+)
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.protocol import Json
 from bot.exchange.scopes import ACCOUNT_READ, ACCOUNT_WRITE, TRADE_READ, TRADE_WRITE, Scope
@@ -31,7 +39,46 @@ def _private_socket(run: Run, scope: Scope | None = None) -> Method:
     return Method(run=run, login=True, scope=scope, websocket_only=True)
 
 
+def _named(family: str, row: Callable[[Run], Method], *runs: Run) -> dict[str, Method]:
+    """Rows of functions that bear their methods' names."""
+    return {f"{family}/{run.__name__}": row(run) for run in runs}
+
+
+HISTORY: Final = _named(
+    "public",
+    _public,
+    charts.get_historical_volatility,
+    charts.get_index_chart_data,
+    charts.get_mark_price_history,
+    charts.get_tradingview_chart_data,
+    charts.get_volatility_index_data,
+    public_trades.get_last_trades_by_currency,
+    public_trades.get_last_trades_by_currency_and_time,
+    public_trades.get_last_trades_by_instrument,
+    public_trades.get_last_trades_by_instrument_and_time,
+    public_trades.get_trade_volumes,
+    settlements.get_delivery_prices,
+    settlements.get_funding_chart_data,
+    settlements.get_funding_rate_history,
+    settlements.get_funding_rate_value,
+    settlements.get_last_settlements_by_currency,
+    settlements.get_last_settlements_by_instrument,
+)
+LISTINGS: Final = _named(
+    "public",
+    _public,
+    market_data.get_announcements,
+    market_data.get_book_summary_by_instrument,
+    market_data.get_contract_size,
+    market_data.get_expirations,
+    market_data.get_index_price_names,
+    market_data.get_order_book_by_instrument_id,
+    market_data.get_supported_index_names,
+)
+
 METHODS: Final[Mapping[str, Method]] = {
+    **HISTORY,
+    **LISTINGS,
     "public/get_time": _public(market_data.get_time),
     "public/test": _public(sessions.test),
     "public/hello": _public(market_data.hello),
@@ -43,6 +90,8 @@ METHODS: Final[Mapping[str, Method]] = {
     "public/get_order_book": _public(market_data.get_order_book),
     "public/get_book_summary_by_currency": _public(market_data.get_book_summary_by_currency),
     "public/get_index_price": _public(market_data.get_index_price),
+    "public/get_combos": _public(market_data.no_combos),
+    "public/get_combo_ids": _public(market_data.no_combos),
     "public/auth": _public(sessions.auth),
     "public/exchange_token": _public(sessions.exchange_token),
     "public/fork_token": _public(sessions.fork_token),

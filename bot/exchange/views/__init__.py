@@ -5,29 +5,50 @@ Greeks to 5. An option's mark keeps 6 decimals where the venue shows 4, because 
 profit is measured second by second and 4 decimals are 9 dollars a coin.
 """
 
-from bot.exchange.views.holdings import gone_position, position
-from bot.exchange.views.market import book_summary, instrument, order_book, quote, ticker
-from bot.exchange.views.orders import ledger_fill, ledger_order, order, orders, trade, trades
+from bot.exchange.views.holdings import gone_position, position, settlement
+from bot.exchange.views.market import (
+    book_summary,
+    instrument,
+    instrument_id,
+    order_book,
+    quote,
+    ticker,
+)
+from bot.exchange.views.orders import (
+    ledger_fill,
+    ledger_order,
+    order,
+    orders,
+    public_trade,
+    trade,
+    trades,
+)
 from bot.exchange.views.wording import (
     COIN_DIGITS,
     GAMMA_DIGITS,
     GREEK_DIGITS,
+    KIND_WORD,
     OPTION_MARK_DIGITS,
+    PERCENT_DIGITS,
     USD_DIGITS,
     index_name,
     number,
+    price_digits,
 )
 
 __all__ = [
     "COIN_DIGITS",
     "GAMMA_DIGITS",
     "GREEK_DIGITS",
+    "KIND_WORD",
     "OPTION_MARK_DIGITS",
+    "PERCENT_DIGITS",
     "USD_DIGITS",
     "book_summary",
     "gone_position",
     "index_name",
     "instrument",
+    "instrument_id",
     "ledger_fill",
     "ledger_order",
     "number",
@@ -35,7 +56,10 @@ __all__ = [
     "order_book",
     "orders",
     "position",
+    "price_digits",
+    "public_trade",
     "quote",
+    "settlement",
     "ticker",
     "trade",
     "trades",

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bot.exchange.chronicle import Settled
 from bot.exchange.contracts import Kind
 from bot.exchange.protocol import Json
 from bot.exchange.reports import PositionView
@@ -74,4 +75,19 @@ def gone_position(instrument_name: str, index_usd: float) -> dict[str, Json]:
         "direction": "zero",
         "index_price": round(index_usd, USD_DIGITS),
         **dict.fromkeys(GONE_FIELDS, 0.0),
+    }
+
+
+def settlement(settled: Settled) -> dict[str, Json]:
+    """A contract's settlement as everybody sees it: whose profit it was is nobody's business."""
+    return {
+        "type": "delivery" if settled.is_delivery else "settlement",
+        "timestamp": settled.at_ms,
+        "instrument_name": settled.contract.name,
+        "position": round(settled.position, COIN_DIGITS),
+        "index_price": round(settled.index_price, USD_DIGITS),
+        "mark_price": round(settled.mark_price, OPTION_MARK_DIGITS),
+        "profit_loss": 0.0,
+        "session_profit_loss": 0.0,
+        "funding": 0.0,
     }

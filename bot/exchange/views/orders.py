@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.exchange.protocol import Json
-from bot.exchange.reports import FillCause, OrderView, TradeView
+from bot.exchange.reports import Direction, FillCause, OrderView, TradeView
 from bot.exchange.views.wording import (
     COIN_DIGITS,
     OPTION_MARK_DIGITS,
@@ -122,3 +122,26 @@ def ledger_fill(view: TradeView) -> dict[str, Json]:
         "price": number(view.price),
         "cause": view.cause.value,
     }
+
+
+def public_trade(view: TradeView, direction: Direction) -> dict[str, Json]:
+    """One trade as everybody sees it; `direction` is its taker's."""
+    liquidated = view.cause is FillCause.LIQUIDATION
+    fields: dict[str, Json] = {
+        "trade_id": view.trade_id,
+        "trade_seq": view.trade_seq,
+        "instrument_name": view.instrument_name,
+        "timestamp": view.at_ms,
+        "direction": direction.value,
+        "tick_direction": view.tick_direction,
+        "price": number(view.price),
+        "amount": number(view.amount),
+        "contracts": view.contracts,
+        "index_price": round(view.index_usd, USD_DIGITS),
+        "mark_price": round(view.mark_price, OPTION_MARK_DIGITS),
+    }
+    if view.iv_percent is not None:
+        fields["iv"] = round(view.iv_percent, PERCENT_DIGITS)
+    if liquidated:
+        fields["liquidation"] = view.liquidity.value
+    return fields

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from bot.exchange.contracts import Kind
+from bot.exchange.contracts import Contract, Kind
 
 USD_DIGITS: Final = 2
 COIN_DIGITS: Final = 8
@@ -33,3 +33,8 @@ def price_or_zero(value: Decimal | None) -> int | float:
 def index_name(base: str) -> str:
     """The name of the index: `btc_usd`."""
     return f"{base.lower()}_usd"
+
+
+def price_digits(contract: Contract) -> int:
+    """Decimals of a contract's mark: coin prices are finer than those in USD."""
+    return OPTION_MARK_DIGITS if contract.kind is Kind.OPTION else USD_DIGITS

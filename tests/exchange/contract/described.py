@@ -18,6 +18,13 @@ from tests.exchange.wire import openapi
 STRING: Final = {"type": "string"}
 NUMBER: Final = {"type": "number"}
 BOOLEAN: Final = {"type": "boolean"}
+CODES_BY_KIND: Final = {
+    "type": "object",
+    "properties": {
+        kind: {"type": "array", "items": {"type": "string"}} for kind in ("future", "option")
+    },
+    "additionalProperties": False,
+}
 NULL_NUMBER: Final = {"type": ["number", "null"]}
 
 # Path into components.schemas -> what really holds there.
@@ -55,6 +62,22 @@ CORRECTIONS: Final[Mapping[str, Any]] = {
     # for futures only, says its own text
     "position_with_elp/allOf/1/required": ["open_orders_margin"],
     "position_with_elp/allOf/1/properties/estimated_liquidation_price": NULL_NUMBER,
+    # what the examples show instead
+    "PublicGetExpirationsResponse/properties/result": {
+        "anyOf": [CODES_BY_KIND, {"type": "object", "additionalProperties": CODES_BY_KIND}]
+    },
+    "PublicGetHistoricalVolatilityResponse/properties/result/items": {
+        "type": "array",
+        "prefixItems": [{"type": "integer"}, NUMBER],
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    "PublicGetIndexPriceNamesResponse/properties/result/items": {
+        "anyOf": [
+            {"type": "object", "required": ["name"]},
+            STRING,
+        ]
+    },
     # tokens are neither of the two coins that are listed
     "currency_with_apr/properties/coin_type": STRING,
     **{
@@ -106,7 +129,7 @@ def _judging(node: Any) -> Any:
             name for name in node["required"] if not _is_extended(node["properties"].get(name, {}))
         ]
     text = node.get("description")
-    says_null = isinstance(text, str) and re.search(r"\bnull\b", text) is not None
+    says_null = isinstance(text, str) and re.search(r"\bnull\b", text, re.IGNORECASE) is not None
     if isinstance(node.get("properties"), dict) and "$ref" not in node:
         judged.setdefault("additionalProperties", False)
     if node.get("nullable") is True or says_null:

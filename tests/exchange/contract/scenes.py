@@ -11,6 +11,7 @@ from tests.exchange.contract import session_scenes
 from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
 from tests.exchange.wire import PERPETUAL
 
+HOUR_MS: Final = 3_600_000
 FIRST_EXPIRY_MS: Final = 1_767_686_400_000  # 2026-01-06 08:00 UTC, of the synthetic calendar
 
 
@@ -29,6 +30,56 @@ def market_data(stage: Stage) -> None:
         anybody.call("public/ticker", instrument_name=name)
         anybody.call("public/get_order_book", instrument_name=name, depth=10)
     anybody.call("public/get_book_summary_by_currency", **BTC)
+
+
+def listings(stage: Stage) -> None:
+    """What is listed, under every name that it can be asked for."""
+    anybody = stage.stranger()
+    option = liquid_option(anybody)
+    number = anybody.call("public/get_instrument", instrument_name=option)["instrument_id"]
+    anybody.call("public/get_order_book_by_instrument_id", instrument_id=number)
+    for name in (PERPETUAL, option):
+        anybody.call("public/get_book_summary_by_instrument", instrument_name=name)
+        anybody.call("public/get_contract_size", instrument_name=name)
+    for currency in ("BTC", "any", "grouped"):
+        anybody.call("public/get_expirations", currency=currency, kind="any")
+    for is_extended in (False, True):
+        anybody.call("public/get_index_price_names", extended=is_extended)
+    anybody.call("public/get_supported_index_names", type="derivative")
+    anybody.call("public/get_announcements")
+    anybody.call("public/get_combos", **BTC)
+    anybody.call("public/get_combo_ids", **BTC)
+
+
+def history(stage: Stage) -> None:
+    """An hour passes over a settlement and an expiry, with some trades: what is left of them."""
+    trader = stage.actor()
+    option = liquid_option(trader)
+    for _ in range(2):
+        trader.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+        trader.call("private/sell", instrument_name=option, amount=0.1, type="market")
+        stage.pass_ms(1_000, rounds=31)
+    now_ms = trader.call("public/get_time")
+    past = {"start_timestamp": now_ms - 4 * HOUR_MS, "end_timestamp": now_ms}
+    for name in (PERPETUAL, option):
+        named = {"instrument_name": name}
+        trader.call("public/get_last_trades_by_instrument", **named, count=1)
+        trader.call("public/get_last_trades_by_instrument_and_time", **named, **past)
+        trader.call("public/get_mark_price_history", **named, **past)
+        trader.call("public/get_tradingview_chart_data", **named, **past, resolution="15")
+    trader.call("public/get_last_trades_by_currency", **BTC, kind="option")
+    trader.call("public/get_last_trades_by_currency_and_time", **BTC, **past)
+    trader.call("public/get_trade_volumes", extended=True)
+    trader.call("public/get_volatility_index_data", **BTC, **past, resolution="3600")
+    trader.call("public/get_historical_volatility", **BTC)
+    trader.call("public/get_index_chart_data", index_name="btc_usd", range="1d")
+    trader.call("public/get_delivery_prices", index_name="btc_usd")
+    perpetual = {"instrument_name": PERPETUAL}
+    trader.call("public/get_funding_rate_history", **perpetual, **past)
+    trader.call("public/get_funding_rate_value", **perpetual, **past)
+    trader.call("public/get_funding_chart_data", **perpetual, length="8h")
+    trader.call("public/get_last_settlements_by_currency", **BTC, count=3)
+    trader.call("public/get_last_settlements_by_instrument", **perpetual)
 
 
 def connection(stage: Stage) -> None:
@@ -149,6 +200,8 @@ def expiry(stage: Stage) -> None:
 Scene = Callable[[Stage], None]
 SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (market_data, {}),
+    (listings, {}),
+    (history, {"from_ms": FIRST_EXPIRY_MS - HOUR_MS, "speed": 60.0}),
     (connection, {}),
     (session_scenes.tokens, {}),
     (trading, {}),
