@@ -90,6 +90,13 @@ class InstrumentStateChannel:
     selector: Selector
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformChannel:
+    """`platform_state` and `platform_state.public_methods_state`: which doors are shut."""
+
+    name: str
+
+
 class UserTopic(StrEnum):
     """What a user channel with a selector speaks about."""
 
@@ -121,6 +128,7 @@ PublicChannel = (
     | DepthChannel
     | IndexChannel
     | InstrumentStateChannel
+    | PlatformChannel
 )
 PrivateChannel = UserChannel | PortfolioChannel
 Channel = PublicChannel | PrivateChannel
@@ -145,12 +153,21 @@ def parse_channel(name: str) -> Channel | None:
             return DepthChannel(
                 instrument_name=instrument, depth=DEPTHS[depth], cadence=Cadence.MS_100
             )
+        case ["user", *rest]:
+            return _parse_private(rest)
+        case parts:
+            return _parse_general(parts)
+
+
+def _parse_general(parts: Sequence[str]) -> PublicChannel | None:
+    """The channels that are about no instrument by name."""
+    match parts:
         case ["deribit_price_index", index]:
             return IndexChannel(index_name=index)
         case ["instrument", "state", kind, currency] if kind in KINDS_BY_WORD:
             return InstrumentStateChannel(selector=_by_kind(kind, currency))
-        case ["user", *rest]:
-            return _parse_private(rest)
+        case ["platform_state"] | ["platform_state", "public_methods_state"]:
+            return PlatformChannel(name=".".join(parts))
         case _:
             return None
 
@@ -187,7 +204,7 @@ def needs_login(channel: Channel) -> bool:
     match channel:
         case TickerChannel() | BookChannel() | DepthChannel():
             return channel.cadence is Cadence.RAW
-        case QuoteChannel() | IndexChannel() | InstrumentStateChannel():
+        case QuoteChannel() | IndexChannel() | InstrumentStateChannel() | PlatformChannel():
             return False
         case UserChannel() | PortfolioChannel():
             return True

@@ -10,7 +10,7 @@ from bot.exchange.dispatch import Caller, answer, refusal
 from bot.exchange.fault_bench import FaultBench
 from bot.exchange.fault_line import FaultyLine
 from bot.exchange.floor import TradingFloor
-from bot.exchange.protocol import RpcError, Transport, parse_body
+from bot.exchange.protocol import TOO_MANY_REQUESTS, NoCallError, RpcError, Transport, parse_body
 from bot.exchange.session import Session
 
 CLOSE_SECONDS_MAX: Final = 1.0
@@ -37,7 +37,7 @@ class Connection:
         self._socket = web.WebSocketResponse(
             max_msg_size=floor.policy.frame_bytes_max,
             autoping=False,
-            compress=False,
+            compress=floor.policy.compresses_frames,
             timeout=CLOSE_SECONDS_MAX,
         )
         # Texts are messages, bytes go out as they are: only a fault sends those.
@@ -55,6 +55,11 @@ class Connection:
             alive_ns=now_ns,
             ip=request.remote or "",
         )
+
+    @property
+    def ip(self) -> str:
+        """Where it comes from."""
+        return self.session.ip
 
     async def serve(self) -> web.WebSocketResponse:
         """Answer until the client, or the exchange, ends the connection."""
@@ -95,7 +100,7 @@ class Connection:
         )
         try:
             request = parse_body(data)
-        except RpcError as error:
+        except NoCallError as error:
             self.session.send(refusal(self._floor, error).text)
             return
         said_goodbye = self.session.said_goodbye
@@ -103,6 +108,8 @@ class Connection:
         if self.session.said_goodbye == said_goodbye:  # the venue does not answer a goodbye
             self.session.send(reply.text)
         self._floor.publish()
+        if reply.code == TOO_MANY_REQUESTS and self._floor.limits.policy.ends_connection:
+            self.session.close("too many requests")
 
     async def _write(self) -> None:
         while (frame := await self._outgoing.get()) is not None:

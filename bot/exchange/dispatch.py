@@ -4,6 +4,7 @@ Synchronous, like the engine: between the arrival of a request and its answer no
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from bot.exchange.floor import TradingFloor
 from bot.exchange.methods.call import Call, Method
@@ -12,6 +13,7 @@ from bot.exchange.protocol import (
     METHOD_NOT_FOUND,
     MUST_BE_WEBSOCKET,
     Json,
+    NoCallError,
     Params,
     RpcError,
     RpcRequest,
@@ -25,9 +27,11 @@ from bot.exchange.session import Session
 from bot.exchange.signatures import SignedRequest
 from bot.exchange.sim_ledger import SeenRequest
 from bot.exchange.tokens import Grant
+from bot.exchange.views import index_name
 
 US_PER_MS = 1_000
 NS_PER_US = 1_000
+PLACING: Final = frozenset({"private/buy", "private/sell", "private/edit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +78,11 @@ def answer(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Reply:
     return Reply(text=success(request.id, content, stamp))
 
 
-def refusal(floor: TradingFloor, error: RpcError) -> Reply:
+def refusal(floor: TradingFloor, error: NoCallError) -> Reply:
     """The answer to something that was no call at all."""
     us_in = floor.wire.epoch_ms() * US_PER_MS
     stamp = Stamp(us_in=us_in, us_out=us_in, testnet=floor.policy.is_testnet)
-    return Reply(text=failure(None, error, stamp), code=error.code)
+    return Reply(text=failure(error.call_id, error, stamp), code=error.code)
 
 
 def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
@@ -98,8 +102,9 @@ def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
     if method.websocket_only and caller.session is None:
         raise RpcError(MUST_BE_WEBSOCKET, "must_be_websocket_request")
     params = Params(request.params)
-    grant = _grant(floor, method, params, caller)
+    grant = _charged(floor, request.method, method, params, caller)
     floor.advance()
+    _admit(floor, request, method, grant)
     return method.run(
         Call(
             floor=floor,
@@ -112,6 +117,34 @@ def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
     )
 
 
+def _charged(
+    floor: TradingFloor, name: str, method: Method, params: Params, caller: Caller
+) -> Grant | None:
+    """The caller's login, once the call is paid for; a stranger's address pays for a stranger."""
+    now_ns = floor.wire.monotonic_ns()
+    try:
+        grant = _grant(floor, method, params, caller)
+    except RpcError:
+        floor.limits.charge(caller.ip, name, now_ns)
+        raise
+    floor.limits.charge(caller.ip if grant is None else grant.account, name, now_ns)
+    return grant
+
+
+def _admit(floor: TradingFloor, request: RpcRequest, method: Method, grant: Grant | None) -> None:
+    """RpcError where the platform's state does not allow the call, or its login's scope."""
+    if grant is None:
+        floor.platform.admit_stranger(request.method)
+    elif method.scope is not None:
+        grant.require(method.scope)
+    if method.counts:
+        floor.platform.admit_trading(floor.wire.monotonic_ns())
+    if request.method in PLACING and floor.platform.locked_indices:
+        contract = floor.engine.contract(str(request.params.get("instrument_name")))
+        if contract is not None:
+            floor.platform.admit_order(index_name(contract.settlement_currency))
+
+
 def _grant(floor: TradingFloor, method: Method, params: Params, caller: Caller) -> Grant | None:
     """The caller's login where the method or the caller brings one; 13009 where it is missing."""
     if not method.login:
@@ -119,8 +152,6 @@ def _grant(floor: TradingFloor, method: Method, params: Params, caller: Caller) 
     grant = _shown(floor, params, caller) or _held(floor, caller.session)
     if grant is None:
         raise unauthorized(_missing(caller))
-    if method.scope is not None:
-        grant.require(method.scope)
     return grant
 
 

@@ -15,6 +15,7 @@ from bot.exchange.channels import (
     DepthChannel,
     IndexChannel,
     InstrumentStateChannel,
+    PlatformChannel,
     PublicChannel,
     QuoteChannel,
     Selector,
@@ -288,6 +289,24 @@ class InstrumentStateFeed:
         return [dumps(item) for item in news]
 
 
+@dataclass(frozen=True, slots=True)
+class ToldFeed:
+    """A channel that says nothing by itself: the hub is told what it has to say."""
+
+    is_stale: bool = False
+
+    def hear(self, _event: Event) -> None:
+        """Nothing in the market concerns it."""
+
+    def opening(self, _look: Look) -> str | None:
+        """A new subscriber waits for the next news."""
+        return None
+
+    def payloads(self, _look: Look) -> list[str]:
+        """Nothing by itself."""
+        return []
+
+
 def make_feed(channel: PublicChannel) -> Feed:
     """The feed behind a public channel."""
     match channel:
@@ -301,3 +320,5 @@ def make_feed(channel: PublicChannel) -> Feed:
             return IndexFeed(channel=channel)
         case InstrumentStateChannel():
             return InstrumentStateFeed(channel=channel)
+        case PlatformChannel():
+            return ToldFeed()

@@ -4,28 +4,39 @@ Everything here is synchronous and single-threaded. Market time passes when `adv
 what happens is told to the channels by `publish`, after the request that caused it was answered.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from bot.exchange.auth import AuthPolicy, Gatekeeper
 from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import MarketClock, WireClocks
-from bot.exchange.commands import Answer, CancelAll, Event, Refused, TradingEngine
+from bot.exchange.commands import (
+    Answer,
+    CancelAll,
+    Event,
+    InstrumentExpired,
+    Refused,
+    SessionSettled,
+    TradingEngine,
+)
 from bot.exchange.hub import CadencePolicy, ChannelHub
 from bot.exchange.keys import DEMO_KEY, DEMO_READ_KEY, DEMO_SUB_KEY, ApiKey
+from bot.exchange.limits import GENEROUS_LIMITS, LimitPolicy, RateLimits
 from bot.exchange.market import Skipped
+from bot.exchange.platform_state import PlatformState
 from bot.exchange.protocol import RpcError
 from bot.exchange.register import Register
 from bot.exchange.reports import CancelReason, OrderState
 from bot.exchange.session import Session
 from bot.exchange.sim_ledger import RequestLedger
-from bot.exchange.tokens import Grant, Visit
+from bot.exchange.tokens import NS_PER_S, Grant, Visit
 
 T = TypeVar("T")
 
 SESSION_ORDERS_PRUNED_AT: Final = 500
 MINUTE_MS: Final = 60_000
+SETTLES: Final = (SessionSettled, InstrumentExpired)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,10 @@ class ServerPolicy:
     subaccounts: Mapping[str, str] = field(default_factory=lambda: {"demo_1": "demo"})
     auth: AuthPolicy = field(default_factory=AuthPolicy)
     cadence: CadencePolicy = field(default_factory=CadencePolicy)
+    limits: LimitPolicy = GENEROUS_LIMITS
+    connections_per_ip_max: int = 32
+    settlement_pause_s: float = 0.0
+    compresses_frames: bool = False
     pump_interval_ms: float = 20.0
     advance_max_ms: int = 15 * MINUTE_MS
     heartbeat_min_s: float = 10.0
@@ -75,6 +90,8 @@ class TradingFloor:
     register: Register
     hub: ChannelHub
     policy: ServerPolicy
+    limits: RateLimits
+    platform: PlatformState
     announce: Callable[[str], None]
     chronicle: Chronicle = field(default_factory=Chronicle)
     ledger: RequestLedger | None = None
@@ -102,11 +119,17 @@ class TradingFloor:
         while True:
             events = self.engine.advance(self.market_clock.market_ms())
             self._pending += events
+            self._pause_for_settlement(events)
             skips = [event for event in events if isinstance(event, Skipped)]
             if not skips:
                 return
             for skip in skips:
                 self._jump(skip)
+
+    def _pause_for_settlement(self, events: Iterable[Event]) -> None:
+        if self.policy.settlement_pause_s and any(isinstance(each, SETTLES) for each in events):
+            pause_ns = int(self.policy.settlement_pause_s * NS_PER_S)
+            self.platform.settle_until(self.wire.monotonic_ns() + pause_ns)
 
     def _hold_back(self) -> None:
         """Slow the market down where more of it waits than may pass at once."""

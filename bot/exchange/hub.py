@@ -16,6 +16,7 @@ from bot.exchange.channels import (
     DepthChannel,
     IndexChannel,
     InstrumentStateChannel,
+    PlatformChannel,
     PortfolioChannel,
     PublicChannel,
     QuoteChannel,
@@ -101,7 +102,7 @@ class ChannelHub:
                 return channel.index_name == index_name(self._engine.currency)
             case PortfolioChannel():
                 return channel.currency == ANY or channel.currency.upper() in CURRENCIES
-            case InstrumentStateChannel():
+            case InstrumentStateChannel() | PlatformChannel():
                 return True
             case UserChannel():
                 name = channel.selector.instrument_name
@@ -210,6 +211,12 @@ class ChannelHub:
         for session, text in openings:
             session.send(text)
 
+    def tell(self, name: str, payload: str) -> None:
+        """Say something at once to everybody who listens to a public channel."""
+        line = self._public.get(name)
+        if line is not None:
+            _broadcast(name, [payload], line.sessions)
+
     def hear(self, events: Iterable[Event], now_ns: int) -> None:
         """Take one transaction's events; tell at once what concerns an account.
 
@@ -282,5 +289,5 @@ def _cadence(channel: PublicChannel) -> Cadence:
     match channel:
         case TickerChannel() | BookChannel() | DepthChannel():
             return channel.cadence
-        case QuoteChannel() | IndexChannel() | InstrumentStateChannel():
+        case QuoteChannel() | IndexChannel() | InstrumentStateChannel() | PlatformChannel():
             return Cadence.RAW

@@ -5,6 +5,7 @@ both. Shapes: the venue's API v2 description; error codes: its "RPC error codes"
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -17,11 +18,17 @@ INVALID_PARAMS: Final = -32602
 METHOD_NOT_FOUND: Final = -32601
 INVALID_REQUEST: Final = -32600
 PARSE_ERROR: Final = -32700
+LOCKED_BY_ADMIN: Final = 10019
+TOO_MANY_REQUESTS: Final = 10028
 MUST_BE_WEBSOCKET: Final = 10030
+SETTLEMENT_IN_PROGRESS: Final = 10041
+TOO_MANY_CONCURRENT_REQUESTS: Final = 10066
+SYSTEM_MAINTENANCE: Final = 11051
 INVALID_CREDENTIALS: Final = 13004
 UNAUTHORIZED: Final = 13009
 FORBIDDEN: Final = 13021
 RAW_NEEDS_LOGIN: Final = 13778
+EXPONENT_MAX: Final = 18  # more than all coins and dollars, less than any lot
 
 
 E = TypeVar("E", bound=Enum)
@@ -61,30 +68,81 @@ def unauthorized(reason: str) -> RpcError:
     return RpcError(UNAUTHORIZED, "unauthorized", {"reason": reason})
 
 
+CallId: TypeAlias = int | float | str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcRequest:
     """One call. `method` is such as `public/ticker`; `id` is echoed, None in a plain GET."""
 
-    id: int | str | None
+    id: CallId | None
     method: str
     params: Mapping[str, object]
 
 
-def parse_body(text: str | bytes) -> RpcRequest:
-    """The call in a JSON-RPC body. RpcError on anything that is not one."""
-    try:
-        body = json.loads(text)
-    except ValueError as error:
-        raise RpcError(PARSE_ERROR, "Parse error", {"reason": str(error)}) from None
-    if not isinstance(body, dict) or not isinstance(body.get("method"), str):
-        raise RpcError(INVALID_REQUEST, "Invalid Request", {"reason": "no method in the body"})
-    params = body.get("params") or {}
-    if not isinstance(params, dict):
-        raise invalid_param("params", "must be an object of named parameters")
+class NoCallError(RpcError):
+    """What came was no call at all; `call_id` is the id that it had nevertheless."""
+
+    def __init__(self, code: int, message: str, reason: str, call_id: CallId | None = None) -> None:
+        super().__init__(code, message, {"reason": reason})
+        self.call_id = call_id
+
+
+def parse_body(text: str | bytes, method_of_path: str | None = None) -> RpcRequest:
+    """The call in a JSON-RPC body; NoCallError on anything that is not one.
+
+    As the venue limits JSON-RPC 2.0: one call at a time, parameters by name, always with an id.
+    `method_of_path` is taken where the body, posted to a method's own address, names none.
+    """
+    body = _parsed(text)
+    if isinstance(body, list):
+        raise _no_call("batches are not supported: send one call at a time")
+    if not isinstance(body, dict):
+        raise _no_call("a JSON object is expected")
     call_id = body.get("id")
-    if call_id is not None and not isinstance(call_id, int | str):
-        raise RpcError(INVALID_REQUEST, "Invalid Request", {"reason": "id must be a number"})
-    return RpcRequest(id=call_id, method=body["method"].removeprefix("/"), params=params)
+    if call_id is None:
+        raise _no_call("an id is required: a call without one would be a notification")
+    if not _is_call_id(call_id):
+        raise _no_call("the id must be a number or a string")
+    if body.get("jsonrpc", "2.0") != "2.0":  # left out, it is taken for granted
+        raise _no_call('jsonrpc must be "2.0"', call_id)
+    method = body.get("method", method_of_path)
+    if not isinstance(method, str):
+        raise _no_call("no method in the body", call_id)
+    params = body.get("params")
+    if params is not None and not isinstance(params, dict):
+        reason = "parameters go by name: an object is expected"
+        raise NoCallError(INVALID_PARAMS, "Invalid params", reason, call_id)
+    method = method.removeprefix("/").removeprefix("api/v2/")
+    return RpcRequest(id=call_id, method=method, params=params or {})
+
+
+def _parsed(text: str | bytes) -> object:
+    try:
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError) as error:
+        raise NoCallError(PARSE_ERROR, "Parse error", str(error)) from None
+
+
+def _no_call(reason: str, call_id: CallId | None = None) -> NoCallError:
+    return NoCallError(INVALID_REQUEST, "Invalid Request", reason, call_id)
+
+
+def _is_call_id(value: object) -> bool:
+    match value:
+        case bool():
+            return False
+        case float():
+            return math.isfinite(value)
+        case _:
+            return isinstance(value, int | str)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +163,17 @@ class Stamp:
         }
 
 
-def success(call_id: int | str | None, result: Json, stamp: Stamp) -> str:
+def success(call_id: CallId | None, result: Json, stamp: Stamp) -> str:
     """The envelope of a result, as text."""
     return _envelope(call_id, {"result": result}, stamp)
 
 
-def failure(call_id: int | str | None, error: RpcError, stamp: Stamp) -> str:
+def failure(call_id: CallId | None, error: RpcError, stamp: Stamp) -> str:
     """The envelope of an error, as text."""
     return _envelope(call_id, {"error": error.body()}, stamp)
 
 
-def _envelope(call_id: int | str | None, content: Mapping[str, Json], stamp: Stamp) -> str:
+def _envelope(call_id: CallId | None, content: Mapping[str, Json], stamp: Stamp) -> str:
     envelope: dict[str, Json] = {"jsonrpc": "2.0"}
     if call_id is not None:
         envelope["id"] = call_id
@@ -141,6 +199,11 @@ def dumps(value: Json) -> str:
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def _is_of_this_world(number: Decimal) -> bool:
+    """Not of so many digits that reckoning with it would take for ever."""
+    return not number or -EXPONENT_MAX <= number.adjusted() <= EXPONENT_MAX
 
 
 class Params:
@@ -178,7 +241,7 @@ class Params:
                 number = Decimal(str(value))
             except InvalidOperation:
                 number = Decimal("nan")
-            if number.is_finite():
+            if number.is_finite() and _is_of_this_world(number):
                 return number
         raise invalid_param(name, f"must be a finite number, got {value!r}")
 

@@ -14,12 +14,20 @@ from bot.exchange import fault_http
 from bot.exchange.dispatch import Caller, Reply, answer, refusal
 from bot.exchange.fault_bench import FaultBench
 from bot.exchange.floor import TradingFloor
-from bot.exchange.protocol import RpcError, RpcRequest, Transport, parse_body
+from bot.exchange.protocol import (
+    SYSTEM_MAINTENANCE,
+    TOO_MANY_REQUESTS,
+    NoCallError,
+    RpcError,
+    RpcRequest,
+    Transport,
+    parse_body,
+)
 from bot.exchange.signatures import SignedRequest
 
 OK: Final = 200
 BAD_REQUEST: Final = 400
-STATUS_BY_CODE: Final[Mapping[int, int]] = {}
+STATUS_BY_CODE: Final[Mapping[int, int]] = {TOO_MANY_REQUESTS: 429, SYSTEM_MAINTENANCE: 503}
 # Less than a packet is not worth packing; level 1 packs a list of instruments to a twentieth.
 GZIP_BYTES_MIN: Final = 1_400
 GZIP_LEVEL: Final = 1
@@ -45,8 +53,8 @@ class RestRoutes:
     async def _post(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
         try:
-            call = parse_body(body)
-        except RpcError as error:
+            call = parse_body(body, request.match_info.get("method"))
+        except NoCallError as error:
             return _response(refusal(self._floor, error), request)
         return await self._answered(call, request, body)
 

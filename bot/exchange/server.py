@@ -25,8 +25,10 @@ from bot.exchange.fault_bench import FaultBench
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.hub import ChannelHub
 from bot.exchange.keys import KeyRing
+from bot.exchange.limits import LIMITS_BY_NAME, RateLimits
 from bot.exchange.liveness import watch
 from bot.exchange.market import Market, MarketFrame
+from bot.exchange.platform_state import PlatformState
 from bot.exchange.register import Register
 from bot.exchange.rest import RestRoutes
 from bot.exchange.rules import OpeningAccount, Rules
@@ -38,6 +40,7 @@ from bot.exchange.synthetic import SyntheticMarket
 HOST: Final = "127.0.0.1"
 SHUTDOWN_SECONDS_MAX: Final = 1.0
 BOOK_DEMO: Final = "demo"
+TOO_MANY: Final = 429
 BOOK_NONE: Final = "none"
 
 
@@ -48,6 +51,7 @@ class ExchangeOptions:
     `port` 0 takes any free one. `market` None is the synthetic market of `seed`, else a chain file.
     `from_ms` is market time (None: where the market begins). `book` is `demo`, `none` or the path
     of a YAML map of instrument to signed size. `equity_coin` None is comfortable for the book.
+    `limits` is `generous` or `venue`.
     """
 
     port: int = 0
@@ -58,6 +62,7 @@ class ExchangeOptions:
     book: str = BOOK_DEMO
     equity_coin: float | None = None
     sim: bool = False
+    limits: str = "generous"
 
 
 def _silent(_message: str) -> None:
@@ -78,7 +83,7 @@ def build(
         ValueError: in one sentence, for a market, a book, a speed or an equity that cannot be.
         OSError: for a file that cannot be read.
     """
-    policy = ServerPolicy() if policy is None else policy
+    policy = ServerPolicy(limits=LIMITS_BY_NAME[options.limits]) if policy is None else policy
     rules = Rules() if rules is None else rules
     market = _market(options)
     book = read_book(options.book, market.frame)
@@ -180,6 +185,7 @@ class ExchangeServer:
     ) -> None:
         policy = ServerPolicy() if policy is None else policy
         register = Register(policy.accounts(), policy.subaccounts)
+        hub = ChannelHub(engine=engine, policy=policy.cadence)
         self.floor = TradingFloor(
             engine=engine,
             market_clock=market_clock,
@@ -190,8 +196,10 @@ class ExchangeServer:
                 policy=policy.auth,
             ),
             register=register,
-            hub=ChannelHub(engine=engine, policy=policy.cadence),
+            hub=hub,
             policy=policy,
+            limits=RateLimits(policy.limits),
+            platform=PlatformState(tell=hub.tell),
             announce=announce,
             ledger=None if sim_account is None else RequestLedger(),
         )
@@ -275,6 +283,9 @@ class ExchangeServer:
         return app
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        neighbours = [each for each in self._connections.values() if each.ip == request.remote]
+        if len(neighbours) >= self.floor.policy.connections_per_ip_max:
+            return web.Response(status=TOO_MANY, text="too many connections from this address\n")
         if self._faults is not None:
             instead = await fault_http.opening(self._faults, request)
             if instead is not None:

@@ -81,18 +81,6 @@ def empty_portfolio(currency: str) -> dict[str, Json]:
     return fields
 
 
-def limits() -> dict[str, Json]:
-    """The rate limits that the venue states; the embedded exchange does not enforce them."""
-    return {
-        "limits_per_currency": False,
-        "non_matching_engine": {"burst": 100, "rate": 20},
-        "matching_engine": {
-            "trading": {"total": {"burst": 20, "rate": 5}},
-            "cancel_all": {"burst": 20, "rate": 5},
-        },
-    }
-
-
 def person(account: str, creation_ms: int) -> dict[str, Json]:
     """Who the account belongs to: the fields of an extended summary."""
     return {

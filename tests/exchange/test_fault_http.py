@@ -83,7 +83,7 @@ async def test_maintenance_refuses_everything_and_passes() -> None:
     async with bench() as desk:
         number = await desk.arm("maintenance", window_ms=60_000)
         response = await desk.get("public/test")
-        assert response.status == 400
+        assert response.status == 503
         assert (await response.json())["error"]["code"] == 11051
         status, body = await desk.lever("DELETE", query=f"?id={number}")
         assert (status, body["cleared"][0]["struck"]) == (200, 1)

@@ -49,5 +49,5 @@ def _summary(call: Call, currency: str) -> dict[str, Json]:
         content = summaries.portfolio(engine.account(call.account))
     else:
         content = summaries.empty_portfolio(currency)
-    content["limits"] = summaries.limits()
+    content["limits"] = call.floor.limits.policy.stated()
     return content

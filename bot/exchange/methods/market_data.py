@@ -35,9 +35,9 @@ def hello(call: Call) -> Json:
     return {"version": VERSION}
 
 
-def status(_call: Call) -> Json:
-    """Whether trading is locked; never here."""
-    return {"locked": "false", "locked_indices": []}
+def status(call: Call) -> Json:
+    """Whether trading is locked, and on which indices."""
+    return call.floor.platform.status(frozenset({views.index_name(call.floor.engine.currency)}))
 
 
 def get_currencies(_call: Call) -> Json:

@@ -204,6 +204,7 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (history, {"from_ms": FIRST_EXPIRY_MS - HOUR_MS, "speed": 60.0}),
     (connection, {}),
     (session_scenes.tokens, {}),
+    (session_scenes.platform, {}),
     (trading, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
     (public_channels, {"speed": 10.0}),

@@ -17,3 +17,15 @@ def tokens(stage: Stage) -> None:
     actor.call("public/fork_token", refresh_token=refresh, session_name="other")
     actor.call("public/exchange_token", refresh_token=refresh, subject_id=2)
     actor.call("public/auth", grant_type="refresh_token", refresh_token=refresh)
+
+
+def platform(stage: Stage) -> None:
+    """The platform's doors are shut and opened again."""
+    actor = stage.actor()
+    actor.listen("platform_state", "platform_state.public_methods_state")
+    doors = stage.world.floor.platform
+    for is_shut in (True, False):
+        doors.set_maintenance(is_on=is_shut)
+        doors.lock_index("btc_usd", is_locked=is_shut)
+        doors.serve_strangers(is_on=not is_shut)
+        actor.call("public/status")
