@@ -108,7 +108,8 @@ class Connection:
         if self.session.said_goodbye == said_goodbye:  # the venue does not answer a goodbye
             self.session.send(reply.text)
         self._floor.publish()
-        if reply.code == TOO_MANY_REQUESTS and self._floor.limits.policy.ends_connection:
+        is_too_much = reply.code == TOO_MANY_REQUESTS and instead is None
+        if is_too_much and self._floor.limits.policy.ends_connection:
             self.session.close("too many requests")
 
     async def _write(self) -> None:
