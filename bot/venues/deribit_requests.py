@@ -84,6 +84,11 @@ def scope_refusal(scope: str) -> str | None:
         )
     if "trade:read_write" not in rights:
         return f"the API key may not trade: its scope lacks trade:read_write ({scope or 'empty'})"
-    if not any(right.startswith("account:read") for right in rights):
-        return f"the API key may not read the account: its scope lacks account:read ({scope})"
+    if "account:read_write" not in rights:
+        # `account:read` reads the account, but may not arm cancel-on-disconnect, which every
+        # trading connection needs before its first order.
+        return (
+            "the API key may not arm cancel-on-disconnect: "
+            f"its scope lacks account:read_write ({scope})"
+        )
     return None

@@ -83,11 +83,12 @@ SIGNATURE = "cfe8d03b0cccfe0cb56ffe5eb9c9acafb258a1d5d8cf31bf135534381bba4627"
     ("scope", "refusal"),
     [
         ("account:read_write trade:read_write", None),
-        ("connection mainaccount name:x account:read trade:read_write wallet:read", None),
+        ("connection mainaccount name:x account:read_write trade:read_write wallet:read", None),
         ("account:read_write trade:read_write wallet:none", None),
         ("account:read_write trade:read_write wallet:read_write", "may withdraw"),
         ("account:read_write trade:read", "lacks trade:read_write"),
-        ("trade:read_write", "lacks account:read"),
+        ("trade:read_write", "lacks account:read_write"),
+        ("account:read trade:read_write", "may not arm cancel-on-disconnect"),
         ("", "empty"),
     ],
 )
