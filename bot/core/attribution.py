@@ -1,15 +1,16 @@
-"""Where the money came from: options, hedge, fees, funding. In coins of the settlement currency."""
+"""Where the money came from, by settlement currency: options, hedge, fees, funding."""
 
 from dataclasses import dataclass
 
 from bot.core import units
+from bot.core.instruments import Kind
 from bot.core.standing import Account
 from bot.core.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
-    """Profit since the ledger began, in coins.
+    """Profit since the ledger began, in the settlement currency (coins, or US dollars).
 
     Positions found or changed by others count from their mark then. `fees` is negative when
     paid. Idle collateral is no part of it.
@@ -26,8 +27,8 @@ class Pnl:
         return self.options + self.hedge + self.fees + self.funding
 
 
-def pnl_coin(state: State, currency: str) -> Pnl | None:
-    """Value every account at its last mark; None while a position has none.
+def pnl_of(state: State, currency: str) -> Pnl | None:
+    """Value every account in `currency` at its last mark; None while a position has none.
 
     A dollar-sized inverse contract earns the sum of size/price over its fills less size/mark of
     what is held; everything else size x mark less its cost.
@@ -40,10 +41,10 @@ def pnl_coin(state: State, currency: str) -> Pnl | None:
         worth = _worth(state, name, account, usd_sized=terms.is_usd_sized)
         if worth is None:
             return None
-        if terms.is_usd_sized:
-            hedge += worth
-        else:
+        if terms.kind is Kind.OPTION:
             options += worth
+        else:
+            hedge += worth
         fees -= account.fees
         funding += account.funding
     return Pnl(options=options, hedge=hedge, fees=fees, funding=funding)

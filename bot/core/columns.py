@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.core.events import QuoteSeen
-from bot.core.instruments import Instrument
+from bot.core.instruments import Instrument, Settlement
 
 Floats = npt.NDArray[np.float64]
 Stamps = npt.NDArray[np.int64]
@@ -26,11 +26,13 @@ class OptionTable:
 
     `size` is signed, in coins. `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd`
     come from the last good quote and are NaN before the first; `quoted_ns` is its arrival on the
-    wire clock.
+    wire clock. `discount` is 1 for inverse options; for linear ones it is what `discounts` learned
+    at `learned_ns`, NaN before.
     """
 
     names: tuple[str, ...]
     underlyings: tuple[str, ...]
+    currencies: tuple[str, ...]
     rows: Mapping[str, int]
     size: Floats
     strike: Floats
@@ -41,6 +43,10 @@ class OptionTable:
     mark: Floats
     index_usd: Floats
     quoted_ns: Stamps
+    is_linear: Flags
+    has_linear: bool
+    discount: Floats
+    learned_ns: int = NEVER_NS
 
 
 def _floats(values: Sequence[float]) -> Floats:
@@ -55,27 +61,37 @@ def _stamps(values: Sequence[int]) -> Stamps:
     return column
 
 
+def _flags(values: Sequence[bool]) -> Flags:
+    column = np.array(values, dtype=np.bool_)
+    column.setflags(write=False)
+    return column
+
+
 def table_of(
     held: Sequence[tuple[Instrument, float]], quotes: Mapping[str, QuoteSeen]
 ) -> OptionTable:
     """Build the table of `held` options (terms, signed coins), with the last good quote of each."""
     names = tuple(instrument.name for instrument, _ in held)
-    flags = np.array([bool(instrument.is_call) for instrument, _ in held], dtype=np.bool_)
-    flags.setflags(write=False)
+    is_call = _flags([bool(instrument.is_call) for instrument, _ in held])
+    linear = [instrument.settlement is Settlement.LINEAR for instrument, _ in held]
     blank = _floats([np.nan] * len(held))
     table = OptionTable(
         names=names,
         underlyings=tuple(instrument.underlying for instrument, _ in held),
+        currencies=tuple(instrument.currency for instrument, _ in held),
         rows={name: row for row, name in enumerate(names)},
         size=_floats([size for _, size in held]),
         strike=_floats([instrument.strike or np.nan for instrument, _ in held]),
         expiry_ms=_stamps([instrument.expiry_ms or 0 for instrument, _ in held]),
-        is_call=flags,
+        is_call=is_call,
         forward_usd=blank,
         iv=blank,
         mark=blank,
         index_usd=blank,
         quoted_ns=_stamps([NEVER_NS] * len(held)),
+        is_linear=_flags(linear),
+        has_linear=any(linear),
+        discount=_floats([np.nan if one else 1.0 for one in linear]),
     )
     return requoted(table, [quotes[name] for name in names if name in quotes])
 

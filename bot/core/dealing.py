@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from bot.core import gate, hedger, reconcile, safety, standing, units
 from bot.core.actions import SubmitOrder, TimeInForce
+from bot.core.books import BookPolicy
 from bot.core.events import QuoteSeen
-from bot.core.exposure import BookPolicy, Exposure, Unpriced, exposure_of
+from bot.core.exposure import Exposure, Unpriced, exposure_of
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Code, Decision, HedgePolicy, Hold, Intent, Verdict
 from bot.core.instruments import Instrument

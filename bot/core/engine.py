@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from bot.core import dealing, exposure, gate, orders, reconcile, safety
+from bot.core import agreement, dealing, gate, orders, reconcile, safety
 from bot.core import state as states
 from bot.core.actions import Action, Alert, CancelOrder, Severity
+from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan, DealPolicy
-from bot.core.events import BalanceSeen, Fact
+from bot.core.events import Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
@@ -30,9 +31,12 @@ from bot.core.state import ApplyPolicy, Mode, State
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Everything the daemon was told to obey: each part belongs to the module that obeys it."""
+    """Everything the daemon was told to obey: each part belongs to the module that obeys it.
 
-    currency: str
+    `external_book` owns what others trade in its hedge instrument; in any other the first book that
+    is hedged with it does.
+    """
+
     books: tuple[BookPlan, ...]
     external_book: str
     orders: OrderPolicy
@@ -40,16 +44,24 @@ class Policy:
     quotes: QuotePolicy = field(default_factory=QuotePolicy)
     gate: GatePolicy = field(default_factory=GatePolicy)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)
+    agreement: AgreementPolicy = field(default_factory=AgreementPolicy)
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """The settlement currencies in which books are hedged, in the order of the books."""
+        return tuple(dict.fromkeys(plan.book.currency for plan in self.books))
 
     @cached_property
     def apply(self) -> ApplyPolicy:
         """The part that folding facts needs."""
-        hedges = frozenset(plan.book.hedge_instrument for plan in self.books)
+        owners: dict[str, str] = {}
+        for book in (plan.book for plan in self.books):
+            if book.name == self.external_book or book.hedge_instrument not in owners:
+                owners[book.hedge_instrument] = book.name
         return ApplyPolicy(
             quotes=self.quotes,
             orders=self.orders,
-            external_book=self.external_book,
-            hedge_instruments=hedges,
+            owners=owners,
             books=frozenset(plan.book.name for plan in self.books),
         )
 
@@ -124,12 +136,12 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         for name, decision in dealt.verdicts.items()
         if decision.order_id or before.codes.get(name) != codes[name]
     )
-    warning = gate.warned(state, policy.gate, policy.currency)
-    warned = warning is not None
-    if news or codes != before.codes or warned is not before.margin_warned:
+    warnings = gate.warned(state, policy.gate, policy.currencies)
+    warned = frozenset(warnings)
+    if news or codes != before.codes or warned != before.margin_warned:
         counts = dealing.counted(state.counts, news)
         state = replace(state, codes=codes, counts=counts, margin_warned=warned)
-    news_of_margin = None if before.margin_warned else warning
+    news_of_margin = [why for key, why in warnings.items() if key not in before.margin_warned]
     return Step(
         state=state,
         actions=(
@@ -150,11 +162,7 @@ def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
     """Compare our delta with the venue's whenever it gave one and nothing is on its way."""
     if reconcile.is_moving(state):
         return state
-    for fact in reversed(facts):
-        if isinstance(fact, BalanceSeen) and fact.currency == policy.currency:
-            own = exposure.account_delta_coin(state, policy.currency, policy.quotes)
-            return safety.compare_delta(state, own, fact.delta_total_coin, policy.safety)
-    return state
+    return agreement.compared(state, facts, policy.currencies, policy.quotes, policy.agreement)
 
 
 def _latched(state: State) -> State:
@@ -166,8 +174,10 @@ def _latched(state: State) -> State:
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    margin = gate.stage(state, policy.gate, policy.currency)
-    judged = safety.judge_mode(state, policy.safety, policy.currency, margin)
+    limits = agreement.trouble(state, policy.agreement) or gate.stage(
+        state, policy.gate, policy.currencies
+    )
+    judged = safety.judge_mode(state, policy.safety, policy.currencies, limits)
     known = (state.mode, state.mode_reason, state.mode_clears)
     if (judged.mode, judged.reason, judged.clears) == known:
         return state, ()
@@ -235,7 +245,7 @@ def _alerts(
     state: State,
     changes: tuple[ModeChanged, ...],
     adopted: tuple[Adopted, ...],
-    margin: str | None,
+    margin: Sequence[str],
 ) -> tuple[Action, ...]:
     modes = tuple(
         Alert(
@@ -252,5 +262,5 @@ def _alerts(
         )
         for note in adopted
     )
-    warning = () if margin is None else (Alert(severity=Severity.WARNING, text=margin),)
-    return modes + external + warning
+    warnings = tuple(Alert(severity=Severity.WARNING, text=text) for text in margin)
+    return modes + external + warnings

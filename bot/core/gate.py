@@ -6,7 +6,7 @@ margin under the balance. No projection, no order.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import numpy as np
 from bot.core import units
 from bot.core.events import BalanceSeen
 from bot.core.exposure import hedge_trouble, stale_leg
-from bot.core.instruments import Instrument, Kind
+from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin import deribit_standard
 from bot.core.margin.deribit_standard import Rates, Requirement
 from bot.core.quotes import QuotePolicy
@@ -65,10 +65,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """The account before and after an order, in coins of the settlement currency."""
+    """The account before and after an order, in its settlement currency."""
 
     before: Requirement
     after: Requirement
+    currency: str
     balance: float
     initial_now: float
     maintenance_now: float
@@ -97,7 +98,12 @@ class Projection:
 
 
 def usage(maintenance: float, balance: float) -> float:
-    """Return u, the share of the margin balance that maintenance takes; infinite without one."""
+    """Return u, the share of the margin balance that maintenance takes.
+
+    Infinite where there is no balance for it, and nothing where nothing is needed.
+    """
+    if maintenance <= 0.0 <= balance:
+        return 0.0
     return maintenance / balance if balance > 0.0 else math.inf
 
 
@@ -105,22 +111,24 @@ def project(
     state: State, hedge: Instrument, size_native: Decimal, rates: Rates, quotes: QuotePolicy
 ) -> Projection | Refused:
     """Work out the account after `size_native` more of `hedge`; Refused without prices."""
-    balance = state.balances.get(hedge.currency)
+    currency = hedge.currency
+    balance = state.balances.get(currency)
     if balance is None:
-        return Refused(reason="no margin projection: the account's balance is not known")
+        return Refused(reason=f"no margin projection: the {currency} balance is not known")
     age_ns = state.now_ns - balance.arrived_ns
     if age_ns > BALANCE_AGE_MAX_NS:
         age = f"{age_ns / units.NS_PER_SECOND:.0f} s old"
-        return Refused(reason=f"no margin projection: the account's balance is {age}")
-    rows = np.flatnonzero(state.table.expiry_ms > state.now_ms)
+        return Refused(reason=f"no margin projection: the {currency} balance is {age}")
+    ours = np.array([of == currency for of in state.table.currencies], dtype=np.bool_)
+    rows = np.flatnonzero(ours & (state.table.expiry_ms > state.now_ms))
     trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
         state, state.table, rows, quotes
     )
     if trouble is not None:
         return Refused(reason=f"no margin projection: {trouble}")
-    options = deribit_standard.of_options(state.table, rates)
-    before = _required(state, {}, options, rates)
-    after = _required(state, {hedge.name: size_native}, options, rates)
+    options = deribit_standard.of_options(state.table, currency, rates)
+    before = _required(state, hedge, units.ZERO, options, rates)
+    after = _required(state, hedge, size_native, options, rates)
     if before is None or after is None:
         return Refused(reason="no margin projection: a position has no mark")
     return _projection(state, hedge, size_native, balance, (before, after))
@@ -136,30 +144,34 @@ def _projection(
     before, after = requirements
     mark = state.quotes[hedge.name].mark
     assert mark is not None, "apply admits no quote without a mark"
+    coins = abs(float(size_native)) / (mark if hedge.is_usd_sized else 1.0)
+    worth = coins * mark if hedge.settlement is Settlement.LINEAR else coins
     return Projection(
         before=before,
         after=after,
+        currency=hedge.currency,
         balance=balance.margin_balance,
         initial_now=max(balance.initial_margin, before.initial),
         maintenance_now=max(balance.maintenance_margin, before.maintenance),
-        fee=abs(float(size_native)) / mark * float(hedge.taker_fee),
+        fee=worth * float(hedge.taker_fee),
     )
 
 
 def _required(
-    state: State, change: Mapping[str, Decimal], options: Requirement, rates: Rates
+    state: State, hedge: Instrument, more: Decimal, options: Requirement, rates: Rates
 ) -> Requirement | None:
-    """Return what the account's positions need after `change`, None if a mark is missing."""
+    """Return what the currency's positions need after `more` of the hedge; None without a mark."""
     total = options
-    for name in sorted(state.standing.positions.keys() | change.keys()):
+    for name in sorted(state.standing.positions.keys() | {hedge.name}):
         terms = state.instruments.get(name)
-        if terms is None or terms.kind is Kind.OPTION:
+        if terms is None or terms.kind is Kind.OPTION or terms.currency != hedge.currency:
             continue
         quote = state.quotes.get(name)
         if quote is None or quote.mark is None:
             return None
-        size = state.standing.positions.get(name, units.ZERO) + change.get(name, units.ZERO)
-        total += deribit_standard.of_future(float(size), quote.mark, rates)
+        size = state.standing.positions.get(name, units.ZERO)
+        size += more if name == hedge.name else units.ZERO
+        total += deribit_standard.of_future(terms, float(size), quote.mark, rates)
     return total if math.isfinite(total.initial) and math.isfinite(total.maintenance) else None
 
 
@@ -170,7 +182,7 @@ def trouble_of(projection: Projection, policy: GatePolicy) -> str | None:
     u = projection.usage_after
     if u >= policy.reduce_only:
         return (
-            f"maintenance {projection.maintenance_after:.4f} / balance "
+            f"{projection.currency} maintenance {projection.maintenance_after:.4f} / balance "
             f"{projection.balance - projection.fee:.4f} = {u:.1%} after the fill, "
             f"limit {policy.reduce_only:.0%}"
         )
@@ -178,8 +190,9 @@ def trouble_of(projection: Projection, policy: GatePolicy) -> str | None:
     needed = policy.funds_buffer * projection.balance
     if free < needed:
         return (
-            f"initial {projection.initial_after:.4f} of {projection.balance:.4f} leaves {free:.4f} "
-            f"after the fill, at least {needed:.4f} must stay free"
+            f"{projection.currency} initial {projection.initial_after:.4f} of "
+            f"{projection.balance:.4f} leaves {free:.4f} after the fill, "
+            f"at least {needed:.4f} must stay free"
         )
     return None
 
@@ -201,7 +214,7 @@ def judge(
         kept = (
             "the fill lowers the margin requirement"
             if whole.reduces
-            else f"after the fill {whole.usage_after:.1%} of margin is used"
+            else f"after the fill {whole.usage_after:.1%} of {hedge.currency} margin is used"
         )
         return Approved(size_native=size_native, reason=kept)
     size = _largest_passing(state, hedge, size_native, policy, rates, quotes)
@@ -235,28 +248,37 @@ def _largest_passing(
     return size if low and abs(size) >= hedge.size_min else units.ZERO
 
 
-def stage(state: State, policy: GatePolicy, currency: str) -> Judgement | None:
-    """Return the mode that the account's margin use asks for now, None if it asks for none."""
-    balance = state.balances.get(currency)
-    if balance is None:
+def stage(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Judgement | None:
+    """Return the mode that margin use asks for now, None if it asks for none.
+
+    There is one mode for all: the currency in the worst state decides.
+    """
+    used = {currency: _usage_now(state, currency) for currency in currencies}
+    if not used:
         return None
-    u = usage(balance.maintenance_margin, balance.margin_balance)
+    currency, u = max(used.items(), key=lambda item: item[1])
     for mode, limit, what in (
         (Mode.HOLD, policy.hold, "hold"),
         (Mode.DEGRADED, policy.reduce_only, "reduce-only"),
     ):
         if u >= limit:
-            reason = f"margin use {u:.1%} is over the {what} limit {limit:.0%}"
-            return Judgement(mode=mode, reason=reason, clears=f"margin use under {limit:.0%}")
+            reason = f"{currency} margin use {u:.1%} is over the {what} limit {limit:.0%}"
+            clears = f"{currency} margin use under {limit:.0%}"
+            return Judgement(mode=mode, reason=reason, clears=clears)
     return None
 
 
-def warned(state: State, policy: GatePolicy, currency: str) -> str | None:
-    """Say that margin use is over the warning stage, None while it is not."""
+def warned(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Mapping[str, str]:
+    """Say, by currency, that margin use is over the warning stage."""
+    used = {currency: _usage_now(state, currency) for currency in currencies}
+    return {
+        currency: f"{currency} margin use {u:.1%} is over the warning limit {policy.warn:.0%}"
+        for currency, u in used.items()
+        if u >= policy.warn
+    }
+
+
+def _usage_now(state: State, currency: str) -> float:
+    """Return u by the venue's own figures, 0 before they are known."""
     balance = state.balances.get(currency)
-    if balance is None:
-        return None
-    u = usage(balance.maintenance_margin, balance.margin_balance)
-    if u < policy.warn:
-        return None
-    return f"margin use {u:.1%} is over the warning limit {policy.warn:.0%}"
+    return usage(balance.maintenance_margin, balance.margin_balance) if balance else 0.0

@@ -9,7 +9,6 @@ from bot.core import instruments, units
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.instruments import Instrument
 from bot.core.standing import HedgeMark
-from bot.quant import conventions
 
 
 class HedgeTo(StrEnum):
@@ -128,8 +127,8 @@ def decide(
         return waiting
     edge = policy.band_low_coin if x < 0 else policy.band_high_coin
     wanted_coin = x if policy.hedge_to is HedgeTo.TARGET else x - edge
-    notional = float(conventions.hedge_notional_usd(wanted_coin, exposure.hedge_mark_usd))
-    size = _sized(notional, -wanted_coin, hedge)
+    # N = -x P dollars of an inverse perpetual, n = -x S/P coins of a linear one.
+    size = _sized(-wanted_coin / exposure.hedge_coin_per_native, hedge)
     if not size:
         reason = (
             f"delta {x:+.4f} is outside {band}, but by less than a lot of {hedge.lot} {hedge.name}"
@@ -139,8 +138,8 @@ def decide(
     return Intent(size_native=size, deviation_coin=x, reason=reason)
 
 
-def _sized(notional_usd: float, coins: float, hedge: Instrument) -> Decimal:
-    size = units.to_lots(notional_usd if hedge.is_usd_sized else coins, hedge.lot)
+def _sized(native: float, hedge: Instrument) -> Decimal:
+    size = units.to_lots(native, hedge.lot)
     return size if abs(size) >= hedge.size_min else units.ZERO
 
 

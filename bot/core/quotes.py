@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.core import units
 from bot.core.events import QuoteSeen
-from bot.core.instruments import Instrument, Kind
+from bot.core.instruments import Instrument, Kind, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,14 +13,14 @@ class QuotePolicy:
     """Which quotes may be used.
 
     Ages are on the wire clock. `spread_max` is a share of the middle (hedge instruments). An option
-    whose mark is at most `one_sided_mark_max` (price unit) may lack its bid: nobody bids for what
-    is worth next to nothing.
+    worth at most `one_sided_mark_max_coin` (coins, at the index for linear ones) may lack its bid:
+    nobody bids for what is worth next to nothing.
     """
 
     option_age_max_ns: int = 30 * units.NS_PER_SECOND
     hedge_age_max_ns: int = 3 * units.NS_PER_SECOND
     spread_max: float = 0.005
-    one_sided_mark_max: float = 0.001
+    one_sided_mark_max_coin: float = 0.001
 
 
 def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
@@ -44,9 +44,16 @@ def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) ->
         return "one-sided: no ask"
     if quote.bid is None:
         worthless = (
-            instrument.kind is Kind.OPTION and (quote.mark or 0.0) <= policy.one_sided_mark_max
+            instrument.kind is Kind.OPTION
+            and _mark_coin(quote, instrument) <= policy.one_sided_mark_max_coin
         )
         return None if worthless else "one-sided: no bid"
     if quote.bid > quote.ask:
         return f"crossed: bid {quote.bid} above ask {quote.ask}"
     return None
+
+
+def _mark_coin(quote: QuoteSeen, instrument: Instrument) -> float:
+    mark = quote.mark or 0.0
+    linear = instrument.settlement is Settlement.LINEAR
+    return mark / (quote.index_usd or math.inf) if linear else mark

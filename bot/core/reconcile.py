@@ -55,20 +55,20 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
 
 
 def housed(state: State, policy: ApplyPolicy) -> State:
-    """Give the book for external changes every hedge that no configured book holds.
+    """Give the book that owns external changes every hedge that no configured book holds.
 
     A book that was renamed or dropped leaves its hedge behind: what nobody counts would be hedged
     once more.
     """
     known = state.standing
-    for name in sorted(policy.hedge_instruments):
+    for name, owner in sorted(policy.owners.items()):
         held = sum(
             (known.holdings.get(book, EMPTY).get(name, units.ZERO) for book in policy.books),
             units.ZERO,
         )
         left = known.positions.get(name, units.ZERO) - held
         if left:
-            known = standing.with_holding(known, policy.external_book, name, left)
+            known = standing.with_holding(known, owner, name, left)
     if known.holdings.keys() - policy.books:
         kept = {book: held for book, held in known.holdings.items() if book in policy.books}
         known = replace(known, holdings=kept)
@@ -168,7 +168,7 @@ def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
     if state.now_ms >= earliest_ms:
         live = (n for n in listed if not _has_expired(state.instruments[n], state.now_ms))
         listed = frozenset(live)
-    return listed | policy.hedge_instruments
+    return listed.union(policy.owners)
 
 
 @Remembered

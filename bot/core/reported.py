@@ -1,4 +1,4 @@
-"""Positions as the venue reports them, and where ours are others."""
+"""Positions and deltas as the venue reports them, and where ours are others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +20,29 @@ class Reported:
     row: PositionRow
     known_ns: int
     pushed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """How far our delta of the account is from the venue's figure for it, in coins.
+
+    `since_ns` is when they began to differ too much, None while they agree; `seen_ns` is the last
+    comparison. On linear options two readings of the venue's figure are possible: with the discount
+    factor in it or without. `discounted_votes` counts how often the first fitted better, less how
+    often the second did; 0 while both fit alike.
+    """
+
+    gap_coin: float
+    seen_ns: int
+    since_ns: int | None = None
+    discounted_votes: int = 0
+
+    @property
+    def reading(self) -> str:
+        """Which reading of the venue's figure fits, empty while both do."""
+        if not self.discounted_votes:
+            return ""
+        return "discounted" if self.discounted_votes > 0 else "undiscounted"
 
 
 Differences = tuple[tuple[str, Decimal, Reported], ...]

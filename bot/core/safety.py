@@ -1,7 +1,7 @@
 """Limits that are not about margin, and the mode that follows from everything that is wrong."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core import units
@@ -19,16 +19,13 @@ class SafetyPolicy:
     """Limits on what may be sent.
 
     `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index
-    - 1|. Own and venue delta may differ by `delta_gap_max_coin` for at most `delta_gap_grace_ns`.
-    After `rejects_max` rejections in a row a person must look. Neither count can be over
+    - 1|. After `rejects_max` rejections in a row a person must look. Neither count can be over
     `CLOSED_ORDERS_KEPT`: orders before those are forgotten.
     """
 
     order_max_usd: float = 500_000.0
     orders_per_minute_max: int = 30
     divergence_max: float = 0.02
-    delta_gap_max_coin: float = 0.1
-    delta_gap_grace_ns: int = 5 * units.NS_PER_SECOND
     rejects_max: int = 5
 
 
@@ -47,23 +44,24 @@ ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
 
 
 def judge_mode(
-    state: State, policy: SafetyPolicy, currency: str, margin: Judgement | None
+    state: State, policy: SafetyPolicy, currencies: Sequence[str], limits: Judgement | None
 ) -> Judgement:
     """Return the most careful mode that anything asks for, with the first reason of that mode.
 
-    `margin` is what the margin stages ask for, if anything.
+    `limits` is what the venue's delta or the margin stages ask for, if anything; `currencies` are
+    those in which books are hedged.
     """
-    for judgement in _troubles(state, policy, currency):
+    for judgement in _troubles(state, policy, currencies):
         return judgement
-    return margin or ALL_WELL
+    return limits or ALL_WELL
 
 
-def _troubles(state: State, policy: SafetyPolicy, currency: str) -> Iterator[Judgement]:
+def _troubles(state: State, policy: SafetyPolicy, currencies: Sequence[str]) -> Iterator[Judgement]:
     """Yield what is wrong, most careful mode first."""
     if state.standing.halt_reason:
         reason = state.standing.halt_reason
         yield Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
-    yield from _not_reconciled(state, currency)
+    yield from _not_reconciled(state, currencies)
     if state.standing.pause_reason:
         reason = state.standing.pause_reason
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
@@ -82,32 +80,38 @@ def _troubles(state: State, policy: SafetyPolicy, currency: str) -> Iterator[Jud
             clears = "the missing fills come, or a person resumes"
             yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
     yield from _rejected(state, policy)
-    yield from _gap(state, policy)
 
 
-def _not_reconciled(state: State, currency: str) -> Iterator[Judgement]:
-    def wait(reason: str, clears: str) -> Judgement:
-        return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
-
+def _not_reconciled(state: State, currencies: Sequence[str]) -> Iterator[Judgement]:
     for link in Link:
         if link not in state.links:
             why = state.links_lost.get(link, "not connected yet")
-            yield wait(f"{link} connection: {why}", "the connection is back")
+            yield _wait(f"{link} connection: {why}", "the connection is back")
     trading_since = state.links.get(Link.TRADING, 0)
     if state.read_done_ns is None or state.read_done_ns < trading_since:
         failed = f" ({state.read_failure})" if state.read_failure else ""
-        yield wait(f"the account has not been read since connecting{failed}", "a complete read")
-    if currency not in state.balances:
-        yield wait(f"the {currency} balance is not known", "a balance report")
+        yield _wait(f"the account has not been read since connecting{failed}", "a complete read")
+    for currency in currencies:
+        if currency not in state.balances:
+            yield _wait(f"the {currency} balance is not known", "a balance report")
+    yield from _inherited(state)
+
+
+def _wait(reason: str, clears: str) -> Judgement:
+    return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
+
+
+def _inherited(state: State) -> Iterator[Judgement]:
+    """Yield what an earlier run or an interruption has left open: positions, then orders."""
     if state.mode is Mode.RECONCILING:
         for name, held, report in differing(state):
             reason = f"{name}: {report.row.size_native} at the venue, {held} here"
-            yield wait(reason, f"a good quote of {name}")
+            yield _wait(reason, f"a good quote of {name}")
     for order_id in sorted(state.inherited & state.standing.orders.keys()):
         order = state.standing.orders[order_id]
         if not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
             reason = f"order {order_id} of an earlier run is {order.status}"
-            yield wait(reason, "the venue's answer")
+            yield _wait(reason, "the venue's answer")
 
 
 def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
@@ -120,30 +124,6 @@ def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
         last = f"the last {told}: {recent[-1].reason}"
         reason = f"{most} orders in a row were rejected, {last}"
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
-
-
-def _gap(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
-    since, seen = state.gap_since_ns, state.gap_seen_ns
-    # Judged between two reports of the venue: one old figure must not age into a gap.
-    if since is not None and seen is not None and seen - since > policy.delta_gap_grace_ns:
-        reason = (
-            f"own delta differs from the venue's by {state.gap_coin or 0.0:+.4f} coin, "
-            f"more than {policy.delta_gap_max_coin:.4f}"
-        )
-        yield Judgement(mode=Mode.HOLD, reason=reason, clears="both agree again")
-
-
-def compare_delta(
-    state: State, own_coin: float | None, venue_coin: float | None, policy: SafetyPolicy
-) -> State:
-    """Start, keep or stop the stopwatch of the difference between our delta and the venue's."""
-    if own_coin is None or venue_coin is None:
-        return state
-    gap = own_coin - venue_coin
-    if abs(gap) <= policy.delta_gap_max_coin:
-        return replace(state, gap_since_ns=None, gap_seen_ns=None, gap_coin=gap)
-    since = state.now_ns if state.gap_since_ns is None else state.gap_since_ns
-    return replace(state, gap_since_ns=since, gap_seen_ns=state.now_ns, gap_coin=gap)
 
 
 def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from bot.core import columns, fills, latch, orders, standing, units
+from bot.core import columns, discounts, fills, latch, orders, standing, units
 from bot.core.columns import OptionTable
 from bot.core.events import (
     AccountRead,
@@ -40,7 +40,7 @@ from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, bad_quote
-from bot.core.reported import Differences, Reported, differences, unlisted
+from bot.core.reported import Differences, Gap, Reported, differences, unlisted
 from bot.core.standing import Standing
 
 
@@ -110,10 +110,8 @@ class State:
     read_failure: str = ""
     reload_wanted: str = ""
     watched: frozenset[str] = frozenset()
-    gap_since_ns: int | None = None
-    gap_seen_ns: int | None = None
-    gap_coin: float | None = None
-    margin_warned: bool = False
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    margin_warned: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = Counts()
 
@@ -122,19 +120,19 @@ class State:
 class ApplyPolicy:
     """What `apply` must know.
 
-    Quote rules, order rules and who owns changes that we did not cause.
+    Quote rules, order rules, and the book that owns changes of each hedge instrument which we did
+    not cause.
     """
 
     quotes: QuotePolicy
     orders: OrderPolicy
-    external_book: str
-    hedge_instruments: frozenset[str]
+    owners: Mapping[str, str]
     books: frozenset[str]
 
 
 def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
     """Return the book that holds what others trade: only hedge instruments are held."""
-    return policy.external_book if instrument in policy.hedge_instruments else None
+    return policy.owners.get(instrument)
 
 
 def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:
@@ -210,11 +208,12 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
     still_bad = state.bad_quotes
     if bad or still_bad:
         still_bad = {name: why for name, why in still_bad.items() if name not in good} | bad
+    table = columns.requoted(state.table, list(good.values()))
     return succeeded(
         state,
         quotes={**state.quotes, **good},
         bad_quotes=still_bad,
-        table=columns.requoted(state.table, list(good.values())),
+        table=discounts.learned(table, state.now_ms, state.now_ns),
         counts=counts,
     )
 
@@ -226,7 +225,8 @@ def retabled(state: State) -> State:
         for name, size in sorted(state.standing.positions.items())
         if name in state.instruments and state.instruments[name].kind is Kind.OPTION
     ]
-    return replace(state, table=columns.table_of(held, state.quotes))
+    table = columns.table_of(held, state.quotes)
+    return replace(state, table=discounts.learned(table, state.now_ms, state.now_ns))
 
 
 def _order_news(
@@ -321,7 +321,7 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
         if name not in state.reported or state.reported[name].known_ns <= known_ns
     }
     known = state.standing
-    for name in rows.keys() & policy.hedge_instruments:
+    for name in rows.keys() & policy.owners.keys():
         known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
     seen = replace(state, standing=known, reported={**state.reported, **reported})
     for name in sorted(

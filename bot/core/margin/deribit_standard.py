@@ -1,17 +1,20 @@
-"""Deribit's standard margin (segregated) for inverse contracts, in coins.
+"""Deribit's standard margin (segregated): coins for inverse contracts, US dollars for linear ones.
 
 Sources: Deribit's published terms for options (IM 15 % less out-of-the-money amount, at least 10 %;
 MM 7.5 %), futures by a rate table, since the venue replaced its formula in August 2026 and its
-interpolation is not published. Whether the out-of-the-money amount is taken from the index or from
-the expiry's forward is not settled by the published sources: the larger requirement of the two is
-used.
+interpolation is not published. Linear options have the same structure times the price of the
+underlying; their coefficients are published nowhere and taken to be the same. Whether the
+out-of-the-money amount is taken from the index or from the expiry's forward is not settled by the
+published sources: the larger requirement of the two is used.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bot.core.columns import Flags, Floats, OptionTable
+from bot.core.instruments import Instrument, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +28,12 @@ class FuturesRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The model's coefficients: shares of one coin for options, `futures` by rising size."""
+    """The model's coefficients: shares of one coin, or of its price, for options.
 
-    futures: tuple[FuturesRate, ...]
+    `futures` by underlying, by rising size: inverse and linear ones have the same.
+    """
+
+    futures: Mapping[str, tuple[FuturesRate, ...]]
     option_initial: float = 0.15
     option_initial_min: float = 0.10
     option_maintenance: float = 0.075
@@ -35,7 +41,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """Margin in coins."""
+    """Margin in the settlement currency."""
 
     initial: float
     maintenance: float
@@ -47,16 +53,25 @@ class Requirement:
         )
 
 
-def of_options(table: OptionTable, rates: Rates) -> Requirement:
-    """Return what the short options need; long ones need nothing. NaN if a mark is missing."""
-    short = table.size < 0.0
+NOTHING = Requirement(initial=0.0, maintenance=0.0)
+
+
+def of_options(table: OptionTable, currency: str, rates: Rates) -> Requirement:
+    """Return what the short options that settle in `currency` need; long ones need nothing.
+
+    NaN if a mark is missing.
+    """
+    ours = np.array([of == currency for of in table.currencies], dtype=np.bool_)
+    short = (table.size < 0.0) & ours
     if not short.any():
-        return Requirement(initial=0.0, maintenance=0.0)
+        return NOTHING
+    underlying = np.stack([table.index_usd[short], table.forward_usd[short]])
     initial, maintenance = per_short_option(
         strike=table.strike[short],
         is_call=table.is_call[short],
-        underlying=np.stack([table.index_usd[short], table.forward_usd[short]]),
-        mark_coin=table.mark[short],
+        underlying=underlying,
+        mark=table.mark[short],
+        unit=np.where(table.is_linear[short], underlying, 1.0),
         rates=rates,
     )
     amount = -table.size[short]
@@ -70,25 +85,40 @@ def per_short_option(
     strike: Floats,
     is_call: Flags,
     underlying: Floats,
-    mark_coin: Floats,
+    mark: Floats,
+    unit: Floats,
     rates: Rates,
 ) -> tuple[Floats, Floats]:
     """Return initial and maintenance margin of one short coin of each option.
 
     `underlying` has shape (candidates, options), USD: the largest requirement over the candidates
-    counts.
+    counts. `unit` is what a coin is worth in the settlement currency, of the same shape: 1 for
+    inverse options, the underlying's price for linear ones; `mark` is in that currency.
     """
     out_usd = np.where(is_call, strike - underlying, underlying - strike)
     out_share = np.maximum(out_usd, 0.0) / underlying
-    base = np.maximum(rates.option_initial - out_share, rates.option_initial_min).max(axis=0)
-    put_maintenance = np.maximum(1.0, mark_coin) * rates.option_maintenance + mark_coin
-    maintenance = np.where(is_call, rates.option_maintenance + mark_coin, put_maintenance)
-    initial = base + mark_coin
+    share = np.maximum(rates.option_initial - out_share, rates.option_initial_min)
+    initial = (share * unit).max(axis=0) + mark
+    kept = unit.max(axis=0)
+    put_maintenance = np.maximum(kept, mark) * rates.option_maintenance + mark
+    maintenance = np.where(is_call, kept * rates.option_maintenance + mark, put_maintenance)
     return np.where(is_call, initial, np.maximum(initial, put_maintenance)), maintenance
 
 
-def of_future(size_usd: float, mark_usd: float, rates: Rates) -> Requirement:
-    """Return what a dollar-sized inverse perpetual or future needs, long or short."""
-    coins = abs(size_usd) / mark_usd
-    rate = next((r for r in rates.futures if coins <= r.size_coin_upper), rates.futures[-1])
-    return Requirement(initial=coins * rate.initial, maintenance=coins * rate.maintenance)
+def of_future(terms: Instrument, size_native: float, mark_usd: float, rates: Rates) -> Requirement:
+    """Return what a perpetual or future needs, long or short, in its settlement currency.
+
+    An underlying without rates of its own has those of the largest requirement: better too careful
+    than not at all.
+    """
+    linear = terms.settlement is Settlement.LINEAR
+    coins = abs(size_native) if linear else abs(size_native) / mark_usd
+    known = rates.futures.get(terms.underlying)
+    tables = list(rates.futures.values()) if known is None else [known]
+    needed = max((_rate(table, coins) for table in tables), key=lambda rate: rate.initial)
+    worth = coins * mark_usd if linear else coins
+    return Requirement(initial=worth * needed.initial, maintenance=worth * needed.maintenance)
+
+
+def _rate(table: tuple[FuturesRate, ...], coins: float) -> FuturesRate:
+    return next((rate for rate in table if coins <= rate.size_coin_upper), table[-1])
