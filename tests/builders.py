@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from bot.core import engine, units
 from bot.core.actions import Action, SubmitOrder
+from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy, Step
 from bot.core.events import (
@@ -24,7 +25,6 @@ from bot.core.events import (
     QuoteSeen,
     VenueStatus,
 )
-from bot.core.exposure import BookPolicy, Selector
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement, TickStep
 from bot.core.margin.deribit_standard import FuturesRate, Rates
@@ -39,7 +39,8 @@ PERP = "BTC-PERPETUAL"
 CALL = "BTC-4FEB26-110000-C"
 PUT = "BTC-4FEB26-110000-P"
 EXPIRY_MS = START_MS + 30 * units.MS_PER_DAY
-RATES = Rates(futures=(FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.0134),))
+FLAT = (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.0134),)
+RATES = Rates(futures={"BTC": FLAT, "ETH": FLAT})
 
 
 def perp(**changes: object) -> Instrument:
@@ -178,6 +179,7 @@ def book(
             selector=Selector(underlying="BTC"),
             convention=convention,
             hedge_instrument=PERP,
+            currency="BTC",
         ),
         hedge=replace(policy, **hedge),  # type: ignore[arg-type]
     )
@@ -187,7 +189,6 @@ def policy(*plans: BookPlan, **changes: object) -> Policy:
     """One book `main`, everything else at its defaults."""
     chosen = plans or (book(),)
     made = Policy(
-        currency="BTC",
         books=chosen,
         external_book=chosen[0].book.name,
         orders=OrderPolicy(label_prefix="db"),

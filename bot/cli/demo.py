@@ -165,8 +165,8 @@ async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) 
     from bot.wiring.daemon import build_daemon, configure_logging, secrets_of
 
     policy = settings.policy()
-    rehearsal = Rehearsal(plans=policy.books, currency=policy.currency)
-    view = LiveView(policy.books[0], rehearsal, policy.currency)
+    rehearsal = Rehearsal(plans=policy.books)
+    view = LiveView(policy.books[0], rehearsal)
     secrets = secrets_of(settings)
     wire = WireClock()
     with _log(settings, shown=shown) as log:

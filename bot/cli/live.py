@@ -76,10 +76,9 @@ class Scale:
 class LiveView:
     """Keeps what the screen shows; rendered whenever the terminal wants."""
 
-    def __init__(self, plan: BookPlan, rehearsal: Rehearsal, currency: str) -> None:
+    def __init__(self, plan: BookPlan, rehearsal: Rehearsal) -> None:
         self._plan = plan
         self._rehearsal = rehearsal
-        self._currency = currency
         self._track: deque[Sample] = deque(maxlen=SAMPLES_MAX)
         self._sampled_ns = -SAMPLE_NS
         self._stepped: Stepped | None = None
@@ -108,6 +107,12 @@ class LiveView:
         yield self._figures(self._stepped)
         yield self._last_hedges(hedges)
         yield self._why(self._stepped)
+
+    @property
+    def _name(self) -> str:
+        """The book, where there are several, and its coin."""
+        coin = self._plan.book.selector.underlying
+        return coin if len(self._rehearsal.books) == 1 else f"{self._plan.book.name}: {coin}"
 
     def _sample(self, stepped: Stepped) -> None:
         valued = stepped.step.exposures.get(self._plan.book.name)
@@ -164,12 +169,12 @@ class LiveView:
             text.append(ground * (columns - len(shown)), style="dim")
             text.append("\n" if row + 1 < rows else "")
         seconds = columns * SAMPLE_NS / 1e9
-        title = f"{self._currency} delta from target, last {seconds:.0f} s, ◆ hedged"
+        title = f"{self._name} delta from target, last {seconds:.0f} s, ◆ hedged"
         return Panel(text, title=title, title_align="left", border_style="dim")
 
     def _figures(self, stepped: Stepped) -> Table:
         valued = stepped.step.exposures.get(self._plan.book.name)
-        coin = self._currency
+        coin = self._plan.book.selector.underlying
         greeks = [("delta", "not known")]
         if isinstance(valued, Exposure):
             greeks = [
@@ -183,20 +188,20 @@ class LiveView:
         return _grid(greeks, self._money(stepped))
 
     def _money(self, stepped: Stepped) -> list[tuple[str, str]]:
-        seen = self._rehearsal
-        balance = stepped.state.balances.get(self._currency)
+        seen = self._rehearsal.first
+        balance = stepped.state.balances.get(self._plan.book.currency)
         used = gate.usage(balance.maintenance_margin, balance.margin_balance) if balance else None
         margin = ("margin used", "-" if used is None else f"{used:.1%}")
-        if seen.pnl is None or seen.index_usd is None:
+        if seen.pnl is None or seen.index_usd is None or seen.coin_usd is None:
             return [margin]
-        pnl, index = seen.pnl, seen.index_usd
+        pnl, worth = seen.pnl, seen.coin_usd
         return [
-            ("P&L USD", f"{pnl.total * index:+,.0f}"),
-            ("unhedged USD", f"{pnl.options * index:+,.0f}"),
-            ("fees USD", f"{pnl.fees * index:+,.0f}"),
-            ("funding USD", f"{pnl.funding * index:+,.1f}"),
+            ("P&L USD", f"{pnl.total * worth:+,.0f}"),
+            ("unhedged USD", f"{pnl.options * worth:+,.0f}"),
+            ("fees USD", f"{pnl.fees * worth:+,.0f}"),
+            ("funding USD", f"{pnl.funding * worth:+,.1f}"),
             margin,
-            ("index USD", f"{index:,.0f}"),
+            ("index USD", f"{seen.index_usd:,.0f}"),
         ]
 
     def _last_hedges(self, lines: int) -> Panel:

@@ -27,6 +27,7 @@ def status(answer: Json) -> RenderableType:
         _mode_line(answer),
         *(_book(book) for book in answer["books"]),
         _money(answer),
+        _agreement(answer),
         _orders(answer),
         _health(answer),
     )
@@ -82,7 +83,8 @@ def _table(title: str, *columns: str) -> Table:
 def _book(book: Json) -> RenderableType:
     low, high = book["band_coin"]
     title = (
-        f"Book {book['name']}: {book['convention']} delta, hedged with {book['hedge_instrument']}"
+        f"Book {book['name']}: {book['convention']} delta in {book['underlying']}, settled in "
+        f"{book['currency']}, hedged with {book['hedge_instrument']}"
     )
     table = _table(escape(title), "", "coin", "", "value")
     greeks = book["greeks"]
@@ -137,6 +139,16 @@ def _money(answer: Json) -> RenderableType:
             row["instrument"], f"{row['size_native']:+,g}", _size(row["venue_size_native"])
         )
     return Group(table, positions)
+
+
+def _agreement(answer: Json) -> RenderableType:
+    """Say how far our delta is from the venue's own figures."""
+    told = [
+        f"{gap['figure']} {gap['gap_coin']:+.4f}"
+        + (f" ({gap['reading']})" if gap["reading"] else "")
+        for gap in answer["delta_gaps"]
+    ]
+    return Text(f"own delta less the venue's, coin: {', '.join(told) or 'not compared yet'}")
 
 
 def _size(value: float | None) -> str:

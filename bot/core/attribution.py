@@ -27,8 +27,10 @@ class Pnl:
         return self.options + self.hedge + self.fees + self.funding
 
 
-def pnl_of(state: State, currency: str) -> Pnl | None:
+def pnl_of(state: State, currency: str, underlying: str | None = None) -> Pnl | None:
     """Value every account in `currency` at its last mark; None while a position has none.
+
+    With an `underlying`, only instruments on it count.
 
     A dollar-sized inverse contract earns the sum of size/price over its fills less size/mark of
     what is held; everything else size x mark less its cost.
@@ -37,6 +39,8 @@ def pnl_of(state: State, currency: str) -> Pnl | None:
     for name, account in state.standing.accounts.items():
         terms = state.instruments.get(name)
         if terms is None or terms.currency != currency:
+            continue
+        if underlying is not None and terms.underlying != underlying:
             continue
         worth = _worth(state, name, account, usd_sized=terms.is_usd_sized)
         if worth is None:

@@ -54,6 +54,7 @@ class Exposure:
     hedge_mark_usd: float
     hedge_native: Decimal
     hedge_coin_per_native: float
+    is_linear: bool
 
 
 def stale_leg(state: State, table: OptionTable, rows: Stamps, policy: QuotePolicy) -> str | None:
@@ -269,6 +270,7 @@ def _summed(
         hedge_mark_usd=hedge.mark_usd,
         hedge_native=held,
         hedge_coin_per_native=hedge.coin_per_native,
+        is_linear=hedge.is_linear,
     )
 
 

@@ -89,7 +89,7 @@ _GREEKS: Final = {
 
 
 def _books(status: Status) -> Iterator[Metric]:
-    labels = ["book", "convention"]
+    labels = ["book", "convention", "underlying", "currency"]
     priced = GaugeMetricFamily(f"{PREFIX}_book_priced", "1 if the book has a delta.", labels=labels)
     deviation = GaugeMetricFamily(
         f"{PREFIX}_book_deviation_coin", "What the band is compared with.", labels=labels
@@ -102,7 +102,7 @@ def _books(status: Status) -> Iterator[Metric]:
         for name, text in _GREEKS.items()
     }
     for book in status.books:
-        named = [book.name, book.convention]
+        named = [book.name, book.convention, book.underlying, book.currency]
         priced.add_metric(named, float(book.greeks is not None))
         edges.add_metric([*named, "low"], book.band_coin[0])
         edges.add_metric([*named, "high"], book.band_coin[1])
@@ -124,13 +124,19 @@ def _account(status: Status) -> Iterator[Metric]:
         if row.margin_use is not None:
             use.add_metric([row.currency], row.margin_use)
     yield from (equity, use)
-    if status.pnl_coin is not None:
-        pnl = GaugeMetricFamily(
-            f"{PREFIX}_pnl_coin", "Profit since the ledger began.", labels=["part"]
-        )
+    pnl = GaugeMetricFamily(
+        f"{PREFIX}_pnl", "Profit since the ledger began.", labels=["currency", "part"]
+    )
+    for shown in status.pnls:
         for part in ("options", "hedge", "fees", "funding"):
-            pnl.add_metric([part], float(getattr(status.pnl_coin, part)))
-        yield pnl
+            pnl.add_metric([shown.currency, part], float(getattr(shown, part)))
+    yield pnl
+    gaps = GaugeMetricFamily(
+        f"{PREFIX}_delta_gap_coin", "Own delta less the venue's figure.", labels=["figure"]
+    )
+    for gap in status.delta_gaps:
+        gaps.add_metric([gap.figure], gap.gap_coin)
+    yield gaps
     ages = [quote.age_seconds for quote in status.quotes if quote.age_seconds is not None]
     yield _gauge("quotes_watched", "Instruments whose quotes are wanted.", len(status.quotes))
     yield _gauge("quote_age_seconds_max", "Age of the oldest good quote.", max(ages, default=0.0))

@@ -97,6 +97,8 @@ class BookShown(Shown):
 
     name: str
     convention: str
+    underlying: str
+    currency: str
     hedge_instrument: str
     hedge_native: float
     target_coin: float
@@ -174,8 +176,22 @@ class Percentiles(Shown):
     p99_us: float
 
 
+class GapShown(Shown):
+    """How far our delta is from one of the venue's own figures, by currency or price index.
+
+    `reading` says which reading of a linear figure fits: `discounted` if the venue's delta holds
+    the discount factor, `undiscounted` if not, empty while both do.
+    """
+
+    figure: str
+    gap_coin: float
+    too_far_seconds: float | None
+    age_seconds: float
+    reading: str
+
+
 class PnlShown(Shown):
-    """Profit since the ledger began, in coins of `currency`; fees are negative when paid."""
+    """Profit since the ledger began, in `currency`; fees are negative when paid."""
 
     currency: str
     options: float
@@ -199,7 +215,7 @@ class CountsShown(Shown):
 
 
 class Status(Shown):
-    """Everything a person asks first."""
+    """Everything a person asks first. `pnl_coin` is that of the first book's currency."""
 
     now_ms: int
     uptime_seconds: float
@@ -214,6 +230,8 @@ class Status(Shown):
     links: list[LinkShown]
     quotes: list[QuoteShown]
     pnl_coin: PnlShown | None
+    pnls: list[PnlShown]
+    delta_gaps: list[GapShown]
     latencies: dict[str, Percentiles]
     counts: CountsShown
 

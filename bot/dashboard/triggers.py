@@ -1,8 +1,9 @@
 """Where the next hedge of a book would come: a first-order estimate, for a person to read.
 
 For a move of the spot by h percent, with volatility and time standing still, the options' delta
-changes by `gamma_coin_per_percent` h; in a convention that takes the premium as coin the premium
-itself moves by (D - m), and N dollars of an inverse perpetual become fewer coins as it rises.
+changes by `gamma_coin_per_percent` h. Inverse: in a convention that takes the premium as coin the
+premium itself moves by (D - m), and N dollars of a perpetual become fewer coins as it rises.
+Linear: what the collateral is worth in coins falls as the spot rises, and moves with its own delta.
 """
 
 from bot.core.dealing import BookPlan
@@ -17,9 +18,14 @@ SLOPE_COIN_PER_PERCENT_MIN = 1e-9
 
 def slope_coin_per_percent(exposure: Exposure, plan: BookPlan) -> float:
     """Return how much the deviation changes for a move of the spot by +1 percent, in coins."""
-    premium = plan.book.convention is not Convention.BOOK
     bare = exposure.gamma_coin_per_percent
-    if premium:
+    if exposure.is_linear:
+        if plan.book.convention is Convention.COIN:
+            usd_delta = exposure.options_delta_coin + exposure.hedge_delta_coin
+            bare -= 0.01 * plan.book.collateral_share * usd_delta
+            bare -= 0.01 * exposure.equity_delta_coin
+        return plan.hedge.ratio * bare
+    if plan.book.convention is not Convention.BOOK:
         bare -= 0.01 * exposure.options_delta_coin
     if plan.book.convention is Convention.USD:
         coin_delta = exposure.options_delta_coin + exposure.hedge_delta_coin

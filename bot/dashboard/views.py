@@ -18,6 +18,7 @@ from bot.dashboard.models import (
     CountsShown,
     DecisionShown,
     Explanation,
+    GapShown,
     GreeksShown,
     LinkShown,
     ModeShown,
@@ -71,6 +72,8 @@ def book(step: Step, plan: BookPlan) -> BookShown:
     return BookShown(
         name=name,
         convention=plan.book.convention.value,
+        underlying=plan.book.selector.underlying,
+        currency=plan.book.currency,
         hedge_instrument=instrument,
         hedge_native=float(held),
         target_coin=plan.hedge.target_coin,
@@ -211,7 +214,7 @@ def counts(state: State) -> CountsShown:
 
 def pnl(state: State, currency: str) -> PnlShown | None:
     """Show where the money came from since the ledger began, None while a position has no mark."""
-    seen = attribution.pnl_coin(state, currency)
+    seen = attribution.pnl_of(state, currency)
     if seen is None:
         return None
     return PnlShown(
@@ -222,6 +225,26 @@ def pnl(state: State, currency: str) -> PnlShown | None:
         funding=seen.funding,
         total=seen.total,
     )
+
+
+def pnls(state: State, currencies: Sequence[str]) -> list[PnlShown]:
+    """Show it for every currency in which it is known."""
+    shown = (pnl(state, currency) for currency in currencies)
+    return [one for one in shown if one is not None]
+
+
+def delta_gaps(state: State) -> list[GapShown]:
+    """Show how far our delta is from each figure of the venue."""
+    return [
+        GapShown(
+            figure=figure,
+            gap_coin=gap.gap_coin,
+            too_far_seconds=None if gap.since_ns is None else _seconds(gap.seen_ns - gap.since_ns),
+            age_seconds=_seconds(state.now_ns - gap.seen_ns),
+            reading=gap.reading,
+        )
+        for figure, gap in sorted(state.gaps.items())
+    ]
 
 
 def explanation(

@@ -34,7 +34,7 @@ class Frame:
 
     about: About
     plans: tuple[BookPlan, ...]
-    currency: str
+    currencies: tuple[str, ...]
     margin_limits: Mapping[str, float]
     wire_ns: Callable[[], int]
     latencies: Callable[[], Mapping[str, Percentiles]] = dict
@@ -104,7 +104,9 @@ class Window:
             balances=views.balances(state),
             links=views.links(state),
             quotes=views.quotes(state),
-            pnl_coin=views.pnl(state, self.frame.currency),
+            pnl_coin=views.pnl(state, self.frame.currencies[0]),
+            pnls=views.pnls(state, self.frame.currencies),
+            delta_gaps=views.delta_gaps(state),
             latencies=dict(self.frame.latencies()),
             counts=views.counts(state),
         )

@@ -1,22 +1,24 @@
 """What no single key can say: the checks across keys, after every key by itself is right."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Final, assert_never
 from urllib.parse import SplitResult, urlsplit
 
 from bot.core import units
+from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
-from bot.settings.models import Config, Hedge, RunMode, SecretReference, Select
+from bot.settings.models import Book, Config, Hedge, RunMode, SecretReference
 from bot.settings.problems import KeyPath
-from bot.settings.selectors import may_hold, overlap, parse_name
+from bot.settings.selectors import Parsed, may_hold, overlap, parse_name, settles_in
 
-# A position in the perpetual moves in lots of 10 US dollars, which are the more coins the lower
-# the price. The check takes the lowest price that still deserves a thought; the running daemon
-# compares again at the price of the moment.
-LOT_USD: Final = 10.0
-PRICE_USD_MIN: Final = 20_000.0
+# A coin-settled perpetual moves in lots of US dollars, which are the more coins the lower the
+# price. The check takes the lowest price that still deserves a thought; the running daemon compares
+# again at the price of the moment. A dollar-settled one moves in lots of coins.
+LOT_USD: Final[Mapping[str, float]] = {"BTC": 10.0, "ETH": 1.0}
+PRICE_USD_MIN: Final[Mapping[str, float]] = {"BTC": 20_000.0, "ETH": 500.0}
+LINEAR_LOT_COIN: Final[Mapping[str, float]] = {"BTC": 0.0001, "ETH": 0.001}
 LIVE_DOMAIN: Final = "deribit.com"
 TESTNET_HOST: Final = "test.deribit.com"
 FRACTION_MAX: Final = 1.5
@@ -142,20 +144,33 @@ def _books(config: Config) -> Iterator[Finding]:
         if book.name in names[:index]:
             first = names.index(book.name)
             yield (*here, "name"), f"the name {book.name} is already that of books[{first}]"
-        yield from _select((*here, "select"), book.select, config)
+        yield from _select((*here, "select"), book, config)
         yield from _hedge((*here, "hedge"), book.hedge, config)
         yield from _counted_twice(here, config, index)
+    yield from _owner(config, names)
+
+
+def _owner(config: Config, names: Sequence[str]) -> Iterator[Finding]:
+    """Where books share a hedge instrument, one of them must own what others trade in it."""
     owner = config.external_changes_to
-    if owner is None and len(names) > 1:
-        yield ("external_changes_to",), f"required with several books; one of {', '.join(names)}"
+    hedges = [book.hedge.instrument for book in config.books]
+    sharing = [book.name for book in config.books if hedges.count(book.hedge.instrument) > 1]
+    if owner is None and sharing:
+        message = f"required where books share a hedge instrument; one of {', '.join(sharing)}"
+        yield ("external_changes_to",), message
     elif owner is not None and owner not in names:
         yield ("external_changes_to",), f'no book is named "{owner}"; one of {", ".join(names)}'
 
 
-def _select(here: KeyPath, select: Select, config: Config) -> Iterator[Finding]:
-    currency = config.account.currency
-    if select.underlying != currency:
-        message = f"a {currency} account holds positions on {currency}, found {select.underlying}"
+def _select(here: KeyPath, book: Book, config: Config) -> Iterator[Finding]:
+    select, hedge = book.select, parse_name(book.hedge.instrument)
+    if hedge is not None and hedge.currency not in config.account.currencies:
+        hedge = None  # a mistake of its own, told at its own key
+    if hedge is not None and select.underlying != hedge.underlying:
+        message = (
+            f"hedged with {book.hedge.instrument}, a book holds positions on {hedge.underlying}, "
+            f"found {select.underlying}"
+        )
         yield (*here, "underlying"), message
     low, high = select.expiry_days_min, select.expiry_days_max
     if low is not None and high is not None and low >= high:
@@ -166,33 +181,41 @@ def _select(here: KeyPath, select: Select, config: Config) -> Iterator[Finding]:
     for index, name in enumerate(select.include):
         if name in select.exclude:
             yield (*here, "include", index), f"{name} is excluded as well"
+        one = parse_name(name)
+        if hedge is not None and one is not None and _apart(one, hedge):
+            message = (
+                f"{name} is on {one.underlying} and settles in {one.currency}; "
+                f"{book.hedge.instrument} hedges {hedge.underlying} settled in {hedge.currency}"
+            )
+            yield (*here, "include", index), message
+
+
+def _apart(one: Parsed, hedge: Parsed) -> bool:
+    return (one.underlying, one.currency) != (hedge.underlying, hedge.currency)
 
 
 def _hedge(here: KeyPath, hedge: Hedge, config: Config) -> Iterator[Finding]:
-    currency = config.account.currency
     parsed = parse_name(hedge.instrument)
-    if parsed is None or parsed.kind == "option" or parsed.underlying != currency:
+    if parsed is None or parsed.kind is Kind.OPTION:
         yield (
             (*here, "instrument"),
             (
-                f"expected a perpetual or future of {currency}, such as {currency}-PERPETUAL, "
+                "expected a perpetual or future, such as BTC-PERPETUAL or BTC_USDC-PERPETUAL, "
                 f"found {hedge.instrument}"
             ),
         )
-    lot_coin = LOT_USD / PRICE_USD_MIN
-    for key, edge in (
-        ("band_low_coin", hedge.band_low_coin),
-        ("band_high_coin", hedge.band_high_coin),
-    ):
-        if abs(edge) < lot_coin:
-            yield (
-                (*here, key),
-                (
-                    "expected at least one lot on each side of the band: "
-                    f"one lot of {LOT_USD:g} USD is {lot_coin:g} coins at {PRICE_USD_MIN:,.0f} USD "
-                    f"(the lowest price allowed for), found {units.exact(edge):f} coins"
-                ),
-            )
+    elif parsed.currency not in config.account.currencies:
+        known = ", ".join(config.account.currencies)
+        message = (
+            f"{hedge.instrument} settles in {parsed.currency}, which is not among "
+            f"account.currencies [{known}]"
+        )
+        yield (*here, "instrument"), message
+    elif parsed.underlying not in LOT_USD:
+        message = f"no lots are known of {parsed.underlying}; known: {', '.join(LOT_USD)}"
+        yield (*here, "instrument"), message
+    else:
+        yield from _band(here, hedge, parsed)
     if 0 < hedge.ratio_percent <= FRACTION_MAX:
         meant = hedge.ratio_percent * 100
         yield (
@@ -204,36 +227,70 @@ def _hedge(here: KeyPath, hedge: Hedge, config: Config) -> Iterator[Finding]:
         )
 
 
+def _band(here: KeyPath, hedge: Hedge, parsed: Parsed) -> Iterator[Finding]:
+    """A band narrower than a lot would be left with every hedge."""
+    if parsed.is_linear:
+        lot_coin = LINEAR_LOT_COIN[parsed.underlying]
+        lot = f"{lot_coin:g} coins"
+    else:
+        lot_usd, price = LOT_USD[parsed.underlying], PRICE_USD_MIN[parsed.underlying]
+        lot_coin = lot_usd / price
+        lot = (
+            f"{lot_usd:g} USD is {lot_coin:g} coins at {price:,.0f} USD "
+            "(the lowest price allowed for)"
+        )
+    for key, edge in (
+        ("band_low_coin", hedge.band_low_coin),
+        ("band_high_coin", hedge.band_high_coin),
+    ):
+        if abs(edge) < lot_coin:
+            message = (
+                f"expected at least one lot on each side of the band: one lot of {lot}, "
+                f"found {units.exact(edge):f} coins"
+            )
+            yield (*here, key), message
+
+
 def _counted_twice(here: KeyPath, config: Config, index: int) -> Iterator[Finding]:
     """A hedge is counted in the book that asked for it; no selector may count it again."""
     book = config.books[index]
     for other in config.books:
         name = other.hedge.instrument
-        if name != book.hedge.instrument and may_hold(book.select, name):
+        if name != book.hedge.instrument and may_hold(book, name):
             message = f"would hold {name}, the hedge of book {other.name}; add it to exclude"
             yield (*here, "select"), message
 
 
 def _shares(config: Config) -> Iterator[Finding]:
-    only = len(config.books) == 1
-    total = 0.0
-    for index, book in enumerate(config.books):
-        total += book.collateral_share or 0.0
-        if book.convention is Convention.USD and book.collateral_share is None and not only:
-            yield (
-                ("books", index, "collateral_share"),
-                "required with convention usd and several books; expected a number above 0 up to 1",
+    """Books in one currency divide its collateral; none may be answered for twice."""
+    currencies = [settles_in(book) for book in config.books]
+    totals: dict[str, float] = {}
+    for index, (book, currency) in enumerate(zip(config.books, currencies, strict=True)):
+        if currency is None:
+            continue
+        totals[currency] = totals.get(currency, 0.0) + (book.collateral_share or 0.0)
+        alone = currencies.count(currency) == 1
+        if _needs_share(book) and book.collateral_share is None and not alone:
+            message = (
+                f"required with convention {book.convention} and several books in {currency}; "
+                "expected a number above 0 up to 1"
             )
-    if total > 1.0 + SHARE_SLACK:
-        yield (
-            ("books",),
-            f"collateral_share adds up to {total:g} over the books; expected at most 1",
-        )
+            yield ("books", index, "collateral_share"), message
+    for currency, total in totals.items():
+        if total > 1.0 + SHARE_SLACK:
+            message = f"collateral_share adds up to {total:g} over the books in {currency}"
+            yield ("books",), f"{message}; expected at most 1"
+
+
+def _needs_share(book: Book) -> bool:
+    parsed = parse_name(book.hedge.instrument)
+    linear = parsed is not None and parsed.is_linear
+    return book.convention is (Convention.COIN if linear else Convention.USD)
 
 
 def _overlaps(config: Config) -> Iterator[Finding]:
     for (_, one), (index, other) in combinations(enumerate(config.books), 2):
-        shared = overlap(one.select, other.select)
+        shared = overlap(one, other)
         if shared:
             message = f"books {one.name} and {other.name} overlap: {shared}"
             yield ("books", index, "select"), message
@@ -246,9 +303,14 @@ def _margin(config: Config) -> Iterator[Finding]:
         below, above = getattr(margin, lower), getattr(margin, upper)
         if below >= above:
             yield ("margin", upper), f"expected more than {lower} {below:g}, found {above:g}"
+    for underlying, rows in margin.futures_rates:
+        yield from _rates(("margin", "futures_rates", underlying), rows)
+
+
+def _rates(table: KeyPath, rows: Sequence[tuple[float, float, float]]) -> Iterator[Finding]:
     size_before = 0.0
-    for index, (size, initial, maintenance) in enumerate(margin.futures_rates):
-        here: KeyPath = ("margin", "futures_rates", index)
+    for index, (size, initial, maintenance) in enumerate(rows):
+        here: KeyPath = (*table, index)
         if size <= size_before:
             yield here, f"expected a size above {size_before:g}, the row before, found {size:g}"
         if maintenance >= initial:

@@ -43,6 +43,8 @@ class Currency(StrEnum):
     """The settlement currencies that an account may have."""
 
     BTC = "BTC"
+    ETH = "ETH"
+    USDC = "USDC"
 
 
 class LogLevel(StrEnum):
@@ -136,8 +138,11 @@ class Venue(Section):
 class Account(Section):
     """The account that is hedged."""
 
-    currency: Annotated[Currency, Field(strict=False)] = Currency.BTC
-    """Settlement currency of the account."""
+    currencies: Annotated[
+        tuple[Annotated[Currency, Field(strict=False)], ...], Field(min_length=1)
+    ] = (Currency.BTC,)
+    """Settlement currencies that are read and hedged in: BTC and ETH for coin-settled instruments
+    (BTC-PERPETUAL), USDC for dollar-settled ones (BTC_USDC-PERPETUAL)."""
     label_prefix: Annotated[
         str,
         Field(pattern=r"^[a-z0-9]{2,12}$"),
@@ -147,7 +152,10 @@ class Account(Section):
 
 
 class Select(Section):
-    """Which of the account's positions a book holds; they join and leave by themselves."""
+    """Which of the account's positions a book holds; they join and leave by themselves.
+
+    Only those that settle in the currency of the book's hedge are in it.
+    """
 
     underlying: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$"), Shape("a coin such as BTC")]
     """The coin that the positions are written on."""
@@ -169,7 +177,8 @@ class Hedge(Section):
     """When and how the book's delta is brought back. The band counts from the target."""
 
     instrument: InstrumentName = "BTC-PERPETUAL"
-    """What is bought and sold."""
+    """What is bought and sold. A coin-settled one hedges coin-settled positions, a dollar-settled
+    one (BTC_USDC-PERPETUAL) dollar-settled ones."""
     band_low_coin: Annotated[float, Field(lt=0, ge=-1_000_000)]
     """How far delta may fall below the target, as a negative number of coins."""
     band_high_coin: Annotated[float, Field(gt=0, le=1_000_000)]
@@ -198,7 +207,11 @@ class Book(Section):
     """Which equity must not move: in coin, in US dollars, or the book's own value (see the
     README)."""
     collateral_share: Annotated[float | None, Field(gt=0, le=1)] = None
-    """Share of the account's collateral that this book answers for; 1 when it is the only book."""
+    """Share of the account's collateral that this book answers for; 1 when it is the only book in
+    its settlement currency. Convention `usd` of coin-settled books uses it, and `coin` of
+    dollar-settled ones."""
+    forward_elasticity: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Relative move of a forward over that of the spot: 1 while the basis keeps its proportion."""
     select: Select
     """The positions of the book."""
     hedge: Hedge
@@ -217,7 +230,8 @@ class Quotes(Section):
     """Nothing is sent while ask and bid of the hedge instrument are further apart, in percent of
     the price."""
     one_sided_mark_max_coin: Annotated[float, Field(ge=0, le=0.1)] = 0.001
-    """An option worth at most this many coins may lack a bid and still count as quoted."""
+    """An option worth at most this many coins may lack a bid and still count as quoted (a
+    dollar-settled one: at the index)."""
 
 
 class Orders(Section):
@@ -246,7 +260,7 @@ RateRow = Annotated[
 # the nearest contract whose figures are known) and falling to 4x there. How it falls is not
 # published. Each row takes the requirement at its upper end on a curve that falls early:
 # leverage 50 - 46 x^0.35, x the way from 26.55 to 885.
-FUTURES_RATES: tuple[tuple[float, float, float], ...] = (
+BTC_RATES: tuple[tuple[float, float, float], ...] = (
     (26.55, 2.0, 1.3334),
     (50.0, 2.8, 1.8667),
     (100.0, 3.3, 2.2),
@@ -254,10 +268,36 @@ FUTURES_RATES: tuple[tuple[float, float, float], ...] = (
     (500.0, 8.0, 5.3334),
     (885.0, 25.0, 16.6667),
 )
+# The same shares at the sizes in ETH that the venue's earlier formula held alike: its margin rose
+# by 0.005 % a BTC and by 0.0004 % an ETH, 12.5 to 1.
+ETH_RATES: tuple[tuple[float, float, float], ...] = (
+    (331.9, 2.0, 1.3334),
+    (625.0, 2.8, 1.8667),
+    (1_250.0, 3.3, 2.2),
+    (2_500.0, 4.3, 2.8667),
+    (6_250.0, 8.0, 5.3334),
+    (11_062.5, 25.0, 16.6667),
+)
+RateRows = Annotated[tuple[RateRow, ...], Field(min_length=1)]
+
+
+class FuturesRates(Section):
+    """Standard margin of perpetuals and futures by size, the last row also beyond its size.
+
+    Rows of [size_up_to_coin, initial_percent, maintenance_percent].
+    """
+
+    BTC: RateRows = BTC_RATES
+    """On BTC, coin-settled and dollar-settled alike."""
+    ETH: RateRows = ETH_RATES
+    """On ETH, coin-settled and dollar-settled alike."""
 
 
 class Margin(Section):
-    """When margin makes the daemon careful: maintenance / margin balance, after a full fill."""
+    """When margin makes the daemon careful: maintenance / margin balance, after a full fill.
+
+    In every settlement currency by itself; the worst one decides.
+    """
 
     warn_percent: Percent = 50.0
     """Above this a person is told."""
@@ -267,9 +307,8 @@ class Margin(Section):
     """Above this nothing is sent; at 100 the venue liquidates."""
     funds_buffer_percent: Annotated[float, Field(ge=0, le=50)] = 5.0
     """Share of the margin balance that stays free of initial margin."""
-    futures_rates: Annotated[tuple[RateRow, ...], Field(min_length=1)] = FUTURES_RATES
-    """Standard margin of the hedge position by size: rows of [size_up_to_coin, initial_percent,
-    maintenance_percent], the last one also beyond its size."""
+    futures_rates: FuturesRates = FuturesRates()
+    """Standard margin of the hedge position by size, for each underlying."""
 
 
 class Safety(Section):
@@ -281,10 +320,14 @@ class Safety(Section):
     """Most orders in any minute of market time."""
     divergence_max_percent: Annotated[float, Field(gt=0, le=50)] = 2.0
     """Nothing is sent while the perpetual's mark is further than this from the index."""
-    delta_gap_max_coin: Annotated[float, Field(gt=0, le=1_000_000)] = 0.5
-    """Largest difference between our delta and the venue's own figure for the account."""
+    delta_gap_max_usd: Annotated[float, Field(gt=0, le=1e9)] = 50_000.0
+    """Largest difference between our delta and each of the venue's own figures for the account,
+    valued at the index."""
     delta_gap_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 15.0
     """How long that difference may last before hedging stops. Real seconds."""
+    delta_gap_skew_max_seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
+    """Only quotes that arrived within this of the venue's figure are compared with it. Real
+    seconds."""
     rejects_max: Annotated[int, Field(ge=1, le=100)] = 5
     """After this many rejections of orders in a row trading stops until a person has looked."""
 
@@ -338,7 +381,8 @@ class Config(Section):
     books: Annotated[tuple[Book, ...], Field(min_length=1, max_length=50)]
     """The books of the account; no position may belong to two."""
     external_changes_to: BookName | None = None
-    """The book that owns hedge positions nobody here traded; needed only with several books."""
+    """The book that owns hedge positions nobody here traded; needed only where several books share
+    a hedge instrument."""
     quotes: Quotes = Quotes()
     orders: Orders = Orders()
     margin: Margin = Margin()

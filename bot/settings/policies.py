@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from bot.core import units
+from bot.core.agreement import AgreementPolicy
+from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
-from bot.core.exposure import BookPolicy, Selector
 from bot.core.gate import GatePolicy
 from bot.core.hedger import HedgePolicy
 from bot.core.margin.deribit_standard import FuturesRate, Rates
@@ -13,16 +14,19 @@ from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 from bot.settings.models import Book, Config, Hedge, Select
+from bot.settings.selectors import parse_name
 
 
 def policy(config: Config, *, external_book: str) -> Policy:
     """Return everything the core is told to obey; `external_book` owns changes nobody here made."""
-    only_book = len(config.books) == 1
+    currencies = [currency_of(book) for book in config.books]
     return Policy(
-        currency=str(config.account.currency),
         books=tuple(
-            BookPlan(book=book_policy(book, only_book=only_book), hedge=hedge_policy(book.hedge))
-            for book in config.books
+            BookPlan(
+                book=book_policy(book, only_book=currencies.count(currency) == 1),
+                hedge=hedge_policy(book.hedge),
+            )
+            for book, currency in zip(config.books, currencies, strict=True)
         ),
         external_book=external_book,
         orders=order_policy(config),
@@ -30,6 +34,7 @@ def policy(config: Config, *, external_book: str) -> Policy:
         quotes=quote_policy(config),
         gate=gate_policy(config),
         safety=safety_policy(config),
+        agreement=agreement_policy(config),
     )
 
 
@@ -46,7 +51,7 @@ def selector(select: Select) -> Selector:
 
 
 def book_policy(book: Book, *, only_book: bool) -> BookPolicy:
-    """Return a book; the only book of an account answers for all of its collateral."""
+    """Return a book; the only one in its currency answers for all of the collateral there."""
     share = book.collateral_share
     if share is None:
         share = 1.0 if only_book else 0.0
@@ -55,8 +60,17 @@ def book_policy(book: Book, *, only_book: bool) -> BookPolicy:
         selector=selector(book.select),
         convention=book.convention,
         hedge_instrument=book.hedge.instrument,
+        currency=currency_of(book),
         collateral_share=share,
+        elasticity=book.forward_elasticity,
     )
+
+
+def currency_of(book: Book) -> str:
+    """Return the settlement currency of a checked book: that of its hedge instrument."""
+    parsed = parse_name(book.hedge.instrument)
+    assert parsed is not None, "a checked configuration names a perpetual or a future"
+    return parsed.currency
 
 
 def hedge_policy(hedge: Hedge) -> HedgePolicy:
@@ -80,7 +94,7 @@ def quote_policy(config: Config) -> QuotePolicy:
         option_age_max_ns=_ns(quotes.option_age_max_seconds),
         hedge_age_max_ns=_ns(quotes.hedge_age_max_seconds),
         spread_max=_share(quotes.spread_max_percent),
-        one_sided_mark_max=quotes.one_sided_mark_max_coin,
+        one_sided_mark_max_coin=quotes.one_sided_mark_max_coin,
     )
 
 
@@ -110,13 +124,14 @@ def gate_policy(config: Config) -> GatePolicy:
 
 def rates(config: Config) -> Rates:
     """Return the coefficients of the margin model."""
-    return Rates(
-        futures=tuple(
-            FuturesRate(
-                size_coin_upper=size, initial=_share(initial), maintenance=_share(maintenance)
-            )
-            for size, initial, maintenance in config.margin.futures_rates
-        )
+    tables = config.margin.futures_rates
+    return Rates(futures={"BTC": _rates(tables.BTC), "ETH": _rates(tables.ETH)})
+
+
+def _rates(rows: tuple[tuple[float, float, float], ...]) -> tuple[FuturesRate, ...]:
+    return tuple(
+        FuturesRate(size_coin_upper=size, initial=_share(initial), maintenance=_share(maintenance))
+        for size, initial, maintenance in rows
     )
 
 
@@ -127,9 +142,17 @@ def safety_policy(config: Config) -> SafetyPolicy:
         order_max_usd=safety.order_max_usd,
         orders_per_minute_max=safety.orders_per_minute_max,
         divergence_max=_share(safety.divergence_max_percent),
-        delta_gap_max_coin=safety.delta_gap_max_coin,
-        delta_gap_grace_ns=_ns(safety.delta_gap_grace_seconds),
         rejects_max=safety.rejects_max,
+    )
+
+
+def agreement_policy(config: Config) -> AgreementPolicy:
+    """Return how far our delta may be from the venue's."""
+    safety = config.safety
+    return AgreementPolicy(
+        gap_max_usd=safety.delta_gap_max_usd,
+        grace_ns=_ns(safety.delta_gap_grace_seconds),
+        skew_max_ns=_ns(safety.delta_gap_skew_max_seconds),
     )
 
 

@@ -7,52 +7,74 @@ import re
 from dataclasses import dataclass
 
 from bot.core.instruments import Kind
-from bot.settings.models import Select
+from bot.settings.models import Book, Select
 
 _PARTS = re.compile(
-    r"^([A-Z0-9]+)(?:_[A-Z]+)?-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{2})(-[0-9d]+-[CP])?$"
+    r"^([A-Z0-9]+)(?:_([A-Z]+))?-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{2})(-[0-9d]+-[CP])?$"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """What an instrument's name tells."""
+    """What an instrument's name tells. It settles in its underlying unless it names a currency."""
 
     underlying: str
+    currency: str
     kind: Kind
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it settles in dollars."""
+        return self.currency != self.underlying
 
 
 def parse_name(name: str) -> Parsed | None:
-    """Read a name as Deribit writes it: BTC-PERPETUAL, BTC-26DEC25, BTC-26DEC25-100000-C."""
+    """Read a name as Deribit writes it: BTC-PERPETUAL, BTC-26DEC25, BTC_USDC-26DEC25-100000-C."""
     match = _PARTS.match(name)
     if match is None:
         return None
-    underlying, expiry, option = match.groups()
-    if expiry == "PERPETUAL":
-        return None if option else Parsed(underlying=underlying, kind=Kind.PERPETUAL)
-    return Parsed(underlying=underlying, kind=Kind.OPTION if option else Kind.FUTURE)
+    underlying, quote, expiry, option = match.groups()
+    if expiry == "PERPETUAL" and option:
+        return None
+    kind = Kind.OPTION if option else Kind.FUTURE
+    return Parsed(
+        underlying=underlying,
+        currency=quote or underlying,
+        kind=Kind.PERPETUAL if expiry == "PERPETUAL" else kind,
+    )
 
 
-def overlap(first: Select, second: Select) -> str | None:
-    """Say what two selectors may share, or None if it is certain that they share nothing."""
-    shared_kinds = [kind for kind in first.kinds if kind in second.kinds]
-    if first.underlying == second.underlying and shared_kinds and not _ranges_apart(first, second):
+def settles_in(book: Book) -> str | None:
+    """Return the currency of a book's positions: its hedge's; None if that has no such name."""
+    parsed = parse_name(book.hedge.instrument)
+    return None if parsed is None else parsed.currency
+
+
+def overlap(first: Book, second: Book) -> str | None:
+    """Say what two books may share, or None if it is certain that they share nothing."""
+    one, other = first.select, second.select
+    if settles_in(first) != settles_in(second):
+        return None
+    shared_kinds = [kind for kind in one.kinds if kind in other.kinds]
+    if one.underlying == other.underlying and shared_kinds and not _ranges_apart(one, other):
         kinds = " and ".join(f"{kind}s" for kind in shared_kinds)
-        return f"{first.underlying} {kinds} with {_range(first, second)} belong to both"
-    for one, other in ((first, second), (second, first)):
-        for name in one.include:
-            if may_hold(other, name):
+        return f"{one.underlying} {kinds} with {_range(one, other)} belong to both"
+    for book, another in ((first, second), (second, first)):
+        for name in book.select.include:
+            if may_hold(another, name):
                 return f"{name}, which one includes by name, belongs to both"
     return None
 
 
-def may_hold(select: Select, name: str) -> bool:
-    """Whether a selector could ever hold the instrument of this name, now or later."""
+def may_hold(book: Book, name: str) -> bool:
+    """Whether a book could ever hold the instrument of this name, now or later."""
+    select, parsed = book.select, parse_name(name)
+    if parsed is not None and parsed.currency != settles_in(book):
+        return False
     if name in select.include:
         return True
     if name in select.exclude:
         return False
-    parsed = parse_name(name)
     if parsed is None:
         return True
     if parsed.kind is Kind.PERPETUAL and select.expiry_days_max is not None:

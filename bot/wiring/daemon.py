@@ -46,6 +46,7 @@ from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
 from bot.settings import ClockSource, Credentials, RunMode, Settings
 from bot.settings.checks import is_loopback
+from bot.settings.policies import currency_of
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
 from bot.venues.deribit_network import Network
@@ -258,8 +259,9 @@ def _header(settings: Settings) -> RunHeader:
 
 
 def _account(settings: Settings) -> str:
-    parts = (settings.venue.name, settings.account.currency, settings.account.label_prefix)
-    return ":".join(part for part in parts)
+    """Name the account that a ledger belongs to: venue, currencies in any order, label."""
+    currencies = "+".join(sorted(settings.account.currencies))
+    return f"{settings.venue.name}:{currencies}:{settings.account.label_prefix}"
 
 
 def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
@@ -286,7 +288,7 @@ def _venue(
             rest_url=settings.venue.rest_url,
             ws_url=settings.venue.ws_url,
             network=NETWORKS[settings.mode],
-            currency=settings.account.currency.value,
+            currency=settings.account.currencies[0].value,
         ),
         credentials=VenueCredentials(key=credentials.key, secret=credentials.secret),
         clocks=Clocks(
@@ -330,6 +332,11 @@ def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: 
             )
         if terms.expiry_ms is not None and terms.expiry_ms < now_ms + MS_PER_MINUTE:
             raise VenueRefusedError(f"book {book.name}: hedge instrument {name} has expired")
+        if (terms.underlying, terms.currency) != (book.select.underlying, currency_of(book)):
+            raise VenueRefusedError(
+                f"book {book.name}: {name} is on {terms.underlying} and settles in "
+                f"{terms.currency}, which is not what its name says"
+            )
 
 
 def _standing(ledger: Ledger, now_ms: int) -> Standing:
@@ -363,7 +370,7 @@ def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireCloc
     return Frame(
         about=about,
         plans=policy.books,
-        currency=policy.currency,
+        currencies=policy.currencies,
         margin_limits={
             "warn": policy.gate.warn,
             "reduce_only": policy.gate.reduce_only,

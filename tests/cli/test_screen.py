@@ -23,8 +23,8 @@ class Screen:
     def __init__(self) -> None:
         self.world = World()
         plans = self.world.policy.books
-        self.rehearsal = Rehearsal(plans=plans, currency="BTC")
-        self.view = LiveView(plans[0], self.rehearsal, "BTC")
+        self.rehearsal = Rehearsal(plans=plans)
+        self.view = LiveView(plans[0], self.rehearsal)
 
     def see(self, step: Step) -> None:
         stepped = Stepped(

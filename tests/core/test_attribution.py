@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.attribution import Pnl, pnl_coin
+from bot.core.attribution import Pnl, pnl_of
 from bot.core.state import State
 from tests.builders import CALL, PERP, World, fill, positions, quote
 
@@ -21,7 +21,7 @@ def paused(held: dict[str, str] | None = None) -> World:
 
 
 def worth(state: State) -> Pnl:
-    found = pnl_coin(state, "BTC")
+    found = pnl_of(state, "BTC")
     assert found is not None
     return found
 
@@ -67,7 +67,7 @@ def test_without_a_mark_there_is_no_sum() -> None:
     world = paused()
     world.fold(fill("", size="10"))
 
-    assert pnl_coin(world.state, "BTC") is None
+    assert pnl_of(world.state, "BTC") is None
 
 
 def test_what_was_closed_needs_no_mark_and_keeps_what_it_earned() -> None:
@@ -103,6 +103,6 @@ def test_another_currency_is_another_account() -> None:
     world = paused()
     world.fold(fill("", size="10"))
     world.fold(fill("", size="1", name="NEVER-LISTED", trade_id="T2"))
-    found = pnl_coin(world.state, "ETH")
+    found = pnl_of(world.state, "ETH")
 
     assert found == Pnl(options=0.0, hedge=0.0, fees=0.0, funding=0.0)

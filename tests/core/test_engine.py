@@ -328,7 +328,7 @@ def test_a_person_is_told_once_when_margin_use_crosses_the_warning_stage() -> No
         step = world.fold(balance(maintenance_margin=maintenance, arrived_ns=world.now_ns))
         told += [a.text for a in step.actions if isinstance(a, Alert) and "margin use" in a.text]
 
-    assert told == ["margin use 60.0% is over the warning limit 50%"] * 2
+    assert told == ["BTC margin use 60.0% is over the warning limit 50%"] * 2
 
 
 def test_a_person_who_resumes_lets_go_of_an_order_that_nobody_can_explain() -> None:

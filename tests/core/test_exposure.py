@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import exposure, units
+from bot.core import units
+from bot.core.books import BookPolicy, Selector, holds, members
 from bot.core.columns import table_of
 from bot.core.dealing import BookPlan
 from bot.core.events import BalanceSeen, InstrumentsSeen, OrderUnknown, PositionsSeen
-from bot.core.exposure import Exposure, Selector, Unpriced, exposure_of, selects
+from bot.core.exposure import Exposure, Unpriced, exposure_of
 from bot.core.instruments import Instrument, Kind
 from bot.core.quotes import QuotePolicy
 from bot.quant.conventions import Convention
@@ -177,9 +178,13 @@ def listed() -> dict[str, Instrument]:
     return {NEAR: near, FAR: far, CALL: option(CALL), PERP: perp()}
 
 
-def chosen(**terms: object) -> set[str]:
-    selector = Selector(underlying="BTC", **terms)  # type: ignore[arg-type]
-    return {name for name, one in listed().items() if selects(selector, one, START_MS)}
+def selecting(underlying: str = "BTC", currency: str = "BTC", **terms: object) -> BookPolicy:
+    selector = Selector(underlying=underlying, **terms)  # type: ignore[arg-type]
+    return replace(book().book, selector=selector, currency=currency)
+
+
+def chosen(wanted: BookPolicy) -> set[str]:
+    return {name for name, one in listed().items() if holds(wanted, one, START_MS)}
 
 
 def days(count: float) -> timedelta:
@@ -204,22 +209,29 @@ def days(count: float) -> timedelta:
     ],
 )
 def test_a_selector_chooses_by_kind_expiry_and_name(terms, names) -> None:
-    assert chosen(**terms) == names
+    wanted = selecting(**terms)
+    assert chosen(wanted) == names
     held = [(one, 1.0) for one in listed().values() if one.kind is Kind.OPTION]
-    assert rows(held, Selector(underlying="BTC", **terms)) == names - {PERP}
+    assert rows(held, wanted) == names - {PERP}
 
 
-def rows(held: list[tuple[Instrument, float]], selector: Selector) -> set[str]:
+def rows(held: list[tuple[Instrument, float]], wanted: BookPolicy) -> set[str]:
     table = table_of(held, {})
-    return {table.names[row] for row in exposure.members(table, selector, START_MS)}
+    return {table.names[row] for row in members(table, wanted, START_MS)}
 
 
 def test_another_underlying_is_another_book() -> None:
-    selector = Selector(underlying="ETH")
+    assert chosen(selecting("ETH")) == set()
+    assert rows([(option(CALL), 1.0)], selecting("ETH")) == set()
+    assert rows([(option(CALL), 1.0)], selecting("ETH", include=frozenset({CALL})))
 
-    assert not any(selects(selector, one, START_MS) for one in listed().values())
-    assert rows([(option(CALL), 1.0)], selector) == set()
-    assert rows([(option(CALL), 1.0)], Selector(underlying="ETH", include=frozenset({CALL})))
+
+def test_what_settles_in_another_currency_is_in_no_book_even_by_name() -> None:
+    wanted = selecting(currency="USDC", include=frozenset({CALL, PERP}))
+
+    assert chosen(wanted) == set()
+    assert rows([(option(CALL), 1.0)], wanted) == set()
+    assert rows([(option(CALL, currency="USDC"), 1.0)], wanted) == {CALL}
 
 
 def test_without_a_quote_of_every_leg_there_is_no_number_and_the_leg_is_named() -> None:
@@ -252,7 +264,7 @@ def test_without_the_accounts_equity_there_is_no_number() -> None:
     blind = replace(world.state, balances={})
     found = exposure_of(blind, world.policy.books[0].book, NO_WAIT)
 
-    assert found == Unpriced(reason="the account's equity is not known yet")
+    assert found == Unpriced(reason="the account's equity in BTC is not known yet")
 
 
 def test_an_order_in_flight_makes_the_delta_an_interval_from_nothing_to_all_of_it() -> None:
@@ -294,29 +306,12 @@ def test_a_perpetual_that_is_not_the_hedge_counts_in_a_book_that_selects_it() ->
     world.fold(quote(PERP, arrived_ns=world.now_ns))
     assert valued(world).options_delta_coin == pytest.approx(2.0)
     assert valued(world, plan).options_delta_coin == 0.0, "a book of options does not see it"
-    assert exposure.account_delta_coin(world.state, "BTC", NO_WAIT) == pytest.approx(2.0)
 
     world.fold(quote(PERP, arrived_ns=world.now_ns + 3_100 * units.NS_PER_MS), after_ms=3_100)
     stale = exposure_of(world.state, wanted.book, NO_WAIT)
     assert isinstance(stale, Unpriced)
     assert other in stale.reason
     assert isinstance(exposure_of(world.state, plan.book, NO_WAIT), Exposure)
-    assert exposure.account_delta_coin(world.state, "BTC", NO_WAIT) is None
-
-
-def test_the_accounts_delta_is_the_venues_sum_over_everything_held() -> None:
-    world = still({CALL: "10", PERP: "-30000"}, wide(Convention.BOOK))
-    own = exposure.account_delta_coin(world.state, "BTC", NO_WAIT)
-
-    assert own == pytest.approx(10 * CALL_NET - 0.3, rel=1e-9)
-    assert exposure.account_delta_coin(world.state, "ETH", NO_WAIT) == pytest.approx(10 * CALL_NET)
-
-
-def test_the_accounts_delta_is_unknown_while_a_leg_is() -> None:
-    world = still({CALL: "10", PERP: "-30000"})
-    world.fold(after_ms=31_000)
-
-    assert exposure.account_delta_coin(world.state, "BTC", NO_WAIT) is None
 
 
 def test_a_balance_of_the_venue_is_the_equity_that_a_dollar_book_protects() -> None:

@@ -17,10 +17,12 @@ from tests.builders import CALL, PERP, RATES, World, balance, book, perp, policy
 QUOTES = QuotePolicy()
 GATE = GatePolicy()
 TIERS = Rates(
-    futures=(
-        FuturesRate(size_coin_upper=1.0, initial=0.02, maintenance=0.0134),
-        FuturesRate(size_coin_upper=1e9, initial=0.05, maintenance=0.03),
-    )
+    futures={
+        "BTC": (
+            FuturesRate(size_coin_upper=1.0, initial=0.02, maintenance=0.0134),
+            FuturesRate(size_coin_upper=1e9, initial=0.05, maintenance=0.03),
+        )
+    }
 )
 
 
@@ -70,7 +72,7 @@ def test_an_order_with_room_passes_and_says_how_much_it_uses() -> None:
 
     assert isinstance(found, Approved)
     assert found.size_native == Decimal(100_000)
-    assert "of margin" in found.reason
+    assert "of BTC margin" in found.reason
 
 
 @pytest.mark.parametrize("maintenance", [6.9, 8.6, 20.0])
@@ -86,14 +88,16 @@ def test_an_order_over_the_stage_is_refused_with_its_arithmetic() -> None:
     found = asked(account({}, maintenance_margin=7.0), 10)
 
     assert isinstance(found, Refused)
-    assert "maintenance 7.0000 / balance 10.0000 = 70.0% after the fill, limit 70%" in found.reason
+    assert (
+        "BTC maintenance 7.0000 / balance 10.0000 = 70.0% after the fill, limit 70%" in found.reason
+    )
 
 
 def test_an_order_that_the_venue_would_refuse_for_funds_is_refused_here() -> None:
     found = asked(account({}, initial_margin=9.5), 10_000)
 
     assert isinstance(found, Refused)
-    assert "initial 9.5020 of 10.0000 leaves 0.497" in found.reason
+    assert "BTC initial 9.5020 of 10.0000 leaves 0.497" in found.reason
     assert "at least 0.5000 must stay free" in found.reason
 
 
@@ -140,7 +144,7 @@ def test_a_trimmed_order_says_what_stood_in_its_way() -> None:
     assert isinstance(found, Trimmed)
     # Each 100,000 USD take 0.02 of initial margin and 0.0005 of fee from the 0.1 that may go.
     assert found.size_native == Decimal(487_800)
-    assert found.reason.startswith("487800 of 1000000 BTC-PERPETUAL: initial")
+    assert found.reason.startswith("487800 of 1000000 BTC-PERPETUAL: BTC initial")
 
 
 def test_what_is_left_below_the_venues_minimum_is_refused() -> None:
@@ -155,7 +159,7 @@ def test_a_projection_that_fails_refuses_and_says_which_leg() -> None:
     late = replace(state, now_ns=state.now_ns + 31 * 10**9)
 
     assert asked(replace(state, balances={}), 10) == Refused(
-        reason="no margin projection: the account's balance is not known"
+        reason="no margin projection: the BTC balance is not known"
     )
     found = asked(late, 10)
     assert isinstance(found, Refused)
@@ -196,16 +200,16 @@ def test_an_account_without_a_balance_uses_everything() -> None:
     ],
 )
 def test_margin_use_asks_for_a_mode_by_stages(maintenance, mode) -> None:
-    found = stage(account({}, maintenance_margin=maintenance), GATE, "BTC")
+    found = stage(account({}, maintenance_margin=maintenance), GATE, ("BTC",))
 
     assert (found.mode if found else None) is mode
     if found:
         assert f"{maintenance / 10:.1%}" in found.reason
-        assert found.clears.startswith("margin use under")
+        assert found.clears.startswith("BTC margin use under")
 
 
 def test_without_a_balance_no_stage_is_asked_for() -> None:
-    assert stage(account({}), GATE, "ETH") is None
+    assert stage(account({}), GATE, ("ETH",)) is None
 
 
 def test_an_order_beyond_all_measure_is_trimmed_to_something_that_passes() -> None:

@@ -35,6 +35,8 @@ def exposed(bare: float, hedge: float = 0.0, mark: float = MARK) -> Exposure:
         index_usd=mark,
         hedge_mark_usd=mark,
         hedge_native=Decimal(0),
+        hedge_coin_per_native=1.0 / mark,
+        is_linear=False,
     )
 
 
@@ -149,10 +151,12 @@ def test_a_size_below_the_venues_minimum_is_not_asked_for() -> None:
 def test_a_linear_hedge_is_counted_in_coins() -> None:
     lot = Decimal("0.001")
     hedge = perp(settlement=Settlement.LINEAR, lot=lot, size_min=lot)
-    found = hedger.decide(exposed(0.15), BAND, hedge, None, START_MS)
+    # Half a percent above the index, a coin of the perpetual is 1.005 coins of delta.
+    seen = replace(exposed(0.15), hedge_coin_per_native=1.005, is_linear=True)
+    found = hedger.decide(seen, BAND, hedge, None, START_MS)
 
     assert isinstance(found, Intent)
-    assert found.size_native == Decimal("-0.15")
+    assert found.size_native == Decimal("-0.149"), "0.15 / 1.005, rounded to what is less"
 
 
 def test_an_unpriced_book_is_not_judged() -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.core import engine
+from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy, Step
 from bot.core.events import (
@@ -22,7 +23,6 @@ from bot.core.events import (
     PositionsSeen,
     QuoteSeen,
 )
-from bot.core.exposure import BookPolicy, Selector
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin.deribit_standard import FuturesRate, Rates
@@ -77,6 +77,7 @@ def plan(convention: Convention = Convention.COIN, **hedge: Any) -> BookPlan:
             selector=Selector(underlying="BTC"),
             convention=convention,
             hedge_instrument=PERP,
+            currency="BTC",
         ),
         hedge=HedgePolicy(**limits),
     )
@@ -84,11 +85,12 @@ def plan(convention: Convention = Convention.COIN, **hedge: Any) -> BookPlan:
 
 def policy(book: BookPlan) -> Policy:
     return Policy(
-        currency="BTC",
         books=(book,),
         external_book="main",
         orders=OrderPolicy(label_prefix="db"),
-        rates=Rates(futures=(FuturesRate(size_coin_upper=1000.0, initial=0.02, maintenance=0.01),)),
+        rates=Rates(
+            futures={"BTC": (FuturesRate(size_coin_upper=1000.0, initial=0.02, maintenance=0.01),)}
+        ),
     )
 
 
@@ -121,7 +123,7 @@ class Scene:
         frame = Frame(
             about=about(),
             plans=(self.book,),
-            currency="BTC",
+            currencies=("BTC",),
             margin_limits={"warn": 0.5},
             wire_ns=lambda: self.now_ns,
         )

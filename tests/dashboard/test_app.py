@@ -218,6 +218,7 @@ async def test_a_scrape_finds_delta_band_mode_and_counters(desk: Desk) -> None:
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'deltaband_mode{mode="run"} 1.0' in lines
     assert 'deltaband_mode{mode="halt"} 0.0' in lines
-    assert 'deltaband_book_band_coin{book="main",convention="coin",edge="low"} -0.2' in lines
+    book = 'book="main",convention="coin",currency="BTC"'
+    assert f'deltaband_book_band_coin{{{book},edge="low",underlying="BTC"}} -0.2' in lines
     assert any(line.startswith('deltaband_book_delta_coin{book="main"') for line in lines)
     assert "deltaband_orders_sent_total 1.0" in lines

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bot.lab.rehearsal import Breaches, MeanSquare, spread_of
+from bot.lab.judged import MeanSquare, Spells, spread_of
 
 
 def test_a_value_counts_for_as_long_as_it_held() -> None:
@@ -20,7 +20,7 @@ def test_nothing_seen_has_no_root_mean_square() -> None:
 
 
 def test_a_breach_lasts_until_the_first_step_back_inside() -> None:
-    seen = Breaches()
+    seen = Spells()
     for now_ns, outside in [
         (0, False),
         (10, True),
@@ -29,15 +29,15 @@ def test_a_breach_lasts_until_the_first_step_back_inside() -> None:
         (50, True),
         (60, False),
     ]:
-        seen.see(outside=outside, now_ns=now_ns)
+        seen.see(is_so=outside, now_ns=now_ns)
 
     assert (seen.count, seen.longest_ns) == (2, 30)
 
 
 def test_a_breach_that_has_not_ended_is_measured_too() -> None:
-    seen = Breaches()
-    seen.see(outside=True, now_ns=0)
-    seen.see(outside=True, now_ns=70)
+    seen = Spells()
+    seen.see(is_so=True, now_ns=0)
+    seen.see(is_so=True, now_ns=70)
 
     assert seen.longest_ns == 70
 

@@ -32,7 +32,7 @@ def told(world: World, seen: Rehearsal) -> None:
 
 def hedged() -> tuple[World, Rehearsal]:
     """Ten short calls, hedged whole, one second later: the judged span begins."""
-    world, seen = World(), Rehearsal(plans=[book()], currency="BTC")
+    world, seen = World(), Rehearsal(plans=[book()])
     world.begin({CALL: "-10"})
     step = world.quotes()
     told(world, seen)
@@ -55,9 +55,9 @@ def test_pnl_steps_are_those_of_the_books_done_by_hand() -> None:
         options.append(-10 * (after - before) * new)
         hedge.append(SIZE * (1 / old - 1 / new) * new)
 
-    assert seen.steps_unhedged_usd == pytest.approx(options)
+    assert seen.first.steps_unhedged_usd == pytest.approx(options)
     both = [a + b for a, b in zip(options, hedge, strict=True)]
-    assert seen.steps_hedged_usd == pytest.approx(both)
+    assert seen.first.steps_hedged_usd == pytest.approx(both)
     assert figures(seen)["pnl_variance_removed"] == pytest.approx(
         1.0 - (_deviation(both) / _deviation(options)) ** 2, abs=1e-4
     )
@@ -74,8 +74,8 @@ def test_a_start_delta_earns_the_unhedged_book_nothing() -> None:
         world.quotes(after_ms=500)
         told(world, seen)
 
-    assert seen.unhedged.root == pytest.approx(0.0, abs=1e-4)
-    assert seen.hedged.root == pytest.approx(0.0, abs=1e-3)
+    assert seen.first.unhedged.root == pytest.approx(0.0, abs=1e-4)
+    assert seen.first.hedged.root == pytest.approx(0.0, abs=1e-3)
 
 
 def test_leaving_the_band_is_a_breach_and_shows_in_both_deltas() -> None:
@@ -85,11 +85,11 @@ def test_leaving_the_band_is_a_breach_and_shows_in_both_deltas() -> None:
     world.fold(after_ms=300)
     told(world, seen)
 
-    assert seen.breaches.count == 1
-    assert seen.breaches.longest_ns == 300_000_000
-    assert seen.unhedged.root is not None
-    assert seen.hedged.root is not None
-    assert seen.unhedged.root > 0.3
+    assert seen.first.breaches.count == 1
+    assert seen.first.breaches.longest_ns == 300_000_000
+    assert seen.first.unhedged.root is not None
+    assert seen.first.hedged.root is not None
+    assert seen.first.unhedged.root > 0.3
 
 
 def test_books_that_differ_are_called_different() -> None:

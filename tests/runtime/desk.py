@@ -18,6 +18,7 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
+from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.events import (
     AccountRead,
@@ -36,7 +37,6 @@ from bot.core.events import (
     QuoteSeen,
     VenueStatus,
 )
-from bot.core.exposure import BookPolicy, Selector
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin.deribit_standard import FuturesRate, Rates
@@ -69,7 +69,6 @@ PERPETUAL = Instrument(
 PRICE = 100_000.0
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
 POLICY = engine.Policy(
-    currency="BTC",
     books=(
         BookPlan(
             book=BookPolicy(
@@ -77,13 +76,16 @@ POLICY = engine.Policy(
                 selector=Selector(underlying="BTC"),
                 convention=Convention.BOOK,
                 hedge_instrument="BTC-PERPETUAL",
+                currency="BTC",
             ),
             hedge=HedgePolicy(band_low_coin=-0.2, band_high_coin=0.2),
         ),
     ),
     external_book="main",
     orders=OrderPolicy(label_prefix="db"),
-    rates=Rates(futures=(FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),)),
+    rates=Rates(
+        futures={"BTC": (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),)}
+    ),
     safety=SafetyPolicy(orders_per_minute_max=10_000),
 )
 

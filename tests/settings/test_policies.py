@@ -34,12 +34,12 @@ def test_each_unit_is_converted_once(tmp_path: Path):
     assert policy.orders.lifetime_ns == 1_500_000_000
     assert policy.orders.label_prefix == "x1"
     assert (policy.gate.warn, policy.gate.funds_buffer) == (0.29, 0.05)
-    assert policy.rates.futures[1] == FuturesRate(
+    assert policy.rates.futures["BTC"][1] == FuturesRate(
         size_coin_upper=50, initial=0.028, maintenance=0.018667
     )
     assert policy.quotes.spread_max == 0.005
-    assert policy.safety.delta_gap_grace_ns == 10_000_000_000
-    assert (policy.currency, policy.external_book) == ("BTC", "main")
+    assert policy.agreement.grace_ns == 10_000_000_000
+    assert (policy.currencies, policy.external_book) == (("BTC",), "main")
 
 
 def test_a_selection_reaches_the_core_whole(tmp_path: Path):
@@ -165,7 +165,7 @@ def test_two_books_of_one_name_and_no_owner_are_refused(tmp_path: Path):
         ("books[1].name", True)
     ]
     problems = refused(tmp_path, changed(*two, ("external_changes_to: near", "")))
-    assert "required with several books; one of near, far" in problems[0].message
+    assert "required where books share a hedge instrument; one of near, far" in problems[0].message
 
 
 def test_a_name_in_both_lists_is_refused(tmp_path: Path):

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from bot.exchange.rules import Rules as ExchangeRules
 from bot.settings import ConfigError, RunMode, load, schema, schema_text
-from bot.settings.models import FUTURES_RATES
+from bot.settings.models import BTC_RATES, FuturesRates
 from tests.settings.builders import CONFIG, DEMO
 
 SHIPPED = sorted(CONFIG.glob("*.yaml"))
@@ -107,9 +107,7 @@ def test_only_the_live_and_testnet_files_need_secrets_and_they_say_which():
 
 
 def rate_at(size_coin: float) -> tuple[float, float]:
-    _, initial, maintenance = next(
-        (row for row in FUTURES_RATES if size_coin <= row[0]), FUTURES_RATES[-1]
-    )
+    _, initial, maintenance = next((row for row in BTC_RATES if size_coin <= row[0]), BTC_RATES[-1])
     return initial / 100, maintenance / 100
 
 
@@ -126,4 +124,4 @@ def test_our_futures_margin_is_never_below_what_the_embedded_exchange_asks(size_
 
 def test_the_shipped_rates_are_the_default_ones():
     for path in SHIPPED:
-        assert load(path).margin.futures_rates == FUTURES_RATES
+        assert load(path).margin.futures_rates == FuturesRates()

@@ -14,7 +14,7 @@ from bot.core.margin.deribit_standard import (
     of_options,
     per_short_option,
 )
-from tests.builders import CALL, PUT, RATES, option, quote
+from tests.builders import CALL, PUT, RATES, option, perp, quote
 
 
 def short(
@@ -25,7 +25,8 @@ def short(
         strike=np.array([strike]),
         is_call=np.array([is_call]),
         underlying=np.array([[one] for one in under]),
-        mark_coin=np.array([mark]),
+        mark=np.array([mark]),
+        unit=np.ones((len(under), 1)),
         rates=RATES,
     )
     return float(initial[0]), float(maintenance[0])
@@ -82,24 +83,27 @@ def test_long_options_need_nothing_and_short_ones_by_the_coin() -> None:
     long = table_of([(option(CALL), 10.0)], quotes)
     mixed = table_of([(option(CALL, strike=11_000.0), -4.0), (option(PUT), 10.0)], quotes)
 
-    assert of_options(long, RATES) == Requirement(initial=0.0, maintenance=0.0)
-    needed = of_options(mixed, RATES)
+    assert of_options(long, "BTC", RATES) == Requirement(initial=0.0, maintenance=0.0)
+    needed = of_options(mixed, "BTC", RATES)
     assert needed.initial == pytest.approx(4 * 0.125)
     assert needed.maintenance == pytest.approx(4 * 0.1)
 
 
 def test_a_short_option_without_a_mark_has_no_requirement_at_all() -> None:
-    needed = of_options(table_of([(option(CALL), -1.0)], {}), RATES)
+    needed = of_options(table_of([(option(CALL), -1.0)], {}), "BTC", RATES)
 
     assert np.isnan(needed.initial)
     assert np.isnan(needed.maintenance)
 
 
 TIERED = Rates(
-    futures=(
-        FuturesRate(size_coin_upper=26.55, initial=0.04, maintenance=0.026667),
-        FuturesRate(size_coin_upper=100.0, initial=0.06, maintenance=0.04),
-    )
+    futures={
+        "BTC": (
+            FuturesRate(size_coin_upper=26.55, initial=0.04, maintenance=0.026667),
+            FuturesRate(size_coin_upper=100.0, initial=0.06, maintenance=0.04),
+        ),
+        "ETH": (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),),
+    }
 )
 
 
@@ -115,7 +119,7 @@ TIERED = Rates(
     ],
 )
 def test_a_future_needs_its_tier_of_all_of_its_value_long_or_short(coins, initial, maintenance):
-    needed = of_future(coins * 90_000.0, 90_000.0, TIERED)
+    needed = of_future(perp(), coins * 90_000.0, 90_000.0, TIERED)
 
     assert needed.initial == pytest.approx(initial)
     assert needed.maintenance == pytest.approx(maintenance)
