@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bot.quant.compiled import Argument, compile_kernel
+from bot.quant.compiled import Argument, broadcast, compile_kernel
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -142,15 +142,9 @@ def greeks_full(
 
 
 def _rows(count: int, numbers: tuple[ArrayLike, ...], is_call: ArrayLike) -> FloatArray:
-    """`count` rows of the inputs' broadcast shape. Each input is copied once, into its column."""
-    arrays = [np.asarray(number, dtype=np.float64) for number in numbers]
-    flags = np.asarray(is_call, dtype=np.bool_)
-    shape = np.broadcast(*arrays, flags).shape
-    columns, calls = np.empty((len(arrays), *shape)), np.empty(shape, dtype=np.bool_)
-    for at, array in enumerate(arrays):
-        columns[at, ...] = array
-    calls[...] = flags
-    out = np.empty((count, calls.size))
-    f, k, t, s, df = columns.reshape((len(arrays), -1))
-    _kernels()[count](out, f, k, t, s, calls.reshape(-1), df)
+    """`count` rows of the inputs' broadcast shape."""
+    shape, columns, flags = broadcast(numbers, is_call)
+    out = np.empty((count, flags.size))
+    f, k, t, s, df = columns
+    _kernels()[count](out, f, k, t, s, flags, df)
     return out.reshape((count, *shape))

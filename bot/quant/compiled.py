@@ -8,7 +8,10 @@ when the first kernel is wanted, so that a command which prices nothing starts q
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 class Argument(Enum):
@@ -30,6 +33,8 @@ def compile_kernel(
     """
     from numba import njit, types
 
+    from bot.quant.elementary import OPTIONS
+
     def numba_type(argument: Argument) -> Any:
         match argument:
             case Argument.INPUT:
@@ -42,7 +47,7 @@ def compile_kernel(
     signature = types.void(*(numba_type(argument) for argument in arguments))
 
     def compiled(*, cache: bool) -> Callable[..., None]:
-        decorate = njit(signature, cache=cache, error_model="numpy", nogil=True)
+        decorate = njit(signature, cache=cache, nogil=True, **OPTIONS)
         kernel: Callable[..., None] = decorate(function)
         return kernel
 
@@ -51,3 +56,26 @@ def compile_kernel(
     except (RuntimeError, OSError):
         # numba says RuntimeError when no directory is writable, OSError when the disk is full.
         return compiled(cache=False)
+
+
+class Columns(NamedTuple):
+    """Inputs broadcast against each other: `numbers` of shape (count, n), `flags` of shape (n,)."""
+
+    shape: tuple[int, ...]
+    numbers: NDArray[np.float64]
+    flags: NDArray[np.bool_]
+
+
+def broadcast(numbers: tuple[ArrayLike, ...], flags: ArrayLike) -> Columns:
+    """Scalars and arrays as the contiguous columns that kernels take; each is copied once.
+
+    ValueError if their shapes do not fit together.
+    """
+    arrays = [np.asarray(number, dtype=np.float64) for number in numbers]
+    marks = np.asarray(flags, dtype=np.bool_)
+    shape = np.broadcast(*arrays, marks).shape
+    columns, spread = np.empty((len(arrays), *shape)), np.empty(shape, dtype=np.bool_)
+    for at, array in enumerate(arrays):
+        columns[at, ...] = array
+    spread[...] = marks
+    return Columns(shape, columns.reshape((len(arrays), -1)), spread.reshape(-1))

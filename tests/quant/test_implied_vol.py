@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -6,7 +7,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.quant.black76 import greeks
-from bot.quant.implied_vol import implied_vol
+from bot.quant.implied_vol import implied_vol, implied_vol_inverse
+from tests.quant.exact import domain
+
+EPSILON = 2.0**-52
+ROUND_OFF = 2.0**-50
 
 
 @given(
@@ -78,3 +83,56 @@ def test_a_whole_chain_is_inverted_at_once():
     found = implied_vol(price, 100_000.0, strikes, 0.25, is_call, 0.99)
 
     assert found == pytest.approx(smile, rel=1e-11)
+
+
+@pytest.mark.timeout(120)
+def test_over_the_whole_domain_a_volatility_gives_its_price_back_or_says_that_there_is_none():
+    """`DELTABAND_ROUND_TRIPS=1000000` tries as many."""
+    options = domain(int(os.environ.get("DELTABAND_ROUND_TRIPS", "50000")), seed=7)
+    f, k, t, vol, is_call, df = vars(options).values()
+    price = greeks(f, k, t, vol, is_call, df).price
+
+    found = implied_vol(price, f, k, t, is_call, df)
+
+    larger = np.maximum(f, k)
+    intrinsic = np.maximum(np.where(is_call, f - k, k - f), 0.0)
+    above = price / df - intrinsic
+    only_round_off = np.where(intrinsic > 0.0, np.abs(above) <= ROUND_OFF * larger, above == 0.0)
+    assert not np.isnan(found).any()
+    assert ((found == 0.0) == only_round_off).all()
+    again = greeks(f, k, t, found, is_call, df).price
+    assert (np.abs(again - price) <= 4.0 * EPSILON * larger)[~only_round_off].all()
+
+
+@pytest.mark.parametrize("price", [1e-250, 1e-100, 1e-30, 1e-8, 0.5, 0.999_999, 1.0 - 2**-52])
+@pytest.mark.parametrize("log_strike", [0.0, 1e-12, 1e-6, 0.01, 1.0, 5.0, 100.0])
+def test_even_an_absurd_price_has_a_volatility_that_gives_it_back(price, log_strike):
+    strike = math.exp(log_strike)
+
+    vol = implied_vol(price, 1.0, strike, 1.0, True)
+
+    assert 0.0 < vol < math.inf
+    assert abs(greeks(1.0, strike, 1.0, vol, True).price - price) <= 4 * EPSILON * strike
+
+
+def test_a_coin_price_leads_to_the_same_volatility():
+    coin, forward, strike, years = 0.032702605047, 100_000.0, 110_000.0, 30 / 365
+
+    assert implied_vol_inverse(coin, forward, strike, years, True) == pytest.approx(0.6, abs=1e-10)
+
+
+def test_a_volatility_does_not_depend_on_its_neighbours():
+    options = domain(200, seed=3)
+    f, k, t, vol, is_call, df = vars(options).values()
+    price = greeks(f, k, t, vol, is_call, df).price
+
+    together = implied_vol(price, f, k, t, is_call, df)
+
+    alone = [
+        float(implied_vol(price[at], f[at], k[at], t[at], is_call[at], df[at]))
+        for at in range(len(options))
+    ]
+    again = greeks(f, k, t, np.array(alone), is_call, df).price
+    settled = together > 0.0
+    assert (settled == (np.array(alone) > 0.0)).all()
+    assert (np.abs(again - price) <= 4 * EPSILON * np.maximum(f, k))[settled].all()
