@@ -1,65 +1,112 @@
 """Which orders are let in: the venue's checks in the venue's order, each with its code and words.
 
-Codes are Deribit's: 10002 qty_too_low, 10003 order_overlap, 10009 not_enough_funds, 10043
-price_wrong_tick, 11030 other_reject, 11054 post_only_reject, 13020 not_found, 13888 timed_out,
--32602 for bad arguments.
+Codes are Deribit's: 10002 qty_too_low, 10003 order_overlap, 10005 price_too_low, 10007
+price_too_high, 10009 not_enough_funds, 10036 invalid_max_show_amount, 10043 price_wrong_tick, 11030
+other_reject, 11047 unsupported_arg_combination, 11048 wrong_max_show_for_option, 11054
+post_only_reject, 11055 post_only_not_allowed, 13019 orderbook_closed, 13020 not_found, 13888
+timed_out, -32602 for bad arguments.
 """
 
 from decimal import Decimal
 from typing import Final
 
 from bot.exchange.board import Board
-from bot.exchange.commands import PlaceOrder, Refused, invalid_params
+from bot.exchange.commands import Refused, invalid_params
 from bot.exchange.contracts import Contract, Kind
 from bot.exchange.liquidity import to_price
 from bot.exchange.margins import order_reserve
-from bot.exchange.orders import Order
+from bot.exchange.orders import ZERO, Order
 from bot.exchange.portfolio import Situation
 from bot.exchange.reports import Direction, MarginsView, OrderType
 from bot.exchange.rules import PriceBandRules, Rules
 
 NOT_FOUND: Final = Refused(code=13020, message="not_found")
 POST_ONLY_REJECT: Final = Refused(code=11054, message="post_only_reject")
+POST_ONLY_NOT_ALLOWED: Final = Refused(code=11055, message="post_only_not_allowed")
+ORDERBOOK_CLOSED: Final = Refused(code=13019, message="orderbook_closed")
+ORDER_OVERLAP: Final = Refused(code=10003, message="order_overlap")
+NO_LIQUIDITY: Final = Refused(code=11030, message="other_reject no_liquidity")
+OTHER_DISPLAY: Final = (10036, "invalid_max_show_amount")
 NOTHING_TO_REDUCE: Final = Refused(code=11030, message="other_reject invalid_reduce_only_order")
 
 
-def check_time(command: PlaceOrder, now_ms: int) -> Refused | None:
+def check_time(valid_until_ms: int | None, now_ms: int) -> Refused | None:
     """Refuse what would start after its `valid_until`."""
-    if command.valid_until_ms is None or now_ms <= command.valid_until_ms:
+    if valid_until_ms is None or now_ms <= valid_until_ms:
         return None
-    late_ms = now_ms - command.valid_until_ms
+    late_ms = now_ms - valid_until_ms
     return Refused(
         code=13888,
         message="timed_out",
-        data={"reason": f"valid_until {command.valid_until_ms} passed {late_ms} ms ago"},
+        data={"reason": f"valid_until {valid_until_ms} passed {late_ms} ms ago"},
     )
 
 
-def check_shape(command: PlaceOrder, contract: Contract, rules: Rules) -> Refused | None:
-    """Refuse a bad label, amount or price."""
-    if len(command.label) > rules.label_length_max:
+def check_shape(order: Order, rules: Rules) -> Refused | None:
+    """Refuse a bad label, amount, price, or a combination that makes no sense."""
+    if len(order.label) > rules.label_length_max:
         return invalid_params("label", f"longer than {rules.label_length_max} characters")
-    if not command.amount.is_finite() or command.amount <= 0:
+    return (
+        check_amount(order.contract, order.amount)
+        or check_price(order)
+        or check_flags(order)
+        or check_display(order, rules)
+    )
+
+
+def check_amount(contract: Contract, amount: Decimal) -> Refused | None:
+    """Refuse an amount that is no positive multiple of the lot."""
+    if not amount.is_finite() or amount <= 0:
         return invalid_params("amount", "must be positive")
-    if command.amount < contract.lot:
-        reason = f"amount {command.amount} is below the minimum {contract.lot}"
+    if amount < contract.lot:
+        reason = f"amount {amount} is below the minimum {contract.lot}"
         return Refused(code=10002, message="qty_too_low", data={"reason": reason})
-    if command.amount % contract.lot != 0:
+    if amount % contract.lot != 0:
         return invalid_params("amount", "must be a multiple of contract size")
-    return _check_price(command, contract)
+    return None
 
 
-def _check_price(command: PlaceOrder, contract: Contract) -> Refused | None:
-    if command.order_type is OrderType.MARKET:
-        return invalid_params("post_only", "market orders take") if command.post_only else None
-    if command.price is None:
-        return invalid_params("price", "limit orders need a price")
-    if not command.price.is_finite() or command.price <= 0:
-        return invalid_params("price", "must be positive")
-    if not contract.is_on_tick(command.price):
-        reason = f"price {command.price} is not a multiple of {contract.tick_at(command.price)}"
+def check_price(order: Order) -> Refused | None:
+    """Refuse a limit price that is not positive or not on its tick."""
+    if not order.order_type.is_priced:
+        return None
+    contract, price = order.contract, order.price
+    if not price.is_finite() or price <= 0:
+        return invalid_params("price", "a limit order needs a positive price")
+    if not contract.is_on_tick(price):
+        reason = f"price {price} is not a multiple of {contract.tick_at(price)}"
         return Refused(code=10043, message="price_wrong_tick", data={"reason": reason})
     return None
+
+
+def check_flags(order: Order) -> Refused | None:
+    """Refuse post-only where the order would take anyway, and protection of what does not rest."""
+    priced, waits = order.order_type.is_priced, order.time_in_force.rests
+    if order.post_only and not (priced and waits):
+        return POST_ONLY_NOT_ALLOWED
+    if order.mmp and order.order_type is not OrderType.LIMIT:
+        return Refused(
+            code=11047,
+            message="unsupported_arg_combination",
+            data={"reason": "mmp is only for order_type limit"},
+        )
+    return None
+
+
+def check_display(order: Order, rules: Rules) -> Refused | None:
+    """Refuse an iceberg that shows too little: of the lot, or of what it hides."""
+    shown, least = order.display, order.contract.lot * rules.display_lots_min
+    if shown is None:
+        return None
+    if order.order_type.is_priced and shown >= least and shown % order.contract.lot == 0:
+        hidden = max(order.remaining - shown, ZERO)
+        if hidden < shown * rules.display_hidden_ratio_max:
+            return None
+    is_option = order.contract.kind is Kind.OPTION
+    code, name = (11048, "wrong_max_show_for_option") if is_option else OTHER_DISPLAY
+    reason = f"display_amount must be a multiple of the lot, at least {least}, of a limit order, "
+    reason += f"and what is hidden less than {rules.display_hidden_ratio_max} times it"
+    return Refused(code=code, message=name, data={"reason": reason})
 
 
 def price_band(rules: PriceBandRules, board: Board, contract: Contract) -> tuple[Decimal, Decimal]:
@@ -75,12 +122,19 @@ def price_band(rules: PriceBandRules, board: Board, contract: Contract) -> tuple
     return max(lowest, contract.tick_size), max(highest, contract.tick_size)
 
 
-def limit_price(command: PlaceOrder, band: tuple[Decimal, Decimal]) -> Decimal:
-    """The order's limit: its price clamped to the band, or the band itself for a market order."""
+def clamped(order: Order, band: tuple[Decimal, Decimal]) -> Decimal | Refused:
+    """The order's limit moved into the band, as the venue clamps buys above and sells below it.
+
+    An order that must be "put to the book unmodified or rejected" is refused instead.
+    """
     lowest, highest = band
-    if command.direction is Direction.BUY:
-        return highest if command.price is None else min(command.price, highest)
-    return lowest if command.price is None else max(command.price, lowest)
+    is_buy = order.direction is Direction.BUY
+    price = min(order.price, highest) if is_buy else max(order.price, lowest)
+    if price == order.price or not (order.post_only and order.reject_post_only):
+        return price
+    if is_buy:
+        return Refused(code=10007, message=f"price_too_high {highest}")
+    return Refused(code=10005, message=f"price_too_low {lowest}")
 
 
 def check_funds(at: Situation, order: Order) -> Refused | None:

@@ -26,6 +26,19 @@ from bot.exchange.reports import (
     TickerView,
     TimeInForce,
     TradeView,
+    TriggerTerms,
+)
+from bot.exchange.trading_commands import (
+    ClosePosition,
+    EditByLabel,
+    EditOrder,
+    MmpKey,
+    MmpLimits,
+    MmpTriggered,
+    ResetMmp,
+    SelfTradeRule,
+    SetMmp,
+    SetSelfTrading,
 )
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -33,11 +46,12 @@ from bot.exchange.reports import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrder:
-    """Buy or sell `amount` (native, positive). `price` None is for market orders only.
+    """Buy or sell `amount` (native, positive). `price` None is for orders without a limit.
 
     `valid_until_ms` is market time: processing that starts later is refused. Post-only orders
     that would trade are re-priced one tick behind the other side, or refused with
-    `reject_post_only`. A reduce-only order is cut to what it can reduce.
+    `reject_post_only`. A reduce-only order is cut to what it can reduce. `display_amount` makes
+    an iceberg. Trigger types need `trigger`; a trailing stop's price is worked out on arrival.
     """
 
     account: str
@@ -52,6 +66,9 @@ class PlaceOrder:
     reduce_only: bool = False
     valid_until_ms: int | None = None
     label: str = ""
+    mmp: bool = False
+    display_amount: Decimal | None = None
+    trigger: TriggerTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +81,17 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAll:
-    """Cancel the account's open orders that pass every filter that is given.
+    """Cancel the account's open and waiting orders that pass every filter that is given.
 
     `order_ids` serves cancel-on-disconnect: the orders that one connection placed.
     """
 
     account: str
     instrument_name: str | None = None
-    kind: Kind | None = None
-    order_type: OrderType | None = None
-    currency: str | None = None
+    kinds: frozenset[Kind] | None = None
+    order_types: frozenset[OrderType] | None = None
+    currencies: frozenset[str] | None = None
+    index_name: str | None = None
     order_ids: frozenset[str] | None = None
     reason: CancelReason = CancelReason.USER_REQUEST
 
@@ -104,7 +122,10 @@ class Shock:
     move: float
 
 
-Command = PlaceOrder | CancelOrder | CancelAll | CancelByLabel | SetPosition | Shock
+OrderCommand = PlaceOrder | EditOrder | EditByLabel | ClosePosition
+MassCancel = CancelAll | CancelByLabel
+Setting = SetPosition | Shock | SetSelfTrading | SetMmp | ResetMmp
+Command = OrderCommand | CancelOrder | MassCancel | Setting
 
 # ---- events --------------------------------------------------------------------------------------
 
@@ -190,6 +211,7 @@ Event = (
     | InstrumentListed
     | InstrumentExpired
     | SessionSettled
+    | MmpTriggered
     | Skipped
 )
 
@@ -253,13 +275,13 @@ class TradingEngine(Protocol):
         ...
 
     @overload
-    def handle(self, command: PlaceOrder) -> Answer[PlacedView] | Refused: ...
+    def handle(self, command: OrderCommand) -> Answer[PlacedView] | Refused: ...
     @overload
     def handle(self, command: CancelOrder) -> Answer[OrderView] | Refused: ...
     @overload
-    def handle(self, command: CancelAll | CancelByLabel) -> Answer[CancelledView] | Refused: ...
+    def handle(self, command: MassCancel) -> Answer[CancelledView] | Refused: ...
     @overload
-    def handle(self, command: SetPosition | Shock) -> Answer[None] | Refused: ...
+    def handle(self, command: Setting) -> Answer[None] | Refused: ...
 
     def contracts(self) -> tuple[Contract, ...]:
         """Listed contracts: the perpetual first, then options in the frame's order."""
@@ -296,7 +318,27 @@ class TradingEngine(Protocol):
     def open_orders(
         self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
     ) -> Sequence[OrderView]:
-        """Open orders, oldest first."""
+        """Open orders and trigger orders that wait, oldest first."""
+        ...
+
+    def closed_orders(self, account: str) -> Sequence[OrderView]:
+        """Orders that are over, in the order in which they ended."""
+        ...
+
+    def order_margin(self, account: str, order_id: str) -> float | None:
+        """What an open order adds to the initial margin, settlement currency; None if not open."""
+        ...
+
+    def self_trading(self, account: str) -> SelfTradeRule:
+        """The account's self-trade rule."""
+        ...
+
+    def mmp_limits(self, account: str) -> Mapping[MmpKey, MmpLimits]:
+        """The account's market maker protections."""
+        ...
+
+    def mmp_frozen(self, account: str) -> Mapping[MmpKey, int]:
+        """Protections that are frozen now, with the time they thaw; 0 = when they are reset."""
         ...
 
     def trades(

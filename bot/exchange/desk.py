@@ -24,6 +24,7 @@ from bot.exchange.contracts import Contract
 from bot.exchange.funding import FundingMeter
 from bot.exchange.liquidity import House
 from bot.exchange.matching import RestingOrders, Slice, is_within, opposite, slices
+from bot.exchange.mmp import MmpBook, index_of, mmp_fill
 from bot.exchange.orders import ZERO, Order, OrderRegister, signed
 from bot.exchange.portfolio import Situation
 from bot.exchange.reports import (
@@ -31,9 +32,11 @@ from bot.exchange.reports import (
     Direction,
     Liquidity,
     OrderState,
+    OrderType,
     TradeView,
 )
 from bot.exchange.rules import Rules
+from bot.exchange.self_trade import SelfTrading
 from bot.exchange.settlement import payoff_coin
 from bot.exchange.trades import Delivery, Fill, TradeBook
 
@@ -66,6 +69,8 @@ class Desk:
     accounts: dict[str, Account] = field(default_factory=dict)
     register: OrderRegister = field(default_factory=OrderRegister)
     resting: dict[str, RestingOrders] = field(default_factory=dict)
+    self_trading: SelfTrading = field(default_factory=SelfTrading)
+    mmp: MmpBook = field(default_factory=MmpBook)
     revision: int = 0
 
     def situation(self, account: str, now_ms: int) -> Situation:
@@ -95,12 +100,14 @@ class Desk:
 
     def execute(self, order: Order, now_ms: int, log: EventLog) -> None:
         """Match an admitted order as taker until nothing is left within its limit."""
-        while order.remaining > 0:
+        while order.state is OrderState.OPEN:
             piece = next(self.meets(order.contract, order.direction, order.price), None)
             if piece is None:
                 return
             amount = min(piece.amount, order.remaining)
-            if piece.maker is not None:
+            if piece.maker is not None and self.self_trading.is_own(order, piece.maker):
+                self.cancel(piece.maker, CancelReason.USER_REQUEST, now_ms, log)
+            elif piece.maker is not None:
                 self._fill(order, amount, piece.price, Liquidity.TAKER, now_ms, log)
                 self._fill(piece.maker, amount, piece.price, Liquidity.MAKER, now_ms, log)
             else:
@@ -112,17 +119,22 @@ class Desk:
 
     def rest(self, order: Order, log: EventLog) -> None:
         """Queue what is left of an order."""
+        order.show()
         self.book_of(order.contract.name).add(order)
         log.books[order.contract.name] = None
 
     def cancel(self, order: Order, reason: CancelReason, now_ms: int, log: EventLog) -> None:
         """End an order, resting or just matched, with what it has filled."""
+        self.withdraw(order, log)
+        order.cancel(reason, now_ms)
+        self.ended(order, log)
+
+    def withdraw(self, order: Order, log: EventLog) -> None:
+        """Take an order out of its book, if it is there."""
         book = self.book_of(order.contract.name)
         if order in book.side(order.direction):
             book.remove(order)
             log.books[order.contract.name] = None
-        order.cancel(reason, now_ms)
-        self._closed(order, log)
 
     def sweep(self, now_ms: int, log: EventLog) -> None:
         """The house has re-quoted: resting orders that it now reaches are filled as makers."""
@@ -139,7 +151,8 @@ class Desk:
         payoff = payoff_coin(contract, delivery_usd)
         delivery = Delivery(price_usd=delivery_usd, payoff_coin=payoff, at_ms=now_ms)
         for account in self.accounts.values():
-            for order in self.register.open_on(account.name, contract.name):
+            live = self.register.live_of(account.name)
+            for order in [each for each in live if each.contract.name == contract.name]:
                 self.cancel(order, CancelReason.SETTLEMENT, now_ms, log)
             delivered = account.deliver(contract.name, payoff)
             if delivered is not None:
@@ -162,16 +175,24 @@ class Desk:
         self._trim_reduce_only(account, contract, now_ms, log)
         return log
 
-    def reducible(self, account: str, contract: Contract, direction: Direction) -> Decimal:
-        """How much a new reduce-only order may still take off the position."""
-        size = self.accounts[account].size(contract.name)
-        if size == 0 or (size > 0) is (direction is Direction.BUY):
+    def reducible(self, order: Order) -> Decimal:
+        """How much a reduce-only order, new or edited, may take off the position.
+
+        What the others promise to reduce is theirs, unless this one never rests: it comes first,
+        and they give way when it is filled.
+        """
+        size = self.accounts[order.account].size(order.contract.name)
+        if size == 0 or (size > 0) is (order.direction is Direction.BUY):
             return ZERO
+        if order.order_type is OrderType.MARKET or not order.time_in_force.rests:
+            return abs(size)
         promised = sum(
             (
-                order.remaining
-                for order in self.register.open_on(account, contract.name)
-                if order.reduce_only and order.direction is direction
+                other.remaining
+                for other in self.register.open_on(order.account, order.contract.name)
+                if other.reduce_only
+                and other.direction is order.direction
+                and other.order_id != order.order_id
             ),
             ZERO,
         )
@@ -179,10 +200,10 @@ class Desk:
 
     def cut_to_reduce(self, order: Order) -> Refused | None:
         """Cut a reduce-only order to what it may reduce; refuse it if that is nothing."""
-        allowed = self.reducible(order.account, order.contract, order.direction)
+        allowed = self.reducible(order)
         if allowed == 0:
             return NOTHING_TO_REDUCE
-        order.amount = min(order.amount, allowed)
+        order.amount = order.filled + min(order.remaining, allowed)
         return None
 
     def _meet_house(self, order: Order, now_ms: int, log: EventLog) -> None:
@@ -222,15 +243,39 @@ class Desk:
         )
         trade = self.trades.filled(order, fill, self.board)
         self._told(trade, account.size(contract.name), log)
-        if role is Liquidity.MAKER and order.state is OrderState.FILLED:
-            self.book_of(contract.name).remove(order)
+        if role is Liquidity.MAKER:
+            self._leave_or_show(order)
         if order.state is OrderState.FILLED:
-            self._closed(order, log)
+            self.ended(order, log)
         elif role is Liquidity.MAKER:
             log.events.append(OrderChanged(account=order.account, order=order.view()))
         self._trim_reduce_only(order.account, contract, now_ms, log)
+        if order.mmp:
+            self._protect(order, fill, log)
 
-    def _closed(self, order: Order, log: EventLog) -> None:
+    def _leave_or_show(self, maker: Order) -> None:
+        """A filled maker leaves the book; an iceberg shows its next piece, behind the others."""
+        book = self.book_of(maker.contract.name)
+        if maker.state is OrderState.FILLED:
+            book.remove(maker)
+        elif maker.visible == 0:
+            book.remove(maker)
+            maker.show()
+            book.add(maker)
+
+    def _protect(self, order: Order, fill: Fill, log: EventLog) -> None:
+        """Count an MMP order's fill; a protection that trips cancels all that it covers."""
+        counted = mmp_fill(self.board, order, fill.amount, fill.price)
+        tripped = self.mmp.observe(order, counted, fill.at_ms)
+        if tripped is None:
+            return
+        log.events.append(tripped)
+        for other in list(self.register.open_of(order.account).values()):
+            if other.mmp and index_of(other.contract) == tripped.key.index_name:
+                self.cancel(other, CancelReason.MMP_TRIGGER, fill.at_ms, log)
+
+    def ended(self, order: Order, log: EventLog) -> None:
+        """The order is no longer live: off the list, and told."""
         self.register.closed(order)
         log.events.append(OrderChanged(account=order.account, order=order.view()))
         log.accounts[order.account] = None

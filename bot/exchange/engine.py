@@ -5,12 +5,15 @@ many portions time is let pass. It reads no clock and does no I/O.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never, overload
 
 from bot.exchange.accounts import Account
 from bot.exchange.admission import NOT_FOUND
 from bot.exchange.board import Board, warm_pricing
+from bot.exchange.cancelling import cancel_many, cancel_order, end_day
+from bot.exchange.choices import choose
 from bot.exchange.commands import (
     Answer,
     CancelAll,
@@ -21,16 +24,19 @@ from bot.exchange.commands import (
     InstrumentExpired,
     InstrumentListed,
     MarketMoved,
+    MassCancel,
+    OrderCommand,
     PlaceOrder,
-    PortfolioChanged,
     Refused,
     SessionSettled,
     SetPosition,
+    Setting,
     Shock,
     invalid_params,
 )
-from bot.exchange.counter import cancel_all, cancel_by_label, cancel_order, place_order
+from bot.exchange.counter import close_position, place_order
 from bot.exchange.desk import Desk, EventLog
+from bot.exchange.editing import edit_order
 from bot.exchange.funding import FundingMeter, IndexHistory
 from bot.exchange.liquidity import House
 from bot.exchange.market import Market, MarketFrame, Skipped
@@ -43,6 +49,15 @@ from bot.exchange.reports import (
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.settlement import next_session_ms
 from bot.exchange.trades import TradeBook
+from bot.exchange.trading_commands import (
+    ClosePosition,
+    EditByLabel,
+    EditOrder,
+    ResetMmp,
+    SetMmp,
+    SetSelfTrading,
+)
+from bot.exchange.triggers import fire
 
 
 class Engine(Readings):
@@ -134,6 +149,7 @@ class Engine(Readings):
             self._expiries = self._pending_expiries()
         log.events.append(MarketMoved(frame=frame))
         desk.sweep(frame.at_ms, log)
+        fire(desk, frame.at_ms, log)
         return log.closed(desk.revision)
 
     def _pending_expiries(self) -> list[int]:
@@ -174,45 +190,67 @@ class Engine(Readings):
         return log.closed(desk.revision)
 
     def _settle_session(self, at_ms: int) -> list[Event]:
-        desk = self.desk
+        desk, log = self.desk, EventLog()
+        end_day(desk, at_ms, log)
         paid = desk.funding.paid_per_usd(at_ms)
         for account in desk.accounts.values():
             account.settle_session(desk.board.mark, paid)
         for contract in self.contracts():
             self.settlement_prices[contract.name] = desk.board.mark(contract)
         self._next_session_ms = next_session_ms(at_ms)
-        changed = [PortfolioChanged(account=name) for name in desk.accounts]
-        return [SessionSettled(at_ms=at_ms), *changed]
+        log.accounts.update(dict.fromkeys(desk.accounts))
+        return [SessionSettled(at_ms=at_ms), *log.closed(desk.revision)]
 
     # ---- commands ----------------------------------------------------------------------------
 
     @overload
-    def handle(self, command: PlaceOrder) -> Answer[PlacedView] | Refused: ...
+    def handle(self, command: OrderCommand) -> Answer[PlacedView] | Refused: ...
     @overload
     def handle(self, command: CancelOrder) -> Answer[OrderView] | Refused: ...
     @overload
-    def handle(self, command: CancelAll | CancelByLabel) -> Answer[CancelledView] | Refused: ...
+    def handle(self, command: MassCancel) -> Answer[CancelledView] | Refused: ...
     @overload
-    def handle(self, command: SetPosition | Shock) -> Answer[None] | Refused: ...
+    def handle(self, command: Setting) -> Answer[None] | Refused: ...
 
     def handle(self, command: Command) -> Answer[object] | Refused:
         """Carry out one command at `now_ms`."""
         desk, now_ms = self.desk, self._now_ms
         match command:
-            case PlaceOrder():
-                return place_order(desk, command, self.contract(command.instrument_name), now_ms)
+            case PlaceOrder() | EditOrder() | EditByLabel() | ClosePosition():
+                return self._trade(command)
             case CancelOrder():
                 return cancel_order(desk, command, now_ms)
-            case CancelAll():
-                return cancel_all(desk, command, now_ms)
-            case CancelByLabel():
-                return cancel_by_label(desk, command, now_ms)
+            case CancelAll() | CancelByLabel():
+                return cancel_many(desk, command, now_ms)
+            case SetSelfTrading() | SetMmp() | ResetMmp():
+                return choose(desk, command, now_ms)
             case SetPosition():
                 return self._set_position(command)
             case Shock():
                 return self._shock(command)
             case _:
                 assert_never(command)
+
+    def _trade(self, command: OrderCommand) -> Answer[PlacedView] | Refused:
+        """Let an order in; then whatever waits for the prices that it made."""
+        desk, now_ms = self.desk, self._now_ms
+        answer: Answer[PlacedView] | Refused
+        match command:
+            case PlaceOrder():
+                contract = self.tradable(command.instrument_name)
+                answer = place_order(desk, command, contract, now_ms)
+            case EditOrder() | EditByLabel():
+                answer = edit_order(desk, command, now_ms)
+            case ClosePosition():
+                contract = self.tradable(command.instrument_name)
+                answer = close_position(desk, command, contract, now_ms)
+            case _:
+                assert_never(command)
+        if isinstance(answer, Refused):
+            return answer
+        log = EventLog()
+        fire(desk, now_ms, log)
+        return replace(answer, events=(*answer.events, *log.closed(desk.revision)))
 
     def _set_position(self, command: SetPosition) -> Answer[None] | Refused:
         contract = self.contract(command.instrument_name)

@@ -16,7 +16,10 @@ from bot.exchange.reports import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The next piece of a match: at most `amount` at `price`, from an order or a house level."""
+    """The next piece of a match: at most `amount` at `price`, from an order or a house level.
+
+    Of an iceberg, `amount` is what it shows; behind it stands the rest, at the queue's end.
+    """
 
     price: Decimal
     amount: Decimal
@@ -25,7 +28,8 @@ class Slice:
 
 
 def _priority(order: Order) -> tuple[Decimal, int]:
-    return (-order.price if order.direction is Direction.BUY else order.price, order.number)
+    price = -order.price if order.direction is Direction.BUY else order.price
+    return price, order.queue_number
 
 
 @dataclass(slots=True)
@@ -34,13 +38,16 @@ class RestingOrders:
 
     bids: list[Order] = field(default_factory=list)
     asks: list[Order] = field(default_factory=list)
+    _queued_count: int = 0
 
     def side(self, direction: Direction) -> list[Order]:
         """The resting orders of this direction, best first."""
         return self.bids if direction is Direction.BUY else self.asks
 
     def add(self, order: Order) -> None:
-        """Queue an order behind the others at its price."""
+        """Queue an order, as it was last changed, behind the others at its price."""
+        self._queued_count += 1
+        order.queue_number, order.queued_ms = self._queued_count, order.last_update_ms
         insort(self.side(order.direction), order, key=_priority)
 
     def remove(self, order: Order) -> None:
@@ -78,7 +85,7 @@ def slices(
     while order is not None or level is not None:
         if _order_first(order, level, taker, frame_ms):
             assert order is not None
-            found = Slice(price=order.price, amount=order.remaining, maker=order, house_rank=None)
+            found = Slice(price=order.price, amount=order.visible, maker=order, house_rank=None)
             order = next(queue, None)
         else:
             assert level is not None
@@ -95,5 +102,5 @@ def _order_first(
     if order is None or level is None:
         return order is not None
     if order.price == level.price:
-        return order.creation_ms < frame_ms
+        return order.queued_ms < frame_ms
     return is_within(order.price, level.price, taker)

@@ -1,6 +1,6 @@
 """Orders as the engine keeps them, and the register that finds them again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -13,9 +13,15 @@ from bot.exchange.reports import (
     OrderType,
     OrderView,
     TimeInForce,
+    TriggerTerms,
 )
 
 ZERO: Final = Decimal(0)
+
+
+def numbered_id(contract: Contract, number: int, mark: str = "") -> str:
+    """An order's id: its currency, the mark of a trigger order, its number."""
+    return f"{contract.base}-{mark}-{number}" if mark else f"{contract.base}-{number}"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -25,6 +31,10 @@ class Order:
     `price` is the limit that matching obeys; a market order's is the price band's edge.
     `cost` is what the fills add up to in the other currency, from which the average price comes:
     amount / price for the inverse perpetual, amount x price for options.
+
+    An iceberg shows `display` at a time, of which `shown` is left. `queued_ms` and `queue_number`
+    are its place among orders of the same price. `trigger` is a trigger order's: it waits outside
+    the book, and when its price comes it brings forth another order, which carries its id.
     """
 
     number: int
@@ -48,16 +58,39 @@ class Order:
     cancel_reason: CancelReason | None = None
     reject_code: int | None = None
     reject_message: str | None = None
+    original_type: OrderType | None = None
+    replaced: bool = False
+    mmp: bool = False
+    is_liquidation: bool = False
+    display: Decimal | None = None
+    shown: Decimal = ZERO
+    queued_ms: int = 0
+    queue_number: int = 0
+    trigger: TriggerTerms | None = None
+    trigger_order_id: str | None = None
+    fired_ms: int | None = None
+    spawned_order_id: str | None = None
 
     @property
     def remaining(self) -> Decimal:
         """What is still to be traded, native, positive."""
         return self.amount - self.filled
 
+    @property
+    def visible(self) -> Decimal:
+        """What the book shows of it, native."""
+        return self.remaining if self.display is None else min(self.shown, self.remaining)
+
+    def show(self) -> None:
+        """Show an iceberg's next piece."""
+        if self.display is not None:
+            self.shown = min(self.display, self.remaining)
+
     def fill(self, amount: Decimal, price: Decimal, at_ms: int) -> None:
         """Record a fill of `amount` at `price`; the order is filled when nothing remains."""
         assert amount <= self.remaining, f"{self.order_id} overfilled: {amount} > {self.remaining}"
         self.filled += amount
+        self.shown = max(self.shown - amount, ZERO)
         traded, at_price = float(amount), float(price)
         inverse = self.contract.kind is Kind.PERPETUAL
         self.cost += traded / at_price if inverse else traded * at_price
@@ -88,7 +121,7 @@ class Order:
             direction=self.direction,
             order_type=self.order_type,
             time_in_force=self.time_in_force,
-            price=None if self.order_type is OrderType.MARKET else self.price,
+            price=self.price if self.order_type.is_priced else None,
             amount=self.amount,
             filled_amount=self.filled,
             average_price=self.average_price(),
@@ -103,6 +136,15 @@ class Order:
             last_update_ms=self.last_update_ms,
             reject_code=self.reject_code,
             reject_message=self.reject_message,
+            original_type=self.original_type,
+            replaced=self.replaced,
+            mmp=self.mmp,
+            is_liquidation=self.is_liquidation,
+            display_amount=None if self.display is None else self.visible,
+            refresh_amount=self.display,
+            trigger=self.trigger,
+            trigger_order_id=self.trigger_order_id,
+            spawned_order_id=self.spawned_order_id,
         )
 
 
@@ -113,29 +155,43 @@ def signed(direction: Direction, amount: Decimal) -> Decimal:
 
 @dataclass(slots=True)
 class OrderRegister:
-    """Every order that reached the engine, in order of arrival, with the open ones at hand."""
+    """Every order that reached the engine, in order of arrival, with the live ones at hand.
+
+    Open orders are in the book and need margin; waiting ones are trigger orders that do not yet.
+    """
 
     _by_id: dict[str, Order] = field(default_factory=dict)
     _by_label: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
     _open: dict[str, dict[str, Order]] = field(default_factory=dict)
+    _waiting: dict[str, dict[str, Order]] = field(default_factory=dict)
+    _closed: dict[str, list[Order]] = field(default_factory=dict)
 
     def add(self, order: Order) -> None:
-        """Remember an order; an open one is also listed among its account's open orders."""
+        """Remember an order; a live one is also listed among those of its account."""
         self._by_id[order.order_id] = order
         if order.state is OrderState.REJECTED:
             return
         self._by_label.setdefault((order.account, order.label), []).append(order)
         if order.state is OrderState.OPEN:
             self._open.setdefault(order.account, {})[order.order_id] = order
+        elif order.state is OrderState.UNTRIGGERED:
+            self._waiting.setdefault(order.account, {})[order.order_id] = order
 
     def closed(self, order: Order) -> None:
-        """Take an order that is no longer open off the open list."""
+        """Take an order that is no longer live off its list."""
         self._open.get(order.account, {}).pop(order.order_id, None)
+        self._waiting.get(order.account, {}).pop(order.order_id, None)
+        self._closed.setdefault(order.account, []).append(order)
+
+    def owner(self, order_id: str) -> str | None:
+        """The account that an accepted order belongs to."""
+        order = self._by_id.get(order_id)
+        return None if order is None or _never_was(order) else order.account
 
     def find(self, account: str, order_id: str) -> Order | None:
         """An accepted order of this account."""
         order = self._by_id.get(order_id)
-        if order is None or order.account != account or order.state is OrderState.REJECTED:
+        if order is None or order.account != account or _never_was(order):
             return None
         return order
 
@@ -144,12 +200,35 @@ class OrderRegister:
         return list(reversed(self._by_label.get((account, label), ())))
 
     def open_of(self, account: str) -> Mapping[str, Order]:
-        """Open orders of the account by id, oldest first."""
+        """Orders of the account in the book, by id, oldest first."""
         return self._open.get(account, {})
 
     def open_on(self, account: str, instrument_name: str) -> list[Order]:
-        """Open orders of the account on one instrument, oldest first."""
+        """Orders of the account in one instrument's book, oldest first."""
         return [o for o in self.open_of(account).values() if o.contract.name == instrument_name]
+
+    def waiting_of(self, account: str) -> Mapping[str, Order]:
+        """Trigger orders of the account that wait, by id, oldest first."""
+        return self._waiting.get(account, {})
+
+    def waiting(self) -> list[Order]:
+        """Everybody's waiting trigger orders, oldest first."""
+        everybody = (order for orders in self._waiting.values() for order in orders.values())
+        return sorted(everybody, key=lambda order: order.number)
+
+    def live_of(self, account: str) -> list[Order]:
+        """Open and waiting orders of the account, oldest first."""
+        live = [*self.open_of(account).values(), *self.waiting_of(account).values()]
+        return sorted(live, key=lambda order: order.number)
+
+    def closed_of(self, account: str) -> Sequence[Order]:
+        """Orders of the account that are over, in the order in which they ended."""
+        return self._closed.get(account, ())
 
     def __iter__(self) -> Iterator[Order]:
         return iter(self._by_id.values())
+
+
+def _never_was(order: Order) -> bool:
+    """Whether the order was refused on arrival; a trigger order may be refused when it fires."""
+    return order.state is OrderState.REJECTED and order.fired_ms is None

@@ -1,10 +1,11 @@
 """What one may read off the engine: views of the market, orders, fills and accounts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.exchange.accounts import Valuation, value_account
-from bot.exchange.admission import NOT_FOUND, hypothetical_margins
+from bot.exchange.admission import NOT_FOUND, ORDERBOOK_CLOSED, hypothetical_margins
 from bot.exchange.commands import Refused, invalid_params
 from bot.exchange.contracts import PERPETUAL_EXPIRY_MS, Contract, Kind
 from bot.exchange.desk import Desk
@@ -23,6 +24,7 @@ from bot.exchange.reports import (
     TradeView,
 )
 from bot.exchange.tickers import book_view, ticker_view
+from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
 
 
 class Readings:
@@ -59,6 +61,13 @@ class Readings:
         if instrument_name in self.delivered:
             return None
         return self.desk.board.contract(instrument_name)
+
+    def tradable(self, instrument_name: str) -> Contract | Refused:
+        """A contract that may be traded now, or why the venue refuses."""
+        if instrument_name in self.delivered:
+            return ORDERBOOK_CLOSED
+        contract = self.desk.board.contract(instrument_name)
+        return NOT_FOUND if contract is None else contract
 
     def expired_contracts(self) -> Mapping[str, float]:
         """Delivery price in USD by name of contracts that expired while the engine ran."""
@@ -108,13 +117,38 @@ class Readings:
     def open_orders(
         self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
     ) -> Sequence[OrderView]:
-        """Open orders, oldest first."""
+        """Open orders and trigger orders that wait, oldest first."""
         return _views(
             order
-            for order in self.desk.register.open_of(account).values()
+            for order in self.desk.register.live_of(account)
             if instrument_name in (None, order.contract.name)
             and kind in (None, order.contract.kind)
         )
+
+    def closed_orders(self, account: str) -> Sequence[OrderView]:
+        """Orders that are over, in the order in which they ended."""
+        return _views(self.desk.register.closed_of(account))
+
+    def order_margin(self, account: str, order_id: str) -> float | None:
+        """What an open order adds to the initial margin, settlement currency; None if not open."""
+        order = self.desk.register.open_of(account).get(order_id)
+        if order is None:
+            return None
+        at = self.desk.situation(account, self.now_ms)
+        others = replace(at, open_orders=[each for each in at.open_orders if each is not order])
+        return at.margins().initial - others.margins().initial
+
+    def self_trading(self, account: str) -> SelfTradeRule:
+        """The account's self-trade rule."""
+        return self.desk.self_trading.rule(account)
+
+    def mmp_limits(self, account: str) -> Mapping[MmpKey, MmpLimits]:
+        """The account's market maker protections."""
+        return self.desk.mmp.limits_of(account)
+
+    def mmp_frozen(self, account: str) -> Mapping[MmpKey, int]:
+        """Protections that are frozen now, with the time they thaw; 0 = when they are reset."""
+        return self.desk.mmp.frozen_of(account, self.now_ms)
 
     def trades(
         self,

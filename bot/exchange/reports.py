@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from bot.exchange.contracts import Kind
 
@@ -21,18 +22,74 @@ class Direction(StrEnum):
 
 
 class OrderType(StrEnum):
-    """What an order does about price."""
+    """What an order does about price, and what it waits for; the venue's words."""
 
     LIMIT = "limit"
     MARKET = "market"
+    MARKET_LIMIT = "market_limit"
+    STOP_LIMIT = "stop_limit"
+    STOP_MARKET = "stop_market"
+    TAKE_LIMIT = "take_limit"
+    TAKE_MARKET = "take_market"
+    TRAILING_STOP = "trailing_stop"
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether such an order waits outside the book until a price is reached."""
+        return self in TRIGGER_TYPES
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether such an order carries a limit price of its own."""
+        return self in PRICED_TYPES
+
+
+TRIGGER_TYPES: Final = frozenset(
+    {
+        OrderType.STOP_LIMIT,
+        OrderType.STOP_MARKET,
+        OrderType.TAKE_LIMIT,
+        OrderType.TAKE_MARKET,
+        OrderType.TRAILING_STOP,
+    }
+)
+PRICED_TYPES: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_LIMIT})
+
+
+class TriggerSource(StrEnum):
+    """The price that a trigger order watches."""
+
+    INDEX = "index_price"
+    MARK = "mark_price"
+    LAST = "last_price"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTerms:
+    """When a trigger order fires. Prices are those of its source: USD of an index, else native.
+
+    `offset` and `reference` (the source's price at placement) are a trailing stop's only; its
+    `price` follows the source at that distance and never goes back.
+    """
+
+    source: TriggerSource
+    price: Decimal
+    offset: Decimal | None = None
+    reference: float | None = None
 
 
 class TimeInForce(StrEnum):
     """How long an order lives."""
 
     GOOD_TIL_CANCELLED = "good_til_cancelled"
+    GOOD_TIL_DAY = "good_til_day"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     FILL_OR_KILL = "fill_or_kill"
+
+    @property
+    def rests(self) -> bool:
+        """Whether what is not filled at once waits in the book."""
+        return self in (TimeInForce.GOOD_TIL_CANCELLED, TimeInForce.GOOD_TIL_DAY)
 
 
 class OrderState(StrEnum):
@@ -42,6 +99,8 @@ class OrderState(StrEnum):
     FILLED = "filled"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
+    UNTRIGGERED = "untriggered"
+    TRIGGERED = "triggered"
 
 
 class CancelReason(StrEnum):
@@ -52,6 +111,9 @@ class CancelReason(StrEnum):
     RISK_MITIGATION = "risk_mitigation"
     AUTOLIQUIDATION = "autoliquidation"
     SETTLEMENT = "settlement"
+    MMP_TRIGGER = "mmp_trigger"
+    MMP_CONFIG_CURTAILMENT = "mmp_config_curtailment"
+    EDIT_POST_ONLY_REJECT = "edit_post_only_reject"
 
 
 class Liquidity(StrEnum):
@@ -82,6 +144,9 @@ class OrderView:
     """One order as it stands. `price` is None for a market order; `average_price` 0 unfilled.
 
     Rejected orders carry the venue's code and message in `reject_code` and `reject_message`.
+    `display_amount` and `refresh_amount` are an iceberg's: shown now, and shown afresh. `trigger`
+    is a trigger order's, as is `spawned_order_id` once it has fired; `trigger_order_id` is what
+    brought an order forth.
     """
 
     order_id: str
@@ -105,6 +170,15 @@ class OrderView:
     last_update_ms: int
     reject_code: int | None = None
     reject_message: str | None = None
+    original_type: OrderType | None = None
+    replaced: bool = False
+    mmp: bool = False
+    is_liquidation: bool = False
+    display_amount: Decimal | None = None
+    refresh_amount: Decimal | None = None
+    trigger: TriggerTerms | None = None
+    trigger_order_id: str | None = None
+    spawned_order_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +215,7 @@ class TradeView:
     post_only: bool
     reduce_only: bool
     cause: FillCause
+    mmp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,11 @@ class PriceBandRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All parameters of one exchange. `futures_tiers` rise in size; the last has no limit."""
+    """All parameters of one exchange. `futures_tiers` rise in size; the last has no limit.
+
+    An iceberg shows at least `display_lots_min` lots, and hides less than
+    `display_hidden_ratio_max` times as much.
+    """
 
     fees: FeeRules = field(default_factory=FeeRules)
     funding: FundingRules = field(default_factory=FundingRules)
@@ -94,6 +98,9 @@ class Rules:
     price_band: PriceBandRules = field(default_factory=PriceBandRules)
     label_length_max: int = 64
     open_orders_max: int = 1_000
+    trigger_orders_max: int = 100
+    display_lots_min: int = 100
+    display_hidden_ratio_max: int = 100
     settlement_average_ms: int = 30 * 60_000
     first_order_number: int = 1_001
     first_trade_number: int = 5_001

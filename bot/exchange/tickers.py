@@ -24,7 +24,7 @@ def levels(desk: Desk, contract: Contract, side: Direction) -> Iterator[Level]:
     resting = desk.resting.get(contract.name)
     users: Iterable[Level] = ()
     if resting:
-        users = ((order.price, order.remaining) for order in resting.side(side))
+        users = ((order.price, order.visible) for order in resting.side(side))
     both = merge(house, users, key=lambda level: level[0], reverse=side is Direction.BUY)
     for price, same in groupby(both, key=lambda level: level[0]):
         yield price, sum((amount for _, amount in same), ZERO)

@@ -111,6 +111,7 @@ class TradeBook:
                 post_only=order.post_only,
                 reduce_only=order.reduce_only,
                 cause=FillCause.TRADE,
+                mmp=order.mmp,
             )
         )
 

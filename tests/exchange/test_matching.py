@@ -223,7 +223,7 @@ def test_cancelling_twice_and_cancelling_a_strangers_order_are_told_apart() -> N
     mine = placed(venue.handle(order(BUY, 10, 90_000.0))).order
     stranger = venue.handle(CancelOrder(account="other", order_id=mine.order_id))
     assert isinstance(stranger, Refused)
-    assert stranger.code == 10004
+    assert stranger.code == 10029
     done = venue.handle(CancelOrder(account="demo", order_id=mine.order_id))
     assert isinstance(done, Answer)
     assert done.result.order_state is OrderState.CANCELLED
@@ -237,7 +237,7 @@ def test_cancel_all_obeys_its_filters() -> None:
     perp = placed(venue.handle(order(BUY, 10, 90_000.0))).order
     call = placed(venue.handle(order(BUY, 0.1, 0.01, name=CALL.name))).order
     kept = placed(venue.handle(order(BUY, 10, 90_000.0))).order
-    done = venue.handle(CancelAll(account="demo", kind=Kind.OPTION))
+    done = venue.handle(CancelAll(account="demo", kinds=frozenset({Kind.OPTION})))
     assert isinstance(done, Answer)
     assert [o.order_id for o in done.result.orders] == [call.order_id]
     done = venue.handle(CancelAll(account="demo", order_ids=frozenset({perp.order_id})))

@@ -102,8 +102,8 @@ def test_an_expired_option_is_no_longer_listed_and_no_longer_trades() -> None:
     assert venue.contract(CALL.name) is None
     assert venue.ticker(CALL.name) is None
     assert CALL.name not in {c.name for c in venue.contracts()}
-    assert refused(venue.handle(order(BUY, 0.1, 0.01, name=CALL.name))).code == 13020
-    assert venue.ledger_orders()[-1].reject_code == 13020
+    assert refused(venue.handle(order(BUY, 0.1, 0.01, name=CALL.name))).code == 13019
+    assert venue.ledger_orders()[-1].reject_code == 13019
 
 
 def test_expiry_does_not_wait_for_the_next_frame() -> None:

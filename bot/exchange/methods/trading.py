@@ -1,6 +1,6 @@
 """Orders and fills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -11,6 +11,7 @@ from bot.exchange.contracts import Contract, Kind
 from bot.exchange.methods.call import Call
 from bot.exchange.protocol import Json, RpcError, invalid_param
 from bot.exchange.reports import (
+    TRIGGER_TYPES,
     CancelledView,
     Direction,
     OrderState,
@@ -34,7 +35,25 @@ UNSUPPORTED: Final = (
     "trigger_offset",
     "trigger_price",
 )
-ORDER_TYPES_ASKED: Final = {"all": None, "limit": OrderType.LIMIT}
+STOPS: Final = frozenset({OrderType.STOP_LIMIT, OrderType.STOP_MARKET})
+TAKES: Final = frozenset({OrderType.TAKE_LIMIT, OrderType.TAKE_MARKET})
+TRAILING: Final = frozenset({OrderType.TRAILING_STOP})
+# The filters of mass cancels and of lists name the same things differently.
+ORDER_TYPES_ASKED: Final[Mapping[str, frozenset[OrderType] | None]] = {
+    "all": None,
+    "limit": frozenset({OrderType.LIMIT}),
+    "trigger_all": TRIGGER_TYPES,
+    "stop": STOPS,
+    "stop_all": STOPS,
+    "stop_limit": frozenset({OrderType.STOP_LIMIT}),
+    "stop_market": frozenset({OrderType.STOP_MARKET}),
+    "take": TAKES,
+    "take_all": TAKES,
+    "take_limit": frozenset({OrderType.TAKE_LIMIT}),
+    "take_market": frozenset({OrderType.TAKE_MARKET}),
+    "trailing_all": TRAILING,
+    "trailing_stop": TRAILING,
+}
 
 
 def buy(call: Call) -> Json:
@@ -99,7 +118,7 @@ def cancel_all(call: Call) -> Json:
 def cancel_all_by_instrument(call: Call) -> Json:
     """Cancel the open orders of one instrument."""
     name = call.contract().name
-    command = CancelAll(account=call.account, instrument_name=name, order_type=_order_type(call))
+    command = CancelAll(account=call.account, instrument_name=name, order_types=_order_types(call))
     return _cancel_all(call, command)
 
 
@@ -112,9 +131,9 @@ def cancel_all_by_currency(call: Call) -> Json:
         call,
         CancelAll(
             account=call.account,
-            kind=next(iter(kinds)) if len(kinds) == 1 else None,
-            currency=currency,
-            order_type=_order_type(call),
+            kinds=kinds,
+            currencies=None if currency is None else frozenset({currency}),
+            order_types=_order_types(call),
         ),
     )
 
@@ -129,8 +148,8 @@ def cancel_by_label(call: Call) -> Json:
     return _cancelled(call, call.floor.accept(call.floor.engine.handle(command)))
 
 
-def _order_type(call: Call) -> OrderType | None:
-    """The filter `type` of mass cancels and of lists; trigger orders do not exist here."""
+def _order_types(call: Call) -> frozenset[OrderType] | None:
+    """The filter `type` of mass cancels and of lists; None for all."""
     word = call.params.text("type", "all")
     if word not in ORDER_TYPES_ASKED:
         raise invalid_param("type", f"must be one of {', '.join(ORDER_TYPES_ASKED)}; got {word!r}")
@@ -191,7 +210,7 @@ def get_open_orders_by_label(call: Call) -> Json:
 
 
 def _open(call: Call, orders: Sequence[OrderView]) -> Json:
-    kinds, order_type = call.kinds(), _order_type(call)
+    kinds, order_types = call.kinds(), _order_types(call)
     contracts = {order.instrument_name: None for order in orders}
     covered = {
         name
@@ -202,7 +221,8 @@ def _open(call: Call, orders: Sequence[OrderView]) -> Json:
         [
             order
             for order in orders
-            if order.instrument_name in covered and order_type in (None, order.order_type)
+            if order.instrument_name in covered
+            and (order_types is None or order.order_type in order_types)
         ]
     )
 

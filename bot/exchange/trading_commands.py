@@ -1,0 +1,131 @@
+"""What a trader may ask besides placing an order: edits, closing, self-trade rule, protection.
+
+They are commands like those of `bot.exchange.commands`, which gathers them all.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.exchange.reports import OrderType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChange:
+    """What to change of an order; None leaves it as it is.
+
+    `amount` (native) is the whole order's, what is filled included. The trigger fields are for
+    orders that have not triggered yet.
+    """
+
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    post_only: bool | None = None
+    reject_post_only: bool | None = None
+    reduce_only: bool | None = None
+    mmp: bool | None = None
+    display_amount: Decimal | None = None
+    trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditOrder:
+    """Change an open order. It keeps its place in the queue only if it shrinks at its price."""
+
+    account: str
+    order_id: str
+    change: OrderChange
+    valid_until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditByLabel:
+    """The same for the only live order with this label on an instrument."""
+
+    account: str
+    label: str
+    instrument_name: str
+    change: OrderChange
+    valid_until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePosition:
+    """Close a position with one reduce-only order. `price` None is for market orders only."""
+
+    account: str
+    instrument_name: str
+    order_type: OrderType
+    price: Decimal | None = None
+
+
+class SelfTradeMode(StrEnum):
+    """What happens when an account would trade with itself; the venue's words."""
+
+    REJECT_TAKER = "reject_taker"
+    CANCEL_MAKER = "cancel_maker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTradeRule:
+    """An owner's wish. The block flag is kept and shown; there are no block trades here."""
+
+    mode: SelfTradeMode = SelfTradeMode.REJECT_TAKER
+    extended_to_subaccounts: bool = False
+    block_rfq_self_match_prevention: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSelfTrading:
+    """Choose the self-trade rule of the account's owner."""
+
+    account: str
+    rule: SelfTradeRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmpKey:
+    """One protection of an account: its index, and a group of quotes or None for its orders."""
+
+    account: str
+    index_name: str
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmpLimits:
+    """Market maker protection. Quantities and delta in the base currency, vega USD per point.
+
+    `frozen_s` 0 means until a person resets it; limits that are None are not watched.
+    """
+
+    interval_s: int
+    frozen_s: int
+    quantity: Decimal | None = None
+    delta: Decimal | None = None
+    vega: Decimal | None = None
+    quote_quantity_max: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMmp:
+    """Set a protection's limits; None removes it."""
+
+    key: MmpKey
+    limits: MmpLimits | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetMmp:
+    """Thaw a protection and forget what it counted."""
+
+    key: MmpKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmpTriggered:
+    """A protection's limit was passed; 0 = frozen until it is reset."""
+
+    key: MmpKey
+    frozen_until_ms: int
