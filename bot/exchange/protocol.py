@@ -288,6 +288,12 @@ class Params:
             allowed = ", ".join(str(member.value) for member in of)
             raise invalid_param(name, f"must be one of {allowed}; got {text!r}") from None
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """One string or a list of them; required."""
+        value = self._values.get(name)
+        is_list = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
+        return self.texts(name) if is_list else (self.text(name),)
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings: a JSON array, or in a query string the text of one."""
         value = self._values.get(name)

@@ -26,9 +26,10 @@ def far_below(client: Client) -> float:
         ({"amount": "ten"}, -32602),
         ({"amount": float("inf")}, -32602),
         ({"type": "stop_limit"}, -32602),
-        ({"time_in_force": "good_til_day"}, -32602),
+        ({"time_in_force": "good_til_dawn"}, -32602),
         ({"trigger_price": 90_000}, -32602),
-        ({"advanced": "usd"}, -32602),
+        ({"advanced": "usd"}, 11038),
+        ({"linked_order_type": "one_cancels_other"}, 10033),
         ({"post_only": "perhaps"}, -32602),
         ({"contracts": 3}, -32602),
     ],
@@ -120,8 +121,11 @@ def test_a_detailed_cancel_names_what_it_cancelled() -> None:
     client = trader()
     client.call("private/buy", instrument_name=PERPETUAL, amount=10, price=far_below(client))
 
-    (order,) = client.call("private/cancel_all", detailed=True)
+    (report,) = client.call("private/cancel_all", detailed=True)
 
+    assert (report["currency"], report["type"]) == ("BTC", "limit")
+    assert report["instrument_name"] == PERPETUAL
+    (order,) = report["result"]
     assert (order["order_state"], order["cancel_reason"]) == ("cancelled", "user_request")
 
 

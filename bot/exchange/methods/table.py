@@ -5,12 +5,17 @@ from typing import Final
 
 from bot.exchange.methods import (
     accounts,
+    cancels,
     charts,
+    histories,
     market_data,
+    placing,
+    protection,
     public_trades,
     sessions,
     settlements,
     trading,
+    user_trades,
 )
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.protocol import Json
@@ -33,6 +38,10 @@ def _reading(run: Run, scope: Scope = TRADE_READ) -> Method:
 
 def _trading(run: Run) -> Method:
     return Method(run=run, login=True, scope=TRADE_WRITE, counts=True)
+
+
+def _choosing(run: Run, scope: Scope = TRADE_WRITE) -> Method:
+    return Method(run=run, login=True, scope=scope)
 
 
 def _private_socket(run: Run, scope: Scope | None = None) -> Method:
@@ -113,28 +122,42 @@ METHODS: Final[Mapping[str, Method]] = {
     "private/get_cancel_on_disconnect": _private_socket(
         sessions.get_cancel_on_disconnect, ACCOUNT_READ
     ),
-    "private/buy": _trading(trading.buy),
-    "private/sell": _trading(trading.sell),
-    "private/cancel": _trading(trading.cancel),
-    "private/cancel_all": _trading(trading.cancel_all),
-    "private/cancel_all_by_instrument": _trading(trading.cancel_all_by_instrument),
-    "private/cancel_all_by_currency": _trading(trading.cancel_all_by_currency),
-    "private/cancel_by_label": _trading(trading.cancel_by_label),
+    "private/buy": _trading(placing.buy),
+    "private/sell": _trading(placing.sell),
+    "private/edit": _trading(placing.edit),
+    "private/edit_by_label": _trading(placing.edit_by_label),
+    "private/close_position": _trading(placing.close_position),
+    "private/cancel": _trading(cancels.cancel),
+    "private/cancel_all": _trading(cancels.cancel_all),
+    "private/cancel_all_by_instrument": _trading(cancels.cancel_all_by_instrument),
+    "private/cancel_all_by_currency": _trading(cancels.cancel_all_by_currency),
+    "private/cancel_all_by_currency_pair": _trading(cancels.cancel_all_by_currency_pair),
+    "private/cancel_all_by_kind_or_type": _trading(cancels.cancel_all_by_kind_or_type),
+    "private/cancel_by_label": _trading(cancels.cancel_by_label),
     "private/get_order_state": _reading(trading.get_order_state),
     "private/get_order_state_by_label": _reading(trading.get_order_state_by_label),
     "private/get_open_orders": _reading(trading.get_open_orders),
     "private/get_open_orders_by_currency": _reading(trading.get_open_orders_by_currency),
     "private/get_open_orders_by_instrument": _reading(trading.get_open_orders_by_instrument),
     "private/get_open_orders_by_label": _reading(trading.get_open_orders_by_label),
-    "private/get_user_trades_by_currency": _reading(trading.get_user_trades_by_currency),
+    "private/get_order_history_by_currency": _reading(histories.get_order_history_by_currency),
+    "private/get_order_history_by_instrument": _reading(histories.get_order_history_by_instrument),
+    "private/get_trigger_order_history": _reading(histories.get_trigger_order_history),
+    "private/get_order_margin_by_ids": _reading(trading.get_order_margin_by_ids),
+    "private/set_mmp_config": _choosing(protection.set_mmp_config),
+    "private/get_mmp_config": _reading(protection.get_mmp_config),
+    "private/get_mmp_status": _reading(protection.get_mmp_status),
+    "private/reset_mmp": _choosing(protection.reset_mmp),
+    "private/set_self_trading_config": _choosing(protection.set_self_trading_config, ACCOUNT_WRITE),
+    "private/get_user_trades_by_currency": _reading(user_trades.get_user_trades_by_currency),
     "private/get_user_trades_by_currency_and_time": _reading(
-        trading.get_user_trades_by_currency_and_time
+        user_trades.get_user_trades_by_currency_and_time
     ),
-    "private/get_user_trades_by_instrument": _reading(trading.get_user_trades_by_instrument),
+    "private/get_user_trades_by_instrument": _reading(user_trades.get_user_trades_by_instrument),
     "private/get_user_trades_by_instrument_and_time": _reading(
-        trading.get_user_trades_by_instrument_and_time
+        user_trades.get_user_trades_by_instrument_and_time
     ),
-    "private/get_user_trades_by_order": _reading(trading.get_user_trades_by_order),
+    "private/get_user_trades_by_order": _reading(user_trades.get_user_trades_by_order),
     "private/get_positions": _reading(accounts.get_positions),
     "private/get_position": _reading(accounts.get_position),
     "private/get_margins": _reading(market_data.get_margins),

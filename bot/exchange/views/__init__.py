@@ -22,6 +22,7 @@ from bot.exchange.views.orders import (
     public_trade,
     trade,
     trades,
+    trigger_record,
 )
 from bot.exchange.views.wording import (
     COIN_DIGITS,
@@ -63,4 +64,5 @@ __all__ = [
     "ticker",
     "trade",
     "trades",
+    "trigger_record",
 ]

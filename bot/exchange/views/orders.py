@@ -2,8 +2,17 @@
 
 from collections.abc import Sequence
 
+from bot.exchange.orders import ZERO
 from bot.exchange.protocol import Json
-from bot.exchange.reports import Direction, FillCause, OrderView, TradeView
+from bot.exchange.reports import (
+    CancelReason,
+    Direction,
+    FillCause,
+    OrderState,
+    OrderView,
+    TradeView,
+    TriggerTerms,
+)
 from bot.exchange.views.wording import (
     COIN_DIGITS,
     OPTION_MARK_DIGITS,
@@ -33,19 +42,70 @@ def order(view: OrderView) -> dict[str, Json]:
         "reduce_only": view.reduce_only,
         "creation_timestamp": view.creation_ms,
         "last_update_timestamp": view.last_update_ms,
-        "max_show": number(view.amount),
+        "max_show": number(view.amount if view.display_amount is None else view.display_amount),
         "api": True,
         "web": False,
         "mobile": False,
-        "mmp": False,
-        "replaced": False,
+        "mmp": view.mmp,
+        "replaced": view.replaced,
         "risk_reducing": False,
         "is_rebalance": False,
-        "is_liquidation": False,
+        "is_liquidation": view.is_liquidation,
     }
     if view.cancel_reason is not None:
         fields["cancel_reason"] = view.cancel_reason.value
+        if view.cancel_reason is CancelReason.MMP_TRIGGER:
+            fields["mmp_cancelled"] = True
+    if view.original_type is not None:
+        fields["original_order_type"] = view.original_type.value
+    if view.display_amount is not None and view.refresh_amount is not None:
+        fields["display_amount"] = number(view.display_amount)
+        fields["refresh_amount"] = number(view.refresh_amount)
+    if view.trigger_order_id is not None:
+        fields["trigger_order_id"] = view.trigger_order_id
+    if view.trigger is not None:
+        fields |= _terms(view.trigger)
+        fields["triggered"] = view.order_state is OrderState.TRIGGERED
     return fields
+
+
+def _terms(terms: TriggerTerms) -> dict[str, Json]:
+    fields: dict[str, Json] = {
+        "trigger": terms.source.value,
+        "trigger_price": number(terms.price),
+    }
+    if terms.offset is not None and terms.reference is not None:
+        fields["trigger_offset"] = number(terms.offset)
+        fields["trigger_reference_price"] = round(terms.reference, OPTION_MARK_DIGITS)
+    return fields
+
+
+def trigger_record(view: OrderView) -> dict[str, Json]:
+    """What a trigger order came to, as the log of trigger orders words it."""
+    terms = view.trigger
+    assert terms is not None, f"{view.order_id} is no trigger order"
+    is_refused = view.order_state is OrderState.REJECTED
+    state = f"rejected:{view.reject_message}" if is_refused else view.order_state.value
+    return {
+        "timestamp": view.creation_ms,
+        "last_update_timestamp": view.last_update_ms,
+        "trigger": terms.source.value,
+        "trigger_price": number(terms.price),
+        "trigger_offset": number(terms.offset or ZERO),
+        "trigger_order_id": view.order_id,
+        "order_id": view.spawned_order_id or view.order_id,
+        "order_state": state,
+        "request": "cancel" if view.order_state is OrderState.CANCELLED else "trigger:order",
+        "order_type": "market" if view.price is None else "limit",
+        "price": number(view.price) if view.price is not None else 0,
+        "instrument_name": view.instrument_name,
+        "amount": number(view.amount),
+        "direction": view.direction.value,
+        "label": view.label,
+        "post_only": view.post_only,
+        "reduce_only": view.reduce_only,
+        "source": "api",
+    }
 
 
 def trade(view: TradeView) -> dict[str, Json]:
@@ -74,7 +134,7 @@ def trade(view: TradeView) -> dict[str, Json]:
         "matching_id": None,
         "post_only": view.post_only,
         "reduce_only": view.reduce_only,
-        "mmp": False,
+        "mmp": view.mmp,
         "risk_reducing": False,
         "api": True,
     }

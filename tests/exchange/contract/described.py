@@ -26,6 +26,7 @@ CODES_BY_KIND: Final = {
     "additionalProperties": False,
 }
 NULL_NUMBER: Final = {"type": ["number", "null"]}
+ORDERS: Final = {"type": "array", "items": {"$ref": "#/components/schemas/order"}}
 
 # Path into components.schemas -> what really holds there.
 CORRECTIONS: Final[Mapping[str, Any]] = {
@@ -50,11 +51,34 @@ CORRECTIONS: Final[Mapping[str, Any]] = {
     "stats/properties/high": NULL_NUMBER,
     "stats/properties/low": NULL_NUMBER,
     "book_summary/properties/high": NULL_NUMBER,
-    # a list of orders with `detailed`
+    # with `detailed`, a report for each book and type of order, as the overview of JSON-RPC tells
     "PrivateCancelAllResponse/properties/result": {
         "anyOf": [
-            {"type": "array", "items": {"$ref": "#/components/schemas/order"}},
+            {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "currency": {"$ref": "#/components/schemas/currency"},
+                        "type": {"enum": ["limit", "trigger"]},
+                        "instrument_name": STRING,
+                        "result": ORDERS,
+                    },
+                    "required": ["currency", "type", "instrument_name", "result"],
+                },
+            },
             NUMBER,
+        ]
+    },
+    # an object with `with_continuation`, says the parameter's own text
+    "PrivateGetOrderHistoryResponse/properties/result": {
+        "anyOf": [
+            ORDERS,
+            {
+                "type": "object",
+                "properties": {"orders": ORDERS, "continuation": STRING},
+                "required": ["orders", "continuation"],
+            },
         ]
     },
     # what an order on the instrument holds back is told with the position, as the methods do

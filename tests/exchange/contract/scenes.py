@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Final
 
-from tests.exchange.contract import session_scenes
+from tests.exchange.contract import session_scenes, trading_scenes
 from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
 from tests.exchange.wire import PERPETUAL
 
@@ -206,6 +206,9 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (session_scenes.tokens, {}),
     (session_scenes.platform, {}),
     (trading, {}),
+    (trading_scenes.changes, {}),
+    (trading_scenes.triggers, {"speed": 10.0}),
+    (trading_scenes.protection, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
     (public_channels, {"speed": 10.0}),
     (private_channels, {}),

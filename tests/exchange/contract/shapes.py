@@ -65,7 +65,21 @@ def _both(one: Shape, other: Shape) -> Shape:
         case _ if one == other:
             return one
         case _:
-            return EITHER.join(sorted({*_alternatives(one), *_alternatives(other)}))
+            return _either(one, other)
+
+
+def _either(one: Shape, other: Shape) -> Shape:
+    """Shapes of different kinds side by side, those of the same kind made one."""
+    kinds: dict[type, Shape] = {}
+    for text in (*_alternatives(one), *_alternatives(other)):
+        shape: Shape = json.loads(text) if text[0] in "[{" else text
+        known = kinds.get(type(shape), shape)
+        kinds[type(shape)] = shape if known == shape else _both(known, shape)
+    texts = (
+        each if isinstance(each, str) else json.dumps(each, sort_keys=True)
+        for each in kinds.values()
+    )
+    return EITHER.join(sorted(texts))
 
 
 def _alternatives(shape: Shape) -> list[str]:
