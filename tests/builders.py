@@ -87,7 +87,7 @@ def quote(
     """A good quote: of the perpetual at `price`, or of an option with the index there."""
     seen = QuoteSeen(
         instrument=name,
-        venue_ms=START_MS,
+        venue_ms=START_MS + arrived_ns // units.NS_PER_MS,
         arrived_ns=arrived_ns,
         bid=price - 0.5,
         ask=price + 0.5,

@@ -1,7 +1,7 @@
 """Which quotes may reach the mathematics. After a bad one the last good one stays, and ages."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.core import units
 from bot.core.events import QuoteSeen
@@ -21,6 +21,27 @@ class QuotePolicy:
     hedge_age_max_ns: int = 3 * units.NS_PER_SECOND
     spread_max: float = 0.005
     one_sided_mark_max_coin: float = 0.001
+
+
+def aged(
+    quote: QuoteSeen, known: QuoteSeen | None, policy: QuotePolicy, rate: float
+) -> QuoteSeen | str:
+    """Return a quote as old as the venue's time makes it, or say why it is no news.
+
+    What comes again under the venue time of the quote before is as old as that: a feed that
+    repeats itself must not look alive. What is older by up to `hedge_age_max_ns` came out of turn;
+    by more, the venue's time went back, and begins anew. `rate` is the market clock's.
+    """
+    if known is None:
+        return quote
+    late_ms = known.venue_ms - quote.venue_ms
+    if late_ms == 0:
+        if quote.arrived_ns - known.arrived_ns > policy.hedge_age_max_ns:
+            return "its venue time stands still"
+        return replace(quote, arrived_ns=min(quote.arrived_ns, known.arrived_ns))
+    if 0 < late_ms <= units.wire_to_market_ms(policy.hedge_age_max_ns, rate):
+        return f"{late_ms} ms older than the quote before it"
+    return quote
 
 
 def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:

@@ -39,7 +39,7 @@ from bot.core.events import (
 from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
-from bot.core.quotes import QuotePolicy, bad_quote
+from bot.core.quotes import QuotePolicy, aged, bad_quote
 from bot.core.reported import Differences, Gap, Reported, differences, unlisted
 from bot.core.standing import Standing
 
@@ -192,14 +192,16 @@ def _clocked(state: State, fact: ClockSeen) -> State:
 def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:
     good: dict[str, QuoteSeen] = {}
     bad: dict[str, str] = {}
-    for quote in seen:
-        instrument = state.instruments.get(quote.instrument)
-        why = bad_quote(quote, instrument, policy) if instrument else "not a listed instrument"
-        if why is None:
-            good[quote.instrument] = quote
-            bad.pop(quote.instrument, None)
+    for told in seen:
+        instrument = state.instruments.get(told.instrument)
+        known = good.get(told.instrument) or state.quotes.get(told.instrument)
+        why = bad_quote(told, instrument, policy) if instrument else "not a listed instrument"
+        quote = why or aged(told, known, policy, state.rate)
+        if isinstance(quote, str):
+            bad[told.instrument] = quote
         else:
-            bad[quote.instrument] = why
+            good[told.instrument] = quote
+            bad.pop(told.instrument, None)
     counts = replace(
         state.counts,
         quotes=state.counts.quotes + len(seen),

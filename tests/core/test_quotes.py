@@ -118,3 +118,35 @@ def test_the_latest_good_quote_of_a_burst_counts_whatever_came_around_it() -> No
     assert step.state.quotes[CALL].iv == 0.7
     assert step.state.bad_quotes == {PERP: "one-sided: no bid"}
     assert step.state.counts.quotes == 4
+
+
+def test_a_feed_that_repeats_its_venue_time_does_not_look_alive() -> None:
+    world = World()
+    world.begin({CALL: "-10"})
+    world.quotes()
+    stuck = world.state.quotes[PERP].venue_ms
+    for _ in range(31):
+        world.now_ns += 10**9
+        step = world.fold(
+            quote(PERP, arrived_ns=world.now_ns, venue_ms=stuck, price=100_500.0),
+            quote(CALL, arrived_ns=world.now_ns),
+        )
+
+    assert step.exposures["main"].reason == (  # type: ignore[union-attr]
+        "BTC-PERPETUAL: last good quote 34.1 s ago, since then its venue time stands still"
+    )
+    assert not hasattr(world.quotes().exposures["main"], "reason"), "its time goes on again"
+
+
+def test_a_quote_out_of_turn_is_no_news_and_a_time_that_went_back_begins_anew() -> None:
+    world = World()
+    world.begin({CALL: "-10"})
+    world.quotes()
+    known = world.state.quotes[PERP]
+    late = quote(PERP, arrived_ns=known.arrived_ns, venue_ms=known.venue_ms - 700, price=9.0)
+    step = world.fold(late)
+    assert step.state.quotes[PERP] is known
+    assert step.state.bad_quotes[PERP] == "700 ms older than the quote before it"
+
+    step = world.fold(replace(late, venue_ms=known.venue_ms - 3_600_000))
+    assert step.state.quotes[PERP].mark == 9.0

@@ -17,6 +17,7 @@ from bot.core.events import (
     LinkDown,
     LinkUp,
     PositionsSeen,
+    TimerFired,
 )
 from bot.core.exposure import Exposure
 from bot.core.hedger import deviation_coin
@@ -103,8 +104,12 @@ class Desk:
         self.fold(LinkUp(link=Link.TRADING))
 
     def calm(self) -> None:
-        """Let faults end, and everything arrive in order, for a minute and a half."""
+        """Let faults end, and everything arrive in order, for a minute and a half.
+
+        The account is read once, as it is every half minute: an old balance backs no order.
+        """
         self.fate, self.answers_lost, self.pushes_lost = Fate.FILLED, False, False
+        self.fold(TimerFired(name="reconcile"))
         for _ in range(90):
             waiting, self.line, self.pushed = self.pushed + self.line, [], []
             self.fold(*(stamped(fact, self.now_ns) for fact in waiting), after_ms=1_000)
