@@ -1,12 +1,16 @@
 """What the faults of a simulation work with: the plan, the wire's clock, the exchange's levers."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from bot.exchange.fault_words import strikes_at_once
 from bot.exchange.faults import Armed, Fault, FaultKind, FaultPlan, Moment
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import RpcError
+
+MS_PER_S: Final = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +42,10 @@ class FaultBench:
 
     def clear(self, number: int | None) -> list[Armed]:
         """Disarm one fault, or all (None); answers those that were armed."""
-        return self.plan.clear(number)
+        cleared = self.plan.clear(number)
+        if any(armed.fault.kind is FaultKind.MAINTENANCE for armed in cleared):
+            self._reopen()
+        return cleared
 
     def strike(self, moment: Moment) -> tuple[Armed, ...]:
         """What harms this moment. What is no matter of the moment itself is done already."""
@@ -52,6 +59,8 @@ class FaultBench:
         match fault.kind:
             case FaultKind.TOKEN_EXPIRY:
                 self._expire_tokens()
+            case FaultKind.MAINTENANCE:
+                self._maintain(fault)
             case _:
                 pass
 
@@ -62,13 +71,19 @@ class FaultBench:
             if session.grant is not None:
                 session.grant = replace(session.grant, expires_ns=now_ns)
 
+    def _maintain(self, fault: Fault) -> None:
+        assert fault.quota.window_ms is not None, "maintenance has an end"
+        self.floor.platform.set_maintenance(is_on=True)
+        loop = asyncio.get_running_loop()
+        loop.call_later(fault.quota.window_ms / MS_PER_S, self._reopen)
+
+    def _reopen(self) -> None:
+        self.floor.platform.set_maintenance(is_on=False)
+
     def refusal(self, struck: Iterable[Armed]) -> RpcError | None:
         """The error that the venue answers instead of working, if a struck fault says so."""
         for armed in struck:
-            if armed.fault.kind in REFUSING:
+            if armed.fault.kind is FaultKind.RATE_LIMIT:
                 harm = armed.fault.harm
                 return RpcError(harm.code, harm.message)
         return None
-
-
-REFUSING = frozenset({FaultKind.RATE_LIMIT, FaultKind.MAINTENANCE})

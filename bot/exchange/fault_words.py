@@ -154,11 +154,10 @@ TRAITS: Final[Mapping[FaultKind, Trait]] = MappingProxyType(
             harm=Harm(code=10028, message="too_many_requests"),
         ),
         FaultKind.MAINTENANCE: Trait(
-            about="Requests are refused with 11051 and not processed for `window_ms`; channel "
-            "platform_state says so, and says when it is over.",
+            about="For `window_ms` trading is refused with 11051 while market data go on; channel "
+            "platform_state says so, and says when it is over. At once, or before a request.",
             places=ASKED,
             required=("window_ms",),
-            harm=Harm(code=11051, message="system_maintenance"),
         ),
         FaultKind.BUST: Trait(
             about="A trade of the account is taken back: the last one, or `trade_id`; at once, or "
@@ -175,7 +174,7 @@ TRAITS: Final[Mapping[FaultKind, Trait]] = MappingProxyType(
     }
 )
 
-AT_ONCE: Final = frozenset({FaultKind.TOKEN_EXPIRY, FaultKind.BUST})
+AT_ONCE: Final = frozenset({FaultKind.TOKEN_EXPIRY, FaultKind.MAINTENANCE, FaultKind.BUST})
 COMMON: Final[Mapping[str, str]] = MappingProxyType(
     {
         "kind": "one of the kinds below",
@@ -208,7 +207,7 @@ def read_fault(body: Mapping[str, object]) -> Fault:
     return Fault(
         kind=kind,
         target=_target(params, kind, trait),
-        quota=_quota(params),
+        quota=_quota(params, kind),
         harm=_harm(params, trait),
     )
 
@@ -244,7 +243,7 @@ def _target(params: Params, kind: FaultKind, trait: Trait) -> Target:
     return Target(places=places, method=method, channel=channel, connection=connection)
 
 
-def _quota(params: Params) -> Quota:
+def _quota(params: Params, kind: FaultKind) -> Quota:
     count = params.optional_integer("count")
     rate = None if not params.has("rate") else float(params.decimal("rate"))
     window_ms = None if not params.has("window_ms") else float(params.decimal("window_ms"))
@@ -257,7 +256,7 @@ def _quota(params: Params) -> Quota:
         raise invalid_param("window_ms", f"must be above 0, got {window_ms:g}")
     if after < 0:
         raise invalid_param("after", f"must be at least 0, got {after}")
-    if count is None and rate is None and window_ms is None:
+    if count is None and (kind in AT_ONCE or (rate is None and window_ms is None)):
         count = 1
     return Quota(
         count=count, rate=rate, window_ms=window_ms, after=after, seed=params.integer("seed", 0)

@@ -123,8 +123,8 @@ def test_the_latest_good_quote_of_a_burst_counts_whatever_came_around_it() -> No
 def test_a_feed_that_repeats_its_venue_time_does_not_look_alive() -> None:
     world = World()
     world.begin({CALL: "-10"})
-    world.quotes()
-    stuck = world.state.quotes[PERP].venue_ms
+    step = world.quotes()
+    stuck = step.state.quotes[PERP].venue_ms
     for _ in range(31):
         world.now_ns += 10**9
         step = world.fold(

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from tests.exchange.fault_desk import Bench, bench
-from tests.exchange.wire import PERPETUAL
+from tests.exchange.wire import PERPETUAL, line_to
 
 LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 ORDER = f"private/buy?instrument_name={PERPETUAL}&amount=10&type=market&label=x"
@@ -79,15 +79,20 @@ async def test_a_server_that_never_answers_is_left_by_its_client() -> None:
         assert (await desk.get("public/test")).status == 200
 
 
-async def test_maintenance_refuses_everything_and_passes() -> None:
-    async with bench() as desk:
+async def test_maintenance_refuses_trading_and_passes() -> None:
+    async with bench() as desk, line_to(desk.server) as line:
+        await line.call("public/subscribe", channels=["platform_state"])
         number = await desk.arm("maintenance", window_ms=60_000)
-        response = await desk.get("public/test")
-        assert response.status == 503
+        response = await place(desk)
         assert (await response.json())["error"]["code"] == 11051
+        assert (await desk.get("public/test")).status == 200
         status, body = await desk.lever("DELETE", query=f"?id={number}")
         assert (status, body["cleared"][0]["struck"]) == (200, 1)
-        assert (await desk.get("public/test")).status == 200
+        assert (await place(desk)).status == 200
+        await desk.arm("maintenance", window_ms=50)
+        told = [(await line.told("platform_state"))["maintenance"] for _ in range(4)]
+        assert told == [True, False, True, False]
+        assert (await place(desk)).status == 200
 
 
 async def test_the_levers_list_what_is_armed_and_refuse_what_is_not() -> None:
