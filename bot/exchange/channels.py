@@ -18,6 +18,14 @@ KINDS_BY_WORD: Final = {
     "option": frozenset({Kind.OPTION}),
 }
 DEPTHS: Final = {"1": 1, "10": 10, "20": 20}
+# Prices of a book are rounded to so many ticks; the venue has the last four for ETH, none for
+# options.
+GROUPS: Final = {"none": 1, **{str(ticks): ticks for ticks in (1, 2, 5, 10, 25, 100, 250)}}
+MINUTE_MS: Final = 60_000
+RESOLUTIONS_MS: Final = {
+    **{str(n): n * MINUTE_MS for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)},
+    "1D": 1_440 * MINUTE_MS,
+}
 
 
 class Cadence(StrEnum):
@@ -53,6 +61,13 @@ class TickerChannel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementalChannel:
+    """`incremental_ticker.{instrument}`: the ticker once, then what changed in it."""
+
+    instrument_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteChannel:
     """`quote.{instrument}`."""
 
@@ -69,17 +84,57 @@ class BookChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthChannel:
-    """`book.{instrument}.none.{depth}.{cadence}`: the best levels, whole each time."""
+    """`book.{instrument}.{group}.{depth}.{cadence}`: the best levels, whole each time.
+
+    Prices are rounded away from the middle to multiples of `group_ticks` ticks.
+    """
 
     instrument_name: str
+    group_ticks: int
     depth: int
     cadence: Cadence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexChannel:
-    """`deribit_price_index.{index}`."""
+class TradesChannel:
+    """`trades.{instrument, or kind.currency}.{cadence}`: everybody's trades."""
 
+    selector: Selector
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerpetualChannel:
+    """`perpetual.{instrument}.{cadence}`: the funding of the moment."""
+
+    instrument_name: str
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartChannel:
+    """`chart.trades.{instrument}.{resolution}`: the candle of the moment."""
+
+    instrument_name: str
+    step_ms: int
+
+
+class IndexTopic(StrEnum):
+    """What a channel says about an index; the words are the channels' own."""
+
+    PRICE = "deribit_price_index"
+    RANKING = "deribit_price_ranking"
+    STATISTICS = "deribit_price_statistics"
+    VOLATILITY = "deribit_volatility_index"
+    EXPIRATION = "estimated_expiration_price"
+    OPTION_MARKS = "markprice.options"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexChannel:
+    """`{topic}.{index}`."""
+
+    topic: IndexTopic
     index_name: str
 
 
@@ -121,19 +176,39 @@ class PortfolioChannel:
     currency: str
 
 
+class AccountTopic(StrEnum):
+    """What a user channel without a selector speaks about."""
+
+    LOCK = "lock"
+    ACCESS_LOG = "access_log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChannel:
+    """`user.{lock|access_log}`."""
+
+    topic: AccountTopic
+
+
 PublicChannel = (
     TickerChannel
+    | IncrementalChannel
     | QuoteChannel
     | BookChannel
     | DepthChannel
+    | TradesChannel
+    | PerpetualChannel
+    | ChartChannel
     | IndexChannel
     | InstrumentStateChannel
     | PlatformChannel
 )
-PrivateChannel = UserChannel | PortfolioChannel
+PrivateChannel = UserChannel | PortfolioChannel | AccountChannel
 Channel = PublicChannel | PrivateChannel
 
 CADENCES: Final = {cadence.value: cadence for cadence in Cadence}
+INDEX_TOPICS: Final = {topic.value: topic for topic in IndexTopic}
+ACCOUNT_TOPICS: Final = {topic.value: topic for topic in AccountTopic}
 TOPICS: Final = {topic.value: topic for topic in UserTopic}
 
 
@@ -149,25 +224,41 @@ def parse_channel(name: str) -> Channel | None:
             return QuoteChannel(instrument_name=instrument)
         case ["book", instrument, cadence] if cadence in CADENCES:
             return BookChannel(instrument_name=instrument, cadence=CADENCES[cadence])
-        case ["book", instrument, "none", depth, "100ms"] if depth in DEPTHS:
+        case ["book", instrument, group, depth, ("100ms" | "agg2") as cadence] if (
+            group in GROUPS and depth in DEPTHS
+        ):
             return DepthChannel(
-                instrument_name=instrument, depth=DEPTHS[depth], cadence=Cadence.MS_100
+                instrument_name=instrument,
+                group_ticks=GROUPS[group],
+                depth=DEPTHS[depth],
+                cadence=CADENCES[cadence],
             )
+        case ["instrument", "state", kind, currency] if kind in KINDS_BY_WORD:
+            return InstrumentStateChannel(selector=_by_kind(kind, currency))
         case ["user", *rest]:
             return _parse_private(rest)
         case parts:
-            return _parse_general(parts)
+            return _parse_course(parts)
 
 
-def _parse_general(parts: Sequence[str]) -> PublicChannel | None:
-    """The channels that are about no instrument by name."""
+def _parse_course(parts: Sequence[str]) -> PublicChannel | None:
+    """Trades, funding, candles, indices: what happens rather than what is offered."""
     match parts:
-        case ["deribit_price_index", index]:
-            return IndexChannel(index_name=index)
-        case ["instrument", "state", kind, currency] if kind in KINDS_BY_WORD:
-            return InstrumentStateChannel(selector=_by_kind(kind, currency))
+        case ["incremental_ticker", instrument]:
+            return IncrementalChannel(instrument_name=instrument)
+        case ["trades", instrument, cadence] if cadence in CADENCES:
+            selector = Selector(instrument_name=instrument, kinds=frozenset(Kind), currency=None)
+            return TradesChannel(selector=selector, cadence=CADENCES[cadence])
+        case ["trades", kind, currency, cadence] if kind in KINDS_BY_WORD and cadence in CADENCES:
+            return TradesChannel(selector=_by_kind(kind, currency), cadence=CADENCES[cadence])
+        case ["perpetual", instrument, cadence] if cadence in CADENCES:
+            return PerpetualChannel(instrument_name=instrument, cadence=CADENCES[cadence])
+        case ["chart", "trades", instrument, step] if step in RESOLUTIONS_MS:
+            return ChartChannel(instrument_name=instrument, step_ms=RESOLUTIONS_MS[step])
         case ["platform_state"] | ["platform_state", "public_methods_state"]:
             return PlatformChannel(name=".".join(parts))
+        case [*topic, index] if ".".join(topic) in INDEX_TOPICS:
+            return IndexChannel(topic=INDEX_TOPICS[".".join(topic)], index_name=index)
         case _:
             return None
 
@@ -176,6 +267,8 @@ def _parse_private(parts: Sequence[str]) -> PrivateChannel | None:
     match parts:
         case ["portfolio", currency]:
             return PortfolioChannel(currency=currency)
+        case [topic] if topic in ACCOUNT_TOPICS:
+            return AccountChannel(topic=ACCOUNT_TOPICS[topic])
         case [topic, instrument, cadence] if topic in TOPICS and cadence in CADENCES:
             selector = Selector(instrument_name=instrument, kinds=frozenset(Kind), currency=None)
             return UserChannel(topic=TOPICS[topic], selector=selector, cadence=CADENCES[cadence])
@@ -202,9 +295,25 @@ def _by_kind(kind: str, currency: str) -> Selector:
 def needs_login(channel: Channel) -> bool:
     """Raw market data and everything about a user ask for a login."""
     match channel:
-        case TickerChannel() | BookChannel() | DepthChannel():
-            return channel.cadence is Cadence.RAW
-        case QuoteChannel() | IndexChannel() | InstrumentStateChannel() | PlatformChannel():
-            return False
-        case UserChannel() | PortfolioChannel():
+        case UserChannel() | PortfolioChannel() | AccountChannel():
             return True
+        case _:
+            return cadence_of(channel) is Cadence.RAW
+
+
+def cadence_of(channel: PublicChannel) -> Cadence | None:
+    """The cadence that a channel's name states; None where there is none to choose."""
+    match channel:
+        case (
+            TickerChannel() | BookChannel() | DepthChannel() | TradesChannel() | PerpetualChannel()
+        ):
+            return channel.cadence
+        case (
+            IncrementalChannel()
+            | QuoteChannel()
+            | ChartChannel()
+            | IndexChannel()
+            | InstrumentStateChannel()
+            | PlatformChannel()
+        ):
+            return None

@@ -22,7 +22,7 @@ from bot.exchange.commands import (
 )
 from bot.exchange.contracts import Contract, Kind, parse_name
 from bot.exchange.market import MarketFrame
-from bot.exchange.public_tape import PublicTape
+from bot.exchange.public_tape import PublicTape, PublicTrade
 from bot.exchange.volatility_index import Chain, volatility_index
 
 HOUR_MS: Final = 3_600_000
@@ -79,20 +79,23 @@ class Chronicle:
         """The first frame: the earliest moment that there is."""
         self._see(engine.frame, engine)
 
-    def observe(self, events: Sequence[Event], engine: TradingEngine) -> None:
-        """Remember what happened. Minutes are sampled when their first frame has come."""
+    def observe(self, events: Sequence[Event], engine: TradingEngine) -> list[PublicTrade]:
+        """Remember what happened; answers the trades that everybody may hear of."""
+        trades: list[PublicTrade] = []
         for event in events:
             match event:
                 case MarketMoved():
                     self._see(event.frame, engine)
                 case Traded():
-                    self.tape.hear(event.trade)
+                    told = self.tape.hear(event.trade)
+                    trades += [] if told is None else [told]
                 case InstrumentExpired():
                     self._deliver(event)
                 case SessionSettled():
                     self._settle(event.at_ms, engine)
                 case _:
                     pass
+        return trades
 
     def marks_of(self, contract: Contract) -> list[tuple[int, float]]:
         """(time, mark) of an option, a minute apart, oldest first."""

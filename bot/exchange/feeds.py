@@ -6,64 +6,40 @@ answers what has to be said now, as JSON text that every subscriber of the chann
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final, Protocol
 
 from bot.exchange import views
 from bot.exchange.channels import (
     BookChannel,
+    ChartChannel,
     DepthChannel,
+    IncrementalChannel,
     IndexChannel,
     InstrumentStateChannel,
+    PerpetualChannel,
     PlatformChannel,
     PublicChannel,
     QuoteChannel,
     Selector,
     TickerChannel,
+    TradesChannel,
 )
-from bot.exchange.commands import (
-    BookChanged,
-    Event,
-    InstrumentExpired,
-    InstrumentListed,
-    MarketMoved,
-    TradingEngine,
-)
+from bot.exchange.commands import InstrumentExpired, InstrumentListed
 from bot.exchange.contracts import parse_name
+from bot.exchange.course_feeds import course_feed
+from bot.exchange.index_feeds import IndexFeed
+from bot.exchange.look import Look, News, concerns
 from bot.exchange.protocol import Json, dumps
 from bot.exchange.reports import BookView, TickerView
 
 BOOK_LEVELS_MAX: Final = 1_000
 
 
-@dataclass(slots=True)
-class Look:
-    """One look at the engine: each ticker is valued once, however many channels show it."""
-
-    engine: TradingEngine
-    _tickers: dict[str, TickerView | None] = field(default_factory=dict)
-
-    def ticker(self, instrument_name: str) -> TickerView | None:
-        """The ticker at this moment; None if the contract is not listed."""
-        if instrument_name not in self._tickers:
-            self._tickers[instrument_name] = self.engine.ticker(instrument_name)
-        return self._tickers[instrument_name]
-
-
-def _concerns(event: Event, instrument_name: str) -> bool:
-    match event:
-        case MarketMoved():
-            return True
-        case BookChanged():
-            return event.instrument_name == instrument_name
-        case _:
-            return False
-
-
 class Feed(Protocol):
     """One public channel that somebody listens to."""
 
-    def hear(self, event: Event) -> None:
+    def hear(self, news: News) -> None:
         """Take note of an event; say nothing yet."""
         ...
 
@@ -88,9 +64,9 @@ class TickerFeed:
     channel: TickerChannel | QuoteChannel
     is_stale: bool = False
 
-    def hear(self, event: Event) -> None:
+    def hear(self, news: News) -> None:
         """A new frame concerns every ticker, a change of the book its own."""
-        self.is_stale |= _concerns(event, self.channel.instrument_name)
+        self.is_stale |= concerns(news, self.channel.instrument_name)
 
     def opening(self, look: Look) -> str | None:
         """The state at this moment."""
@@ -111,6 +87,40 @@ class TickerFeed:
                 return views.quote(view)
 
 
+@dataclass(slots=True, kw_only=True)
+class IncrementalFeed:
+    """`incremental_ticker`: the ticker whole for whoever comes, then what changed in it."""
+
+    channel: IncrementalChannel
+    is_stale: bool = False
+    _said: dict[str, Json] = field(default_factory=dict)
+
+    def hear(self, news: News) -> None:
+        """A new frame concerns every ticker, a change of the book its own."""
+        self.is_stale |= concerns(news, self.channel.instrument_name)
+
+    def opening(self, look: Look) -> str | None:
+        """The ticker as the earlier subscribers know it."""
+        if not self._said:
+            view = look.ticker(self.channel.instrument_name)
+            self._said = {} if view is None else views.ticker(view)
+        return dumps({"type": "snapshot", **self._said}) if self._said else None
+
+    def payloads(self, look: Look) -> list[str]:
+        """The fields that are not what was said last; nothing if only time has passed."""
+        self.is_stale = False
+        view = look.ticker(self.channel.instrument_name)
+        if view is None:
+            return []
+        now = views.ticker(view)
+        changed = {name: value for name, value in now.items() if self._said.get(name) != value}
+        if changed.keys() <= {"timestamp"}:
+            return []
+        self._said = now
+        named: dict[str, Json] = {"timestamp": view.at_ms, "instrument_name": view.instrument_name}
+        return [dumps({"type": "change", **named, **changed})]
+
+
 Levels = Mapping[Decimal, Decimal]
 
 
@@ -125,9 +135,9 @@ class BookFeed:
     is_stale: bool = False
     _said: BookView | None = None
 
-    def hear(self, event: Event) -> None:
+    def hear(self, news: News) -> None:
         """A new frame concerns every book, a change its own."""
-        self.is_stale |= _concerns(event, self.channel.instrument_name)
+        self.is_stale |= concerns(news, self.channel.instrument_name)
 
     def opening(self, look: Look) -> str | None:
         """The book as the earlier subscribers know it."""
@@ -196,22 +206,29 @@ class DepthFeed:
     channel: DepthChannel
     is_stale: bool = False
 
-    def hear(self, event: Event) -> None:
+    def hear(self, news: News) -> None:
         """A new frame concerns every book, a change its own."""
-        self.is_stale |= _concerns(event, self.channel.instrument_name)
+        self.is_stale |= concerns(news, self.channel.instrument_name)
 
     def opening(self, look: Look) -> str | None:
         """The best levels at this moment."""
-        book = look.engine.book(self.channel.instrument_name, self.channel.depth)
-        if book is None:
+        depth, ticks = self.channel.depth, self.channel.group_ticks
+        contract = look.engine.contract(self.channel.instrument_name)
+        book = look.engine.book(
+            self.channel.instrument_name, depth if ticks == 1 else BOOK_LEVELS_MAX
+        )
+        if book is None or contract is None:
             return None
+        step = contract.tick_size * ticks
+        bids = book.bids if ticks == 1 else grouped(book.bids, step, ROUND_FLOOR)
+        asks = book.asks if ticks == 1 else grouped(book.asks, step, ROUND_CEILING)
         return dumps(
             {
                 "timestamp": book.at_ms,
                 "instrument_name": self.channel.instrument_name,
                 "change_id": book.change_id,
-                "bids": [[views.number(price), views.number(size)] for price, size in book.bids],
-                "asks": [[views.number(price), views.number(size)] for price, size in book.asks],
+                "bids": [[views.number(price), views.number(size)] for price, size in bids[:depth]],
+                "asks": [[views.number(price), views.number(size)] for price, size in asks[:depth]],
             }
         )
 
@@ -222,34 +239,15 @@ class DepthFeed:
         return [] if text is None else [text]
 
 
-@dataclass(slots=True, kw_only=True)
-class IndexFeed:
-    """`deribit_price_index`: the index and when it was so."""
-
-    channel: IndexChannel
-    is_stale: bool = False
-
-    def hear(self, event: Event) -> None:
-        """The index moves with the frames."""
-        self.is_stale |= isinstance(event, MarketMoved)
-
-    def opening(self, look: Look) -> str | None:
-        """The index at this moment; nothing for an index that is not the market's."""
-        if self.channel.index_name != views.index_name(look.engine.currency):
-            return None
-        return dumps(
-            {
-                "timestamp": look.engine.now_ms,
-                "index_name": self.channel.index_name,
-                "price": round(look.engine.index_usd(), views.USD_DIGITS),
-            }
-        )
-
-    def payloads(self, look: Look) -> list[str]:
-        """The index at this moment."""
-        self.is_stale = False
-        text = self.opening(look)
-        return [] if text is None else [text]
+def grouped(
+    levels: Sequence[tuple[Decimal, Decimal]], step: Decimal, rounding: str
+) -> list[tuple[Decimal, Decimal]]:
+    """Levels with their prices rounded to `step`, the amounts of one price summed."""
+    sums: dict[Decimal, Decimal] = {}
+    for price, amount in levels:
+        place = (price / step).to_integral_value(rounding=rounding) * step
+        sums[place] = sums.get(place, Decimal(0)) + amount
+    return list(sums.items())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -264,13 +262,13 @@ class InstrumentStateFeed:
         """Whether a contract came or went since."""
         return bool(self._news)
 
-    def hear(self, event: Event) -> None:
+    def hear(self, news: News) -> None:
         """Keep listings and expiries that the channel covers."""
-        match event:
+        match news:
             case InstrumentListed():
-                self._keep(event.instrument_name, "started", event.at_ms)
+                self._keep(news.instrument_name, "started", news.at_ms)
             case InstrumentExpired():
-                self._keep(event.instrument_name, "closed", event.at_ms)
+                self._keep(news.instrument_name, "closed", news.at_ms)
             case _:
                 pass
 
@@ -295,7 +293,7 @@ class ToldFeed:
 
     is_stale: bool = False
 
-    def hear(self, _event: Event) -> None:
+    def hear(self, _news: News) -> None:
         """Nothing in the market concerns it."""
 
     def opening(self, _look: Look) -> str | None:
@@ -316,6 +314,10 @@ def make_feed(channel: PublicChannel) -> Feed:
             return BookFeed(channel=channel)
         case DepthChannel():
             return DepthFeed(channel=channel)
+        case IncrementalChannel():
+            return IncrementalFeed(channel=channel)
+        case TradesChannel() | PerpetualChannel() | ChartChannel():
+            return course_feed(channel)
         case IndexChannel():
             return IndexFeed(channel=channel)
         case InstrumentStateChannel():

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from bot.exchange.access_log import AccessLog
 from bot.exchange.auth import AuthPolicy, Gatekeeper
+from bot.exchange.channels import AccountTopic
 from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import (
@@ -93,7 +95,8 @@ class TradingFloor:
     limits: RateLimits
     platform: PlatformState
     announce: Callable[[str], None]
-    chronicle: Chronicle = field(default_factory=Chronicle)
+    chronicle: Chronicle
+    access_log: AccessLog = field(default_factory=AccessLog)
     ledger: RequestLedger | None = None
     sessions: dict[int, Session] = field(default_factory=dict)
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
@@ -160,8 +163,13 @@ class TradingFloor:
         """Tell the channels what happened since they were told last."""
         self.hub.open()
         events, self._pending = self._pending, []
-        self.chronicle.observe(events, self.engine)
-        self.hub.hear(events, self.wire.monotonic_ns())
+        trades = self.chronicle.observe(events, self.engine)
+        self.hub.hear(events, trades, self.wire.monotonic_ns())
+
+    def note_access(self, account: str, ip: str, log: str) -> None:
+        """Keep, and tell the account, that somebody came to its door."""
+        entry = self.access_log.note(account, ip=ip, log=log, at_ms=self.engine.now_ms)
+        self.hub.tell_account(account, AccountTopic.ACCESS_LOG, entry)
 
     def pump(self) -> None:
         """One round: let time pass, tell what happened, and say what is due."""

@@ -4,34 +4,46 @@ Cadence is wire time: a fast rehearsal must not drown its clients. Each message 
 once, however many listen.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from bot.exchange.channels import (
     ANY,
+    AccountChannel,
+    AccountTopic,
     BookChannel,
     Cadence,
     Channel,
+    ChartChannel,
     DepthChannel,
+    IncrementalChannel,
     IndexChannel,
+    IndexTopic,
     InstrumentStateChannel,
+    PerpetualChannel,
     PlatformChannel,
     PortfolioChannel,
+    PrivateChannel,
     PublicChannel,
     QuoteChannel,
     TickerChannel,
+    TradesChannel,
     UserChannel,
+    cadence_of,
     parse_channel,
 )
+from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import NS_PER_MS
 from bot.exchange.commands import Event, MarketMoved, TradingEngine
-from bot.exchange.feeds import Feed, Look, make_feed
-from bot.exchange.protocol import notification
+from bot.exchange.contracts import Kind
+from bot.exchange.feeds import Feed, make_feed
+from bot.exchange.look import Look
+from bot.exchange.protocol import Json, notification
+from bot.exchange.public_tape import PublicTrade
 from bot.exchange.session import Session
 from bot.exchange.summaries import CURRENCIES
-from bot.exchange.user_feeds import PortfolioFeed, UserFeed, transactions
-from bot.exchange.views import index_name
+from bot.exchange.user_feeds import AccountFeed, PortfolioFeed, UserFeed, transactions
 
 CHANNELS_PER_SESSION_MAX: Final = 5_000
 LINES_A_ROUND: Final = 100  # about 10 ms of work, which is what an order may have to wait for
@@ -75,7 +87,7 @@ class PrivateLine:
 
     name: str
     account: str
-    feed: UserFeed | PortfolioFeed
+    feed: UserFeed | PortfolioFeed | AccountFeed
     interval_ns: float
     spoken_ns: int = 0
     sessions: dict[Session, None] = field(default_factory=dict)
@@ -84,8 +96,11 @@ class PrivateLine:
 class ChannelHub:
     """All channels that somebody listens to."""
 
-    def __init__(self, *, engine: TradingEngine, policy: CadencePolicy) -> None:
+    def __init__(
+        self, *, engine: TradingEngine, chronicle: Chronicle, policy: CadencePolicy
+    ) -> None:
         self._engine = engine
+        self._chronicle = chronicle
         self._policy = policy
         self._public: dict[str, PublicLine] = {}
         self._private: dict[tuple[str, str], PrivateLine] = {}
@@ -96,15 +111,27 @@ class ChannelHub:
         match channel:
             case None:
                 return False
-            case TickerChannel() | QuoteChannel() | BookChannel() | DepthChannel():
+            case (
+                TickerChannel()
+                | IncrementalChannel()
+                | QuoteChannel()
+                | BookChannel()
+                | DepthChannel()
+                | ChartChannel()
+            ):
                 return self._engine.contract(channel.instrument_name) is not None
+            case PerpetualChannel():
+                contract = self._engine.contract(channel.instrument_name)
+                return contract is not None and contract.kind is Kind.PERPETUAL
             case IndexChannel():
-                return channel.index_name == index_name(self._engine.currency)
+                return channel.index_name in self._chronicle.indices
             case PortfolioChannel():
                 return channel.currency == ANY or channel.currency.upper() in CURRENCIES
             case InstrumentStateChannel() | PlatformChannel():
                 return True
-            case UserChannel():
+            case AccountChannel():
+                return True
+            case UserChannel() | TradesChannel():
                 name = channel.selector.instrument_name
                 return name is None or self._engine.contract(name) is not None
 
@@ -119,7 +146,7 @@ class ChannelHub:
             return False
         session.channels.add(name)
         match channel:
-            case UserChannel() | PortfolioChannel():
+            case UserChannel() | PortfolioChannel() | AccountChannel():
                 self._listen_private(session, name, channel, now_ns)
             case _:
                 self._listen_public(session, name, channel, now_ns)
@@ -133,18 +160,18 @@ class ChannelHub:
             line = PublicLine(
                 name=name,
                 feed=make_feed(channel),
-                interval_ns=self._policy.interval_ns(_cadence(channel)),
+                interval_ns=_interval_ns(channel, self._policy),
                 republishes=isinstance(channel, TickerChannel | QuoteChannel | IndexChannel),
                 spoken_ns=now_ns,
             )
             self._public[name] = line
         line.sessions[session] = None
-        opening = line.feed.opening(Look(self._engine))
+        opening = line.feed.opening(Look(self._engine, self._chronicle))
         if opening is not None:
             self._openings.append((session, notification(name, opening)))
 
     def _listen_private(
-        self, session: Session, name: str, channel: UserChannel | PortfolioChannel, now_ns: int
+        self, session: Session, name: str, channel: PrivateChannel, now_ns: int
     ) -> None:
         assert session.grant is not None, "private channels are for a session that has logged in"
         account = session.grant.account
@@ -158,9 +185,7 @@ class ChannelHub:
             for payload in line.feed.payloads(self._engine):
                 self._openings.append((session, notification(name, payload)))
 
-    def _private_line(
-        self, name: str, channel: UserChannel | PortfolioChannel, account: str
-    ) -> PrivateLine:
+    def _private_line(self, name: str, channel: PrivateChannel, account: str) -> PrivateLine:
         match channel:
             case UserChannel():
                 return PrivateLine(
@@ -168,6 +193,13 @@ class ChannelHub:
                     account=account,
                     feed=UserFeed(channel=channel, account=account),
                     interval_ns=self._policy.interval_ns(channel.cadence),
+                )
+            case AccountChannel():
+                return PrivateLine(
+                    name=name,
+                    account=account,
+                    feed=AccountFeed(topic=channel.topic),
+                    interval_ns=0.0,
                 )
             case PortfolioChannel():
                 return PrivateLine(
@@ -217,31 +249,37 @@ class ChannelHub:
         if line is not None:
             _broadcast(name, [payload], line.sessions)
 
-    def hear(self, events: Iterable[Event], now_ns: int) -> None:
-        """Take one transaction's events; tell at once what concerns an account.
+    def hear(self, events: Iterable[Event], trades: Sequence[PublicTrade], now_ns: int) -> None:
+        """Take one transaction's events and trades; tell at once what concerns an account.
 
         Market data waits for `speak`, so that no order's answer waits for other people's tickers.
         """
         events = _latest_frame_only(events)
         for line in self._public.values():
-            for event in events:
-                line.feed.hear(event)
+            for news in (*events, *trades):
+                line.feed.hear(news)
         private = transactions(events)
         for private_line in list(self._private.values()):
             feed = private_line.feed
             if isinstance(feed, PortfolioFeed):
                 for event in events:
                     feed.hear_market(event)
-            if private_line.account in private:
+            if private_line.account in private and not isinstance(feed, AccountFeed):
                 feed.hear(private[private_line.account])
             self._speak_private(private_line, now_ns)
+
+    def tell_account(self, account: str, topic: AccountTopic, content: Mapping[str, Json]) -> None:
+        """Say something at once to those who listen to an account's channel of a topic."""
+        for line in self._private.values():
+            if isinstance(line.feed, AccountFeed) and line.account == account:
+                line.feed.take(topic, content)
 
     def speak(self, now_ns: int) -> None:
         """Say whatever is due by the wire's clock, at most `LINES_A_ROUND` public channels.
 
         Those that waited longest come first: under load every channel slows down alike.
         """
-        look = Look(self._engine)
+        look = Look(self._engine, self._chronicle)
         republish_ns = self._policy.republish_interval_ms * NS_PER_MS
         spoken = 0
         for line in list(self._public.values()):
@@ -285,9 +323,10 @@ def _broadcast(name: str, payloads: Iterable[str], sessions: Mapping[Session, No
             session.send(text)
 
 
-def _cadence(channel: PublicChannel) -> Cadence:
+def _interval_ns(channel: PublicChannel, policy: CadencePolicy) -> float:
     match channel:
-        case TickerChannel() | BookChannel() | DepthChannel():
-            return channel.cadence
-        case QuoteChannel() | IndexChannel() | InstrumentStateChannel() | PlatformChannel():
-            return Cadence.RAW
+        case IndexChannel() | ChartChannel():
+            is_price = isinstance(channel, IndexChannel) and channel.topic is IndexTopic.PRICE
+            return policy.interval_ns(Cadence.RAW if is_price else Cadence.AGGREGATED)
+        case _:
+            return policy.interval_ns(cadence_of(channel) or Cadence.RAW)

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from bot.exchange import fault_http
 from bot.exchange.auth import Gatekeeper
+from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.commands import TradingEngine
 from bot.exchange.connection import Connection
@@ -185,7 +186,8 @@ class ExchangeServer:
     ) -> None:
         policy = ServerPolicy() if policy is None else policy
         register = Register(policy.accounts(), policy.subaccounts)
-        hub = ChannelHub(engine=engine, policy=policy.cadence)
+        chronicle = Chronicle()
+        hub = ChannelHub(engine=engine, chronicle=chronicle, policy=policy.cadence)
         self.floor = TradingFloor(
             engine=engine,
             market_clock=market_clock,
@@ -196,6 +198,7 @@ class ExchangeServer:
                 policy=policy.auth,
             ),
             register=register,
+            chronicle=chronicle,
             hub=hub,
             policy=policy,
             limits=RateLimits(policy.limits),

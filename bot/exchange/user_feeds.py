@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bot.exchange import summaries, views
-from bot.exchange.channels import ANY, Cadence, PortfolioChannel, Selector, UserChannel, UserTopic
+from bot.exchange.channels import (
+    ANY,
+    AccountTopic,
+    Cadence,
+    PortfolioChannel,
+    Selector,
+    UserChannel,
+    UserTopic,
+)
 from bot.exchange.commands import (
     Event,
     MarketMoved,
@@ -183,3 +191,26 @@ class PortfolioFeed:
         if wanted in (engine.currency, engine.currency.lower(), ANY):
             return [summaries.portfolio(engine.account(self.account))]
         return [summaries.empty_portfolio(wanted.upper())]
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountFeed:
+    """`user.lock` or `user.access_log`: what the exchange has to say to an account."""
+
+    topic: AccountTopic
+    _pending: list[str] = field(default_factory=list)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is something to say."""
+        return bool(self._pending)
+
+    def take(self, topic: AccountTopic, content: Mapping[str, Json]) -> None:
+        """Keep what is about the channel's topic."""
+        if topic is self.topic:
+            self._pending.append(dumps(content))
+
+    def payloads(self, engine: TradingEngine) -> list[str]:  # noqa: ARG002 - as of its siblings
+        """Everything kept."""
+        pending, self._pending = self._pending, []
+        return pending

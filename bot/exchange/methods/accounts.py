@@ -2,6 +2,7 @@
 
 from bot.exchange import summaries, views
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
+from bot.exchange.methods.paging import offset_part
 from bot.exchange.protocol import Json, RpcError
 
 
@@ -51,3 +52,14 @@ def _summary(call: Call, currency: str) -> dict[str, Json]:
         content = summaries.empty_portfolio(currency)
     content["limits"] = call.floor.limits.policy.stated()
     return content
+
+
+def get_access_log(call: Call) -> Json:
+    """Who logged in to the account, newest first."""
+    known = call.floor.access_log.of(call.account)
+    return offset_part(call, known, default=10, most=1_000)
+
+
+def get_user_locks(_call: Call) -> Json:
+    """Whether the account is locked in a currency: never here."""
+    return [{"currency": currency, "enabled": False} for currency in summaries.CURRENCIES]

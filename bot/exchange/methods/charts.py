@@ -7,22 +7,20 @@ import numpy as np
 
 from bot.exchange import views
 from bot.exchange.candles import MINUTE_MS, Candle, coarser
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.channels import RESOLUTIONS_MS
+from bot.exchange.charting import NOTHING, bar, candles_of, minutes_of, volumes_of
+from bot.exchange.contracts import Kind
 from bot.exchange.market import FloatArray, IntArray
 from bot.exchange.methods.call import Call
 from bot.exchange.methods.paging import span_of
 from bot.exchange.protocol import Json, invalid_param
-from bot.exchange.public_tape import PublicTrade
 
 T = TypeVar("T")
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 YEAR_MS: Final = 365 * DAY_MS
 CANDLES_MAX: Final = 5_000
-RESOLUTION_MINUTES: Final = {
-    **{str(minutes): minutes for minutes in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)},
-    "1D": 1_440,
-}
+BAR_FIELDS: Final = ("open", "high", "low", "close", "volume", "cost")
 VOLATILITY_RESOLUTION_MS: Final = {
     # A second's candle is a minute's here: the index is computed once a minute.
     "1": MINUTE_MS,
@@ -48,51 +46,16 @@ def get_tradingview_chart_data(call: Call) -> Json:
     """Candles of the mark, with the volumes that were traded. `no_data` where nothing is known."""
     contract = call.contract()
     start_ms, end_ms = span_of(call)
-    step_ms = _choice(call, "resolution", RESOLUTION_MINUTES) * MINUTE_MS
-    candles = coarser(_minutes(call, contract, start_ms, end_ms), step_ms)[-CANDLES_MAX:]
-    traded = _volumes(call, contract, step_ms)
-    digits = views.price_digits(contract)
+    step_ms = _choice(call, "resolution", RESOLUTIONS_MS)
+    chronicle = call.floor.chronicle
+    candles = candles_of(chronicle, contract, (start_ms, end_ms), step_ms)[-CANDLES_MAX:]
+    traded = volumes_of(chronicle, contract, step_ms)
+    bars = [bar(contract, each, traded.get(each.start_ms, NOTHING)) for each in candles]
     return {
         "status": "ok" if candles else "no_data",
         "ticks": [each.start_ms for each in candles],
-        "open": [round(each.open, digits) for each in candles],
-        "high": [round(each.high, digits) for each in candles],
-        "low": [round(each.low, digits) for each in candles],
-        "close": [round(each.close, digits) for each in candles],
-        "volume": [traded.get(each.start_ms, (0.0, 0.0))[0] for each in candles],
-        "cost": [traded.get(each.start_ms, (0.0, 0.0))[1] for each in candles],
+        **{name: [each[name] for each in bars] for name in BAR_FIELDS},
     }
-
-
-def _minutes(call: Call, contract: Contract, start_ms: int, end_ms: int) -> Sequence[Candle]:
-    chronicle = call.floor.chronicle
-    if contract.kind is not Kind.OPTION:
-        series = chronicle.marks.get(contract.name)
-        return [] if series is None else series.between(start_ms - start_ms % MINUTE_MS, end_ms)
-    return [
-        Candle(start_ms=at_ms - at_ms % MINUTE_MS, open=mark, high=mark, low=mark, close=mark)
-        for at_ms, mark in chronicle.marks_of(contract)
-        if start_ms <= at_ms <= end_ms
-    ]
-
-
-def _volumes(call: Call, contract: Contract, step_ms: int) -> dict[int, tuple[float, float]]:
-    """(coins, quote currency) traded by the start of a candle."""
-    sums: dict[int, tuple[float, float]] = {}
-    for one in call.floor.chronicle.tape.of(contract.name):
-        start_ms = one.trade.at_ms - one.trade.at_ms % step_ms
-        coins, cost = traded_of(contract, one)
-        before = sums.get(start_ms, (0.0, 0.0))
-        sums[start_ms] = (before[0] + coins, before[1] + cost)
-    return sums
-
-
-def traded_of(contract: Contract, one: PublicTrade) -> tuple[float, float]:
-    """What a trade moved, in coins and in the currency that its price is quoted in."""
-    amount, price = float(one.trade.amount), float(one.trade.price)
-    if contract.kind is Kind.OPTION:
-        return amount, amount * price
-    return amount / price, amount
 
 
 def get_index_chart_data(call: Call) -> Json:
@@ -119,7 +82,7 @@ def get_mark_price_history(call: Call) -> Json:
     if contract.kind is Kind.OPTION:
         known = call.floor.chronicle.marks_of(contract)
     else:
-        minutes = _minutes(call, contract, start_ms, end_ms)
+        minutes = minutes_of(call.floor.chronicle, contract, start_ms, end_ms)
         known = [(each.start_ms, each.close) for each in minutes]
     digits = views.price_digits(contract)
     told = [[at_ms, round(mark, digits)] for at_ms, mark in known if start_ms <= at_ms <= end_ms]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from bot.exchange.channels import PortfolioChannel, UserChannel, needs_login, parse_channel
+from bot.exchange.channels import PrivateChannel, needs_login, parse_channel
 from bot.exchange.clock import NS_PER_MS
 from bot.exchange.methods.call import Call
 from bot.exchange.methods.market_data import VERSION
@@ -17,6 +17,7 @@ def auth(call: Call) -> Json:
     """Log in by secret, signature or refresh token; over WebSocket the connection is logged in."""
     session = call.session
     grant, reply = call.floor.gatekeeper.login(call.params, call.visit())
+    call.floor.note_access(grant.account, call.visit().ip, "success")
     if session is not None:
         if session.grant is not None and session.grant.account != grant.account:
             call.floor.hub.drop_private(session)
@@ -88,7 +89,7 @@ def subscribe_private(call: Call) -> Json:
 
 
 def _is_private(name: str) -> bool:
-    return isinstance(parse_channel(name), UserChannel | PortfolioChannel)
+    return isinstance(parse_channel(name), PrivateChannel)
 
 
 def _subscribe(call: Call, names: Iterable[str]) -> Json:

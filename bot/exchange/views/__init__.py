@@ -35,6 +35,7 @@ from bot.exchange.views.wording import (
     index_name,
     number,
     price_digits,
+    price_index,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "orders",
     "position",
     "price_digits",
+    "price_index",
     "public_trade",
     "quote",
     "settlement",

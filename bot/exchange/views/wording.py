@@ -35,6 +35,11 @@ def index_name(base: str) -> str:
     return f"{base.lower()}_usd"
 
 
+def price_index(contract: Contract) -> str:
+    """The name of the index that a contract settles on."""
+    return index_name(contract.base)
+
+
 def price_digits(contract: Contract) -> int:
     """Decimals of a contract's mark: coin prices are finer than those in USD."""
     return OPTION_MARK_DIGITS if contract.kind is Kind.OPTION else USD_DIGITS

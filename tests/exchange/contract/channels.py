@@ -5,7 +5,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-from bot.exchange.channels import Cadence, Channel, UserChannel, UserTopic
+from bot.exchange.channels import (
+    AccountChannel,
+    Cadence,
+    Channel,
+    IndexChannel,
+    TradesChannel,
+    UserChannel,
+    UserTopic,
+)
 from tests.exchange.contract.described import faults_of_datum
 from tests.exchange.contract.scenes import played
 from tests.exchange.contract.stage import Answer, Push
@@ -15,6 +23,8 @@ LISTS: Final = " in lists"
 DESCRIBED: Final[Mapping[str, str]] = {
     "TickerChannel": "TickerNotification",
     "PortfolioChannel": "currency_portfolio",
+    "TradesChannel": "public_trade",
+    "AccountChannel access_log": "access_log",
     "UserChannel orders": "order",
     "UserChannel trades": "user_trade",
     "UserChannel changes": "user_change",
@@ -24,13 +34,17 @@ DESCRIBED: Final[Mapping[str, str]] = {
 def family(channel: Channel) -> str:
     """Channels that say the same kind of thing: the class, for a user's also the topic."""
     name = type(channel).__name__
-    return f"{name} {channel.topic}" if isinstance(channel, UserChannel) else name
+    match channel:
+        case UserChannel() | AccountChannel() | IndexChannel():
+            return f"{name} {channel.topic}"
+        case _:
+            return name
 
 
 def says_lists(channel: Channel) -> bool:
     """Whether the datum is a list of the object: fills always, orders where they are collected."""
     match channel:
-        case UserChannel(topic=UserTopic.TRADES):
+        case UserChannel(topic=UserTopic.TRADES) | TradesChannel():
             return True
         case UserChannel(topic=UserTopic.ORDERS):
             return channel.cadence is not Cadence.RAW

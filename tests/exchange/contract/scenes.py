@@ -7,11 +7,13 @@ import functools
 from collections.abc import Callable
 from typing import Final
 
+from bot.exchange.channels import IndexTopic
 from tests.exchange.contract import session_scenes, trading_scenes
 from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
 from tests.exchange.wire import PERPETUAL
 
 HOUR_MS: Final = 3_600_000
+TICKER_CHANGES: Final = "incremental_ticker"
 FIRST_EXPIRY_MS: Final = 1_767_686_400_000  # 2026-01-06 08:00 UTC, of the synthetic calendar
 
 
@@ -146,6 +148,8 @@ def holdings(stage: Stage) -> None:
     holder.call("private/get_account_summaries", extended=True)
     holder.call("private/get_margins", instrument_name=PERPETUAL, amount=10_000, price=90_000)
     holder.call("private/get_margins", instrument_name=option, amount=1, price=0.05)
+    holder.call("private/get_access_log")
+    holder.call("private/get_user_locks")
 
 
 def public_channels(stage: Stage) -> None:
@@ -156,11 +160,18 @@ def public_channels(stage: Stage) -> None:
         *(f"ticker.{name}.{each}" for name in (PERPETUAL, option) for each in ("raw", "100ms")),
         *(f"book.{name}.raw" for name in (PERPETUAL, option)),
         f"book.{PERPETUAL}.none.10.100ms",
-        f"quote.{option}",
-        "deribit_price_index.btc_usd",
+        f"book.{PERPETUAL}.5.10.agg2",
+        *(f"{each}.{name}" for name in (PERPETUAL, option) for each in ("quote", TICKER_CHANGES)),
+        f"trades.{PERPETUAL}.raw",
+        "trades.option.BTC.100ms",
+        f"perpetual.{PERPETUAL}.agg2",
+        f"chart.trades.{PERPETUAL}.1",
+        f"chart.trades.{option}.1D",
+        *(f"{topic}.btc_usd" for topic in IndexTopic),
     )
     stage.pass_ms(500, rounds=4)
     watcher.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+    watcher.call("private/sell", instrument_name=option, amount=0.1, type="market")
     stage.pass_ms(500, rounds=4)
 
 
@@ -176,7 +187,11 @@ def private_channels(stage: Stage) -> None:
         ),
         "user.portfolio.btc",
         "user.portfolio.any",
+        "user.access_log",
+        "user.lock",
     )
+    stage.actor()  # comes to the same door, which is told
+
     trader.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
     trader.call("private/buy", instrument_name=option, amount=0.1, type="market")
     trader.call("private/buy", instrument_name=PERPETUAL, amount=10, price=far)
