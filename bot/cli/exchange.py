@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from bot.exchange.server import ExchangeOptions, ExchangeServer
 
 SYNTHETIC = "synthetic"
+
+
+class LimitsName(StrEnum):
+    """Whose rate limits hold."""
+
+    GENEROUS = "generous"
+    VENUE = "venue"
 
 
 def moment(text: str) -> datetime:
@@ -54,6 +62,12 @@ Equity = Annotated[
     typer.Option(metavar="COINS", help="The account's equity; comfortable for the book if absent."),
 ]
 Sim = Annotated[bool, typer.Option("--sim", help="Serve /sim: the venue's ledger, shocks, faults.")]
+Limits = Annotated[
+    LimitsName,
+    typer.Option(
+        help="Requests that are taken: the venue's own limits, or a thousand times as many."
+    ),
+]
 WithParent = Annotated[
     int | None, typer.Option("--with-parent", metavar="PID", hidden=True, help="End with it.")
 ]
@@ -68,12 +82,14 @@ def exchange(
     book: BookAtStart = "demo",
     equity: Equity = None,
     sim: Sim = False,
+    limits: Limits = LimitsName.GENEROUS,
     with_parent: WithParent = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve an exchange of your own on 127.0.0.1 that speaks Deribit's protocol.
 
-    API key `demo`, secret `demo-secret`. Ends at SIGTERM or Ctrl-C.
+    API key `demo`, secret `demo-secret`; `demo-read` may only read, `demo-sub` is of a subaccount
+    (their secrets end in `-secret` too). Ends at SIGTERM or Ctrl-C.
     """
 
     def work() -> None:
@@ -89,6 +105,7 @@ def exchange(
             book=book,
             equity_coin=equity,
             sim=sim,
+            limits=limits.value,
         )
         asyncio.run(_serve(_built(options), options, with_parent, as_json))
 

@@ -122,9 +122,16 @@ class Shock:
     move: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount:
+    """Open an account with nothing in it."""
+
+    account: str
+
+
 OrderCommand = PlaceOrder | EditOrder | EditByLabel | ClosePosition
 MassCancel = CancelAll | CancelByLabel
-Setting = SetPosition | Shock | SetSelfTrading | SetMmp | ResetMmp
+Setting = SetPosition | Shock | SetSelfTrading | SetMmp | ResetMmp | OpenAccount
 Command = OrderCommand | CancelOrder | MassCancel | Setting
 
 # ---- events --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from bot.exchange.commands import (
     InstrumentListed,
     MarketMoved,
     MassCancel,
+    OpenAccount,
     OrderCommand,
     PlaceOrder,
     Refused,
@@ -228,6 +229,9 @@ class Engine(Readings):
                 return self._set_position(command)
             case Shock():
                 return self._shock(command)
+            case OpenAccount():
+                self._open_account(OpeningAccount(name=command.account, equity_coin=0.0))
+                return Answer(result=None)
             case _:
                 assert_never(command)
 

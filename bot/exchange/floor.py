@@ -18,6 +18,7 @@ from bot.exchange.commands import (
     CancelAll,
     Event,
     InstrumentExpired,
+    OpenAccount,
     Refused,
     SessionSettled,
     TradingEngine,
@@ -28,7 +29,7 @@ from bot.exchange.limits import GENEROUS_LIMITS, LimitPolicy, RateLimits
 from bot.exchange.market import Skipped
 from bot.exchange.platform_state import PlatformState
 from bot.exchange.protocol import RpcError
-from bot.exchange.register import Register
+from bot.exchange.register import Member, Register
 from bot.exchange.reports import CancelReason, OrderState
 from bot.exchange.session import Session
 from bot.exchange.sim_ledger import RequestLedger
@@ -179,6 +180,7 @@ class TradingFloor:
 
     def remember_order(self, session: Session, order_id: str, account: str) -> None:
         """Note an order that a connection placed, for cancel-on-disconnect."""
+        self._take_over_cancelling(session, account)
         session.orders[order_id] = account
         if len(session.orders) > SESSION_ORDERS_PRUNED_AT:
             session.orders = {
@@ -194,6 +196,24 @@ class TradingFloor:
     def connect(self, session: Session) -> None:
         """A connection was opened."""
         self.sessions[session.number] = session
+
+    def log_in(self, session: Session, grant: Grant) -> None:
+        """A connection acts for the login's account from now on."""
+        if session.grant is not None and session.grant.account != grant.account:
+            self.hub.drop_private(session)
+        session.grant = grant
+        self._take_over_cancelling(session, grant.account)
+
+    def _take_over_cancelling(self, session: Session, account: str) -> None:
+        """A connection begins with its account's cancel-on-disconnect; later changes pass it by."""
+        if session.cancels_on_disconnect is None:
+            session.cancels_on_disconnect = account in self.accounts_cancelling_on_disconnect
+
+    def open_subaccount(self, main: str) -> Member:
+        """A new subaccount with nothing in it; RpcError if `main` has as many as it may."""
+        member = self.register.open_subaccount(main)
+        self.accept(self.engine.handle(OpenAccount(account=member.name)))
+        return member
 
     def log_out(self, is_meant: Callable[[Grant], bool]) -> None:
         """End every login that is meant: its tokens, and what connections were let do by it."""

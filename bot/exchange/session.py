@@ -28,7 +28,7 @@ class Session:
     """One connection. `orders` are those it placed that may still be open, with their account.
 
     With `cancels_on_disconnect` they are cancelled when it breaks, but not when the client said
-    goodbye with `private/logout`.
+    goodbye with `private/logout`. None until an account, or the client, has said which.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Session:
     grant: Grant | None = None
     channels: set[str] = field(default_factory=set)
     orders: dict[str, str] = field(default_factory=dict)
-    cancels_on_disconnect: bool = False
+    cancels_on_disconnect: bool | None = None
     said_goodbye: bool = False
     heartbeat: Heartbeat | None = None
 

@@ -7,7 +7,14 @@ from bot.exchange.channels import PrivateChannel, needs_login, parse_channel
 from bot.exchange.clock import NS_PER_MS
 from bot.exchange.methods.call import Call
 from bot.exchange.methods.market_data import VERSION
-from bot.exchange.protocol import RAW_NEEDS_LOGIN, Json, RpcError, invalid_param
+from bot.exchange.protocol import (
+    MUST_BE_WEBSOCKET,
+    RAW_NEEDS_LOGIN,
+    Json,
+    RpcError,
+    invalid_param,
+)
+from bot.exchange.scopes import ACCOUNT_READ, TRADE_READ
 from bot.exchange.session import Heartbeat
 
 GENERAL_ERROR = 10001
@@ -19,11 +26,7 @@ def auth(call: Call) -> Json:
     grant, reply = call.floor.gatekeeper.login(call.params, call.visit())
     call.floor.note_access(grant.account, call.visit().ip, "success")
     if session is not None:
-        if session.grant is not None and session.grant.account != grant.account:
-            call.floor.hub.drop_private(session)
-        session.grant = grant
-        if grant.account in call.floor.accounts_cancelling_on_disconnect:
-            session.cancels_on_disconnect = True
+        call.floor.log_in(session, grant)
     return reply
 
 
@@ -83,8 +86,8 @@ def subscribe_public(call: Call) -> Json:
 def subscribe_private(call: Call) -> Json:
     """Listen to market data and to news of the account."""
     session = call.socket()
-    if session.grant is None:
-        session.grant = call.grant  # the caller brought its token along instead of logging in
+    if call.grant is not None and call.grant is not session.grant:
+        call.floor.log_in(session, call.grant)  # it brought a token along instead of logging in
     return _subscribe(call, call.params.texts("channels"))
 
 
@@ -99,7 +102,20 @@ def _subscribe(call: Call, names: Iterable[str]) -> Json:
         channel = parse_channel(name)
         if channel is not None and needs_login(channel) and call.grant is None:
             raise RpcError(RAW_NEEDS_LOGIN, "raw_subscriptions_not_available_for_unauthorized")
-    return [name for name in wanted if call.floor.hub.subscribe(session, name, now_ns)]
+    allowed = [name for name in wanted if _may_hear(call, name)]
+    return [name for name in allowed if call.floor.hub.subscribe(session, name, now_ns)]
+
+
+def _may_hear(call: Call, name: str) -> bool:
+    """Whether the login's scope covers a channel; one that it does not is left out."""
+    match parse_channel(name):
+        case UserChannel():
+            scope = TRADE_READ
+        case PortfolioChannel():
+            scope = ACCOUNT_READ
+        case _:
+            return True
+    return call.grant is not None and call.grant.accesses[scope.area] >= scope.access
 
 
 def unsubscribe(call: Call) -> Json:
@@ -145,11 +161,13 @@ def disable_cancel_on_disconnect(call: Call) -> Json:
 def get_cancel_on_disconnect(call: Call) -> Json:
     """Whether a broken connection's orders are cancelled."""
     scope = _scope(call)
-    enabled = {
-        DisconnectScope.CONNECTION: call.socket().cancels_on_disconnect,
-        DisconnectScope.ACCOUNT: call.account in call.floor.accounts_cancelling_on_disconnect,
-    }
-    return {"scope": scope.value, "enabled": enabled[scope]}
+    if scope is DisconnectScope.ACCOUNT:
+        is_enabled = call.account in call.floor.accounts_cancelling_on_disconnect
+    elif call.session is not None:
+        is_enabled = call.session.cancels_on_disconnect is True
+    else:
+        raise RpcError(MUST_BE_WEBSOCKET, "must_be_websocket_request")
+    return {"scope": scope.value, "enabled": is_enabled}
 
 
 def _scope(call: Call) -> DisconnectScope:

@@ -8,18 +8,27 @@ from bot.exchange.methods import (
     cancels,
     charts,
     histories,
+    keys,
     market_data,
     placing,
     protection,
     public_trades,
     sessions,
     settlements,
+    subaccounts,
     trading,
     user_trades,
 )
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.protocol import Json
-from bot.exchange.scopes import ACCOUNT_READ, ACCOUNT_WRITE, TRADE_READ, TRADE_WRITE, Scope
+from bot.exchange.scopes import (
+    ACCOUNT_READ,
+    ACCOUNT_WRITE,
+    ACCOUNT_WRITE_MAIN,
+    TRADE_READ,
+    TRADE_WRITE,
+    Scope,
+)
 
 Run = Callable[[Call], Json]
 
@@ -48,10 +57,54 @@ def _private_socket(run: Run, scope: Scope | None = None) -> Method:
     return Method(run=run, login=True, scope=scope, websocket_only=True)
 
 
+def _account(run: Run) -> Method:
+    return _reading(run, ACCOUNT_READ)
+
+
+def _account_writing(run: Run) -> Method:
+    return _reading(run, ACCOUNT_WRITE)
+
+
+def _main_account(run: Run) -> Method:
+    return _reading(run, ACCOUNT_WRITE_MAIN)
+
+
 def _named(family: str, row: Callable[[Run], Method], *runs: Run) -> dict[str, Method]:
     """Rows of functions that bear their methods' names."""
     return {f"{family}/{run.__name__}": row(run) for run in runs}
 
+
+PEOPLE: Final = {
+    **_named(
+        "private",
+        _account,
+        keys.list_api_keys,
+        subaccounts.get_subaccounts,
+        subaccounts.get_subaccounts_details,
+    ),
+    **_named(
+        "private",
+        _account_writing,
+        keys.create_api_key,
+        keys.edit_api_key,
+        keys.change_api_key_name,
+        keys.change_scope_in_api_key,
+        keys.enable_api_key,
+        keys.disable_api_key,
+        keys.reset_api_key,
+        keys.remove_api_key,
+    ),
+    **_named(
+        "private",
+        _main_account,
+        subaccounts.create_subaccount,
+        subaccounts.change_subaccount_name,
+        subaccounts.remove_subaccount,
+        subaccounts.set_email_for_subaccount,
+        subaccounts.toggle_notifications_from_subaccount,
+        subaccounts.toggle_subaccount_login,
+    ),
+}
 
 HISTORY: Final = _named(
     "public",
@@ -86,6 +139,7 @@ LISTINGS: Final = _named(
 )
 
 METHODS: Final[Mapping[str, Method]] = {
+    **PEOPLE,
     **HISTORY,
     **LISTINGS,
     "public/get_time": _public(market_data.get_time),
@@ -119,9 +173,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "private/disable_cancel_on_disconnect": _private_socket(
         sessions.disable_cancel_on_disconnect, ACCOUNT_WRITE
     ),
-    "private/get_cancel_on_disconnect": _private_socket(
-        sessions.get_cancel_on_disconnect, ACCOUNT_READ
-    ),
+    "private/get_cancel_on_disconnect": _account(sessions.get_cancel_on_disconnect),
     "private/buy": _trading(placing.buy),
     "private/sell": _trading(placing.sell),
     "private/edit": _trading(placing.edit),

@@ -102,6 +102,15 @@ CORRECTIONS: Final[Mapping[str, Any]] = {
             STRING,
         ]
     },
+    # one key for each currency: "btc(example)" stands for them
+    "portfolio": {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/components/schemas/currency_portfolio"},
+    },
+    "currency_portfolio/properties/currency": STRING,
+    "PrivateGetSubaccountsDetailsResponse/properties/result/items/properties/positions/items": {
+        "$ref": "#/components/schemas/position_with_elp"
+    },
     # tokens are neither of the two coins that are listed
     "currency_with_apr/properties/coin_type": STRING,
     **{
@@ -125,6 +134,7 @@ UNDESCRIBED: Final[Mapping[str, Mapping[str, Any]]] = {
         "estimated_delivery_price": NUMBER,
         "interest_value": NUMBER,
     },
+    "PrivateGetSubaccountsResponse/properties/result/items": {"tfa_enabled": BOOLEAN},
     "PrivateAccountResponse/properties/result": SUMMARY_MAPS,
     "PrivateAccountSummariesResponse/properties/result/properties/summaries/items": SUMMARY_MAPS,
     "PrivateGetUserTradesByOrderResponse": {

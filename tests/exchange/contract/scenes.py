@@ -220,6 +220,8 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (connection, {}),
     (session_scenes.tokens, {}),
     (session_scenes.platform, {}),
+    (session_scenes.api_keys, {}),
+    (session_scenes.subaccounts, {}),
     (trading, {}),
     (trading_scenes.changes, {}),
     (trading_scenes.triggers, {"speed": 10.0}),
