@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from bot.exchange.channels import PrivateChannel, needs_login, parse_channel
+from bot.exchange.channels import (
+    AccountChannel,
+    PortfolioChannel,
+    PrivateChannel,
+    UserChannel,
+    needs_login,
+    parse_channel,
+)
 from bot.exchange.clock import NS_PER_MS
 from bot.exchange.methods.call import Call
 from bot.exchange.methods.market_data import VERSION
@@ -111,7 +118,7 @@ def _may_hear(call: Call, name: str) -> bool:
     match parse_channel(name):
         case UserChannel():
             scope = TRADE_READ
-        case PortfolioChannel():
+        case PortfolioChannel() | AccountChannel():
             scope = ACCOUNT_READ
         case _:
             return True
