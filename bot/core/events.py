@@ -77,7 +77,8 @@ class QuoteSeen:
     """A ticker. Prices in the instrument's own unit (coin for inverse options, else USD).
 
     `index_usd` and `forward_usd` are in USD per coin; `iv` is the mark volatility as a decimal
-    (0.55).
+    (0.55). `bid_depth_native` and `ask_depth_native` are what rests within ten basis points of the
+    best price, None while no consistent order book of the instrument is known.
     """
 
     instrument: str
@@ -92,6 +93,8 @@ class QuoteSeen:
     forward_usd: float | None = None
     iv: float | None = None
     funding_8h: float | None = None
+    bid_depth_native: float | None = None
+    ask_depth_native: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,8 @@ _PRICES: Final = (
     "forward_usd",
     "iv",
     "funding_8h",
+    "bid_depth_native",  # tapes before it was kept lack its bit
+    "ask_depth_native",
 )
 
 log = structlog.get_logger(__name__)
@@ -149,6 +151,8 @@ def _packed(quote: QuoteSeen, index: int) -> bytes:
         quote.forward_usd,
         quote.iv,
         quote.funding_8h,
+        quote.bid_depth_native,
+        quote.ask_depth_native,
     )
     there = [price for price in prices if price is not None]
     mask = sum(1 << bit for bit, price in enumerate(prices) if price is not None)

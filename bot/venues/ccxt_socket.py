@@ -1,22 +1,13 @@
-"""ccxt.pro's own WebSocket, tapped before its futures, with JSON-RPC matched by our own ids.
-
-ccxt's `watch_*` loops lose events that arrive while nobody waits, and one error frame raised inside
-its `handle_message` ends its receive loop in silence. `Tap` takes every decoded frame instead and
-never raises; `RpcSocket` gives each connection requests, answers and pushes.
-"""
+"""JSON-RPC over a tapped ccxt.pro WebSocket: requests, answers by our own ids, and pushes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
-
-from ccxt.async_support.base.exchange import Exchange
+from typing import Any
 
 from bot.core.units import NS_PER_SECOND
-from bot.venues import wire_json, wording
-
-REASON_LENGTH_MAX = 300
+from bot.venues import wire_json
+from bot.venues.ccxt_tap import Tap, shortened
 
 
 class RpcError(Exception):
@@ -25,14 +16,16 @@ class RpcError(Exception):
     Attributes:
         code: the venue's error code.
         reason: the venue's message, with its data.
+        data: the venue's data about the error, as it came.
         sent_ns: wire time at which the request was handed to the socket.
         arrived_ns: wire time at which the answer came.
     """
 
-    def __init__(self, code: int, reason: str, arrived_ns: int = 0) -> None:
+    def __init__(self, code: int, reason: str, arrived_ns: int = 0, data: Any = None) -> None:
         super().__init__(f"{reason} ({code})")
         self.code = code
         self.reason = reason
+        self.data = data
         self.sent_ns = 0
         self.arrived_ns = arrived_ns
 
@@ -81,70 +74,6 @@ class SocketLimits:
     pending_max: int = 1_000
 
 
-class Listener(Protocol):
-    """Who hears what a tapped exchange's sockets say."""
-
-    def connected(self, client: Any) -> None:
-        """A connection is open."""
-
-    def disconnected(self, client: Any, reason: str) -> None:
-        """A connection failed, was closed, or could not be opened."""
-
-    def took(self, message: Any) -> None:
-        """A frame arrived and was decoded."""
-
-    def failed(self, reason: str) -> None:
-        """A frame could not be decoded or taken."""
-
-
-class Tap(Exchange):  # type: ignore[misc]  # ccxt is untyped
-    """Mixed into a ccxt.pro class, before it: hands all news to a listener, and never raises."""
-
-    listener: Listener | None = None
-
-    def client(self, url: str) -> Any:
-        """Return ccxt's client of a URL, guarded so that no frame can end its receive loop."""
-        is_new = url not in (self.clients or {})
-        client = super().client(url)
-        if is_new:
-            decode = client.handle_text_or_binary_message
-            client.handle_text_or_binary_message = partial(self._guard, decode)
-        return client
-
-    def _guard(self, decode: Callable[[Any], None], data: Any) -> None:
-        # Raising here would end ccxt's receive loop in silence; whatever it was becomes a counted
-        # fact.
-        try:
-            decode(data)
-        except Exception as error:  # noqa: BLE001
-            if self.listener is not None:
-                shown = "(withheld)" if "token" in str(data) else f"{data!r}"
-                self.listener.failed(_shorten(f"{type(error).__name__}: {error}: {shown}"))
-
-    def handle_message(self, client: Any, message: Any) -> None:  # noqa: ARG002  # ccxt's signature
-        """Hand a decoded frame to the listener instead of to ccxt's own handlers."""
-        if self.listener is not None:
-            self.listener.took(message)
-
-    def on_connected(self, client: Any, message: Any = None) -> None:
-        """Pass on that a connection is open."""
-        super().on_connected(client, message)
-        if self.listener is not None:
-            self.listener.connected(client)
-
-    def on_error(self, client: Any, error: Any) -> None:
-        """Pass on that a connection failed, or could not be opened."""
-        super().on_error(client, error)
-        if self.listener is not None:
-            self.listener.disconnected(client, _shorten(wording.named(error)))
-
-    def on_close(self, client: Any, error: Any) -> None:
-        """Pass on that the venue closed a connection."""
-        super().on_close(client, error)
-        if self.listener is not None:
-            self.listener.disconnected(client, f"closed by the venue (code {error})")
-
-
 class RpcSocket:
     """One JSON-RPC connection over a tapped exchange's WebSocket; may be dialled again when lost.
 
@@ -187,6 +116,11 @@ class RpcSocket:
         self.is_mute = False
         self.testnet: bool | None = None
         exchange.listener = self
+
+    @property
+    def unanswered(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._pending)
 
     @property
     def is_up(self) -> bool:
@@ -270,7 +204,7 @@ class RpcSocket:
             # Of any type: once the send was begun, no failure proves that the bytes stayed here.
             is_late = isinstance(error, TimeoutError)
             reason = f"no answer within {timeout_s:g} s" if is_late else f"{error!r}"
-            lost = AnswerLostError(_shorten(reason))
+            lost = AnswerLostError(shortened(reason))
             lost.sent_ns = sent_ns
             raise lost from error
         finally:
@@ -333,7 +267,7 @@ class RpcSocket:
         """Route one decoded frame: a push, a heartbeat, or an answer."""
         self.last_frame_ns = arrived_ns = self._monotonic_ns()
         if not isinstance(message, dict):
-            self._on_bad(_shorten(f"not an object: {message!r}"))
+            self._on_bad(shortened(f"not an object: {message!r}"))
             return
         method = message.get("method")
         if method == "subscription":
@@ -353,11 +287,11 @@ class RpcSocket:
         if error is not None:
             failure = _rpc_error(error, arrived_ns)
             if answer is None or answer.done():
-                self._on_bad(_shorten(f"error that answers nothing: {failure}"))
+                self._on_bad(shortened(f"error that answers nothing: {failure}"))
             else:
                 answer.set_exception(failure)
         elif "result" not in message:
-            self._on_bad(_shorten(f"neither push nor answer: {message!r}"))
+            self._on_bad(shortened(f"neither push nor answer: {message!r}"))
         elif answer is None or answer.done():
             self._on_stray(message["result"], arrived_ns)
         else:
@@ -383,13 +317,9 @@ class RpcSocket:
 def _rpc_error(error: Any, arrived_ns: int) -> RpcError:
     """Return the venue's error; one without a usable code gets 0, which no allow-list contains."""
     if not isinstance(error, dict):
-        return RpcError(0, _shorten(repr(error)), arrived_ns)
+        return RpcError(0, shortened(repr(error)), arrived_ns)
     code = error.get("code")
     message = str(error.get("message", ""))
     data = error.get("data")
-    reason = _shorten(f"{message}: {data}" if data else message)
-    return RpcError(code if type(code) is int else 0, reason, arrived_ns)
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= REASON_LENGTH_MAX else text[: REASON_LENGTH_MAX - 3] + "..."
+    reason = shortened(f"{message}: {data}" if data else message)
+    return RpcError(code if type(code) is int else 0, reason, arrived_ns, data)

@@ -22,8 +22,8 @@ from bot.venues.ccxt_socket import (
     NotSentError,
     RpcError,
     SocketLimits,
-    Tap,
 )
+from bot.venues.ccxt_tap import Tap
 from bot.venues.pacing import Backoff, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 

@@ -1,6 +1,7 @@
 """Deribit behind the port: one account, over ccxt.pro's own sockets."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -15,29 +16,23 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
-from bot.core.events import (
-    Fact,
-    InstrumentsSeen,
-    Link,
-    OrderSent,
-)
-from bot.venues import (
-    ccxt_venue,
-    deribit_errors,
-    deribit_instruments,
-    deribit_network,
-    deribit_requests,
-)
+from bot.core.events import Fact, Link
+from bot.venues import ccxt_venue, deribit_errors, deribit_network
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
 from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
+from bot.venues.credits import Kind
 from bot.venues.deribit_account import Reader
-from bot.venues.deribit_line import Access, Line, TappedDeribit, VenueLimits
+from bot.venues.deribit_berth import RollWatch, Shared
+from bot.venues.deribit_limits import VenueLimits
+from bot.venues.deribit_line import Access, Line, TappedDeribit
+from bot.venues.deribit_listing import INSTRUMENTS, Listing
 from bot.venues.deribit_market import MarketFeed
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
+from bot.venues.deribit_trading import TradingDesk
 from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Backoff, Pacer, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
@@ -47,26 +42,26 @@ from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 class DeribitOptions:
     """Which Deribit, and which part of it.
 
-    Only instruments, positions and trades that settle in `currency` are read. `ticker_interval` is
-    that of the quote
-    channels: `raw`, or `100ms`, which costs the wire less.
+    Only instruments, positions and trades that settle in one of `currencies` are read.
+    `ticker_interval` is that of the quote channels: `raw`, or `100ms`, which costs the wire less.
     """
 
     rest_url: str
     ws_url: str
     network: Network
-    currency: str = "BTC"
+    currencies: tuple[str, ...] = ("BTC",)
     ticker_interval: str = "raw"
 
 
 class DeribitVenue:
     """One Deribit account. Implements `bot.venues.port.Venue`.
 
-    Market data and trading have a connection each. Resting orders of the trading connection are
-    cancelled by the venue when that connection ends, for whatever reason.
+    Market data and trading have a connection each, and each is replaced by a fresh one after the
+    daily roll, without a gap. Resting orders of a trading connection are cancelled by the venue
+    when that connection ends, for whatever reason.
 
     Args:
-        options: addresses, network and currency.
+        options: addresses, network and currencies.
         credentials: the API key.
         clocks: host time, wire clock and market clock.
         sleep: waits on the wire clock, in seconds.
@@ -92,33 +87,50 @@ class DeribitVenue:
         self._access = Access(
             ws_url=options.ws_url, network=options.network, credentials=credentials
         )
-        self._pair = ccxt_venue.pair(self._exchange, self._config(credentials))
+        self._pair = ccxt_venue.pair(self._exchange, self._config())
         self._post: Post = _unheard
         self._deafness: asyncio.Future[None] | None = None
-        self._trading = self._line(self._pair.trading, self._pushed)
-        self._market = self._line(self._pair.market, self._ticked)
-        self._asks = Pacer(
-            burst=limits.asks_burst,
-            per_second=limits.asks_per_second,
-            monotonic_ns=clocks.monotonic_ns,
-            sleep=sleep,
+        self._pacer = Pacer(policy=limits.credits, monotonic_ns=clocks.monotonic_ns, sleep=sleep)
+        self._listing = self._new_listing()
+        shared = Shared(
+            make=self._line,
+            pacer=self._pacer,
+            listing=self._listing,
+            roll=RollWatch(market_ms=clocks.market_ms, after_ms=limits.recycle_after_ms),
+            post=self._tell,
         )
-        self._expiry_ms: dict[str, int] = {}
-        self._feed = MarketFeed(
-            line=self._market,
-            interval=options.ticker_interval,
-            pacer=self._asks,
-            has_lapsed=self._has_lapsed,
-        )
+        self._feed = MarketFeed(shared=shared, interval=options.ticker_interval)
+        self._desk = TradingDesk(shared=shared, currencies=options.currencies)
         self._reader = Reader(
             ask=self._ask,
-            currency=options.currency,
+            currencies=options.currencies,
             limits=limits.reads,
+            on_limits=self._pacer.learn,
             market_ms=clocks.market_ms,
             monotonic_ns=clocks.monotonic_ns,
         )
 
-    def _config(self, credentials: Credentials) -> dict[str, Any]:
+    def _new_listing(self) -> Listing:
+        return Listing(
+            pair=self._pair,
+            ask=self._ask_market,
+            currencies=self._options.currencies,
+            clocks=self._clocks,
+            sleep=self._sleep,
+            every_s=self._limits.reload_every_s,
+            post=self._tell,
+        )
+
+    @property
+    def _trading(self) -> Line:
+        return self._desk.line
+
+    @property
+    def _market(self) -> Line:
+        return self._feed.line
+
+    def _config(self) -> dict[str, Any]:
+        credentials = self._access.credentials
         return {
             "apiKey": credentials.key,
             "secret": credentials.secret,
@@ -131,11 +143,13 @@ class DeribitVenue:
         exchange.epoch_ms = self._clocks.epoch_ms
         if self._options.rest_url.startswith("http://"):
             exchange.timeout_on_exit = 0  # ccxt's pause is for TLS to say goodbye
+            # An empty context: reading certificates costs more than a rehearsal's connection.
+            exchange.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return exchange
 
-    def _line(self, exchange: Any, on_push: Callable[[str, Any, int], None]) -> Line:
+    def _line(self, on_push: Callable[[str, Any, int], None]) -> Line:
         return Line(
-            exchange=exchange,
+            exchange=self._exchange(self._config()),
             access=self._access,
             clocks=self._clocks,
             limits=self._limits,
@@ -160,7 +174,7 @@ class DeribitVenue:
             raise VenueRefusedError(refusal)
         self._post = post
         try:
-            await self._load(again=False)
+            await self._listing.load()
             await self._log_in()
         except BaseException:
             await self.close()  # nothing stays half-started
@@ -184,15 +198,19 @@ class DeribitVenue:
         self._deafness = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
             group.create_task(_end_with(self._deafness))
-            group.create_task(self._keep(Link.MARKET, self._market, self._feed.mind))
-            group.create_task(self._keep(Link.TRADING, self._trading, _no_concern))
+            group.create_task(self._listing.run())
+            group.create_task(self._keep(Link.MARKET))
+            group.create_task(self._keep(Link.TRADING))
 
-    async def _keep(self, link: Link, line: Line, mind: Callable[[], Any]) -> None:
+    async def _keep(self, link: Link) -> None:
+        is_market = link is Link.MARKET
+        berth = self._feed.berth if is_market else self._desk.berth
+        mind = self._feed.mind if is_market else _no_concern
         upkeep = Upkeep(
             link=link,
-            connect=self._feed.connect if link is Link.MARKET else self._connect_trading,
-            live=lambda: line.live(mind),
-            drop=line.close,
+            connect=berth.connect,
+            live=lambda: berth.live(mind),
+            drop=berth.close,
             backoff=Backoff(
                 first_s=self._limits.backoff_first_s,
                 longest_s=self._limits.backoff_longest_s,
@@ -200,16 +218,6 @@ class DeribitVenue:
             ),
         )
         await keep_link(upkeep, self._tell, self._sleep, self._clocks.monotonic_ns)
-
-    async def _connect_trading(self) -> None:
-        line = self._trading
-        await line.open()
-        await line.socket.call("private/enable_cancel_on_disconnect", {"scope": "connection"})
-        channels = ["user.changes.any.any.raw", f"user.portfolio.{self._options.currency}"]
-        confirmed = await line.subscribe("private/subscribe", channels)
-        missing = {name.lower() for name in channels} - {name.lower() for name in confirmed}
-        if missing:
-            raise LinkError(f"the venue did not subscribe {', '.join(sorted(missing))}")
 
     async def perform(self, action: Action) -> tuple[Fact, ...]:
         """Carry out one action, once, and return what came of it. Only cancelling it raises."""
@@ -221,18 +229,20 @@ class DeribitVenue:
     async def _perform(self, action: Action) -> tuple[Fact, ...]:
         match action:
             case SubmitOrder():
-                return await self._submit(action)
+                return await self._desk.submit(action)
             case CancelOrder():
-                return await self._cancel(action)
+                return await self._desk.cancel(action, self._reader)
             case QueryOrder():
                 return await self._reader.order(action)
             case ReadAccount():
-                return await self._reader.account(action)
+                facts = await self._reader.account(action)
+                self._desk.told(facts)
+                return facts
             case Watch():
                 await self._feed.watch(action.instruments)
                 return ()
             case ReloadInstruments():
-                await self._load(again=True)
+                await self._listing.reload()
                 return ()
             case Alert():
                 return ()  # a person is called elsewhere
@@ -260,89 +270,44 @@ class DeribitVenue:
 
     async def close(self) -> None:
         """Close both connections, and so their sessions and resting orders. Safe to call twice."""
-        await self._trading.close("closed by us")
-        await self._market.close("closed by us")
+        await self._desk.berth.retire("closed by us")
+        await self._feed.berth.retire("closed by us")
         await self._pair.close()
-
-    # ------------------------------------------------------------------ orders
-
-    async def _submit(self, action: SubmitOrder) -> tuple[Fact, ...]:
-        """Send one order, once.
-
-        Only a code on the allow-list is a rejection. The one exception is our own code -1: the send
-        was provably never begun, because no logged-in connection was open or the request could not
-        be written as text.
-        """
-        method, params = deribit_requests.place(action)
-        try:
-            if not self._trading.is_ready:
-                raise NotSentError("the trading connection is not logged in")
-            answer = await self._trading.socket.call(
-                method, params, timeout_s=self._limits.order_timeout_s
-            )
-        except NotSentError as error:
-            code = deribit_errors.NOT_SENT_CODE
-            return (outcomes.rejected(action, code, f"not sent: {error}"),)
-        except RpcError as error:
-            sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
-            if deribit_errors.is_refusal(error.code):
-                refused = outcomes.rejected(action, error.code, error.reason, error.arrived_ns)
-                return (sent, refused)
-            return (
-                sent,
-                outcomes.unknown(action, f"the venue answered {error.reason} ({error.code})"),
-            )
-        except AnswerLostError as error:
-            sent = OrderSent(order_id=action.order_id, wire_ns=error.sent_ns)
-            return (sent, outcomes.unknown(action, f"{error}"))
-        sent = OrderSent(order_id=action.order_id, wire_ns=answer.sent_ns)
-        return (sent, *outcomes.placed(action, answer.result, answer.arrived_ns))
-
-    async def _cancel(self, action: CancelOrder) -> tuple[Fact, ...]:
-        """Cancel by label, then ask what the order came to: it may have filled meanwhile."""
-        params = {"label": action.order_id, "currency": self._options.currency}
-        await self._trading.socket.call("private/cancel_by_label", params)
-        question = QueryOrder(
-            order_id=action.order_id,
-            instrument=action.instrument,
-            requested_ms=self._clocks.market_ms(),
-        )
-        return await self._reader.order(question)
 
     # ------------------------------------------------------------------ questions
 
     async def _ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Ask a question about the account over the trading line, or HTTP while that is down."""
+        return await self._asked(lambda: self._trading, self._pair.trading, method, params)
+
+    async def _ask_market(self, method: str, params: dict[str, Any]) -> Any:
+        """Ask a public question over the market-data line, or HTTP while that is down."""
+        return await self._asked(lambda: self._market, self._pair.market, method, params)
+
+    async def _asked(
+        self, line_of: Callable[[], Line], rest: Any, method: str, params: dict[str, Any]
+    ) -> Any:
         """Ask one question, again after a moment if there was no answer; a refusal is final."""
+        kind = Kind.LISTING if method == INSTRUMENTS else Kind.QUESTION
         attempt = 1
         while True:
-            await self._asks.wait()
+            await self._pacer.wait(kind)
+            line = line_of()
             try:
-                if self._trading.is_ready:
-                    return (await self._trading.socket.call(method, params)).result
-                return await ccxt_venue.ask_rest(self._pair.trading, method, params)
-            except (NotSentError, AnswerLostError, RpcError) as error:
-                is_final = isinstance(error, RpcError) and error.code not in deribit_errors.BUSY
-                if is_final or attempt == self._limits.read_attempts:
+                if line.is_ready:
+                    return (await line.socket.call(method, params)).result
+                return await ccxt_venue.ask_rest(rest, method, params)
+            except RpcError as error:
+                line.doubt(error)
+                if error.code in deribit_errors.TOO_OFTEN:
+                    self._pacer.refused(kind, error.data)
+                if error.code not in deribit_errors.BUSY or attempt == self._limits.read_attempts:
+                    raise
+            except (NotSentError, AnswerLostError):
+                if attempt == self._limits.read_attempts:
                     raise
             await self._sleep(self._limits.read_pause_s * 2.0**attempt)
             attempt += 1
-
-    async def _load(self, *, again: bool) -> None:
-        listed = await self._pair.load(again=again)
-        found, bad = deribit_instruments.instruments(listed, self._options.currency)
-        for fact in bad:
-            self._tell(fact)
-        if not found:
-            raise VenueUnreachableError(
-                f"{self._options.rest_url} lists no instrument that settles in "
-                f"{self._options.currency}"
-            )
-        self._expiry_ms = {item.name: item.expiry_ms for item in found if item.expiry_ms}
-        self._tell(InstrumentsSeen(instruments=found, arrived_ns=self._clocks.monotonic_ns()))
-
-    def _has_lapsed(self, instrument: str) -> bool:
-        expiry_ms = self._expiry_ms.get(instrument)
-        return expiry_ms is not None and expiry_ms <= self._clocks.market_ms()
 
     # ------------------------------------------------------------------ pushes
 
@@ -356,14 +321,6 @@ class DeribitVenue:
                 raise
             if not self._deafness.done():
                 self._deafness.set_exception(error)
-
-    def _ticked(self, channel: str, data: Any, arrived_ns: int) -> None:
-        self._feed.heard(channel, arrived_ns)
-        self._pushed(channel, data, arrived_ns)
-
-    def _pushed(self, channel: str, data: Any, arrived_ns: int) -> None:
-        for fact in raw.pushed(channel, data, arrived_ns):
-            self._tell(fact)
 
 
 def _unheard(fact: Fact) -> None:

@@ -21,6 +21,7 @@ from bot.core.events import (
     PositionRow,
     PositionsSeen,
 )
+from bot.venues import deribit_names, deribit_scope
 from bot.venues import deribit_translate as raw
 from bot.venues.deribit_translate import MessageError
 
@@ -53,11 +54,15 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Reads one account in one settlement currency."""
+    """Reads one account, as far as it settles in `currencies`.
+
+    `on_limits` takes the rates that an account's summary states.
+    """
 
     ask: Ask
-    currency: str
+    currencies: tuple[str, ...]
     limits: ReadLimits
+    on_limits: Callable[[Any], None]
     market_ms: Callable[[], int]
     monotonic_ns: Callable[[], int]
 
@@ -72,11 +77,14 @@ class Reader:
         """
         asked_ms = self.market_ms()
         label = action.order_id
-        scope = {"currency": self.currency}
+        currency = deribit_names.currency_of(action.instrument) or self.currencies[0]
+        scope = {"currency": currency}
         stated = await self._orders(STATE_BY_LABEL, {**scope, "label": label})
         resting = await self._orders(OPEN_ORDERS_BY_CURRENCY, dict(scope))
         since_ms = action.requested_ms - self.limits.query_margin_ms
-        fills = [trade for trade in await self._fills(since_ms) if trade.order_id == label]
+        fills = [
+            trade for trade in await self._fills(currency, since_ms) if trade.order_id == label
+        ]
         orders: dict[str, OrderSeen] = {}
         for rows in (resting, stated):  # the label's own answer is the fuller one and wins
             seen = (entry for entry in rows if entry.order_id == label)
@@ -106,18 +114,27 @@ class Reader:
         """
         asked_ns = self.monotonic_ns()
         resting = await self._orders(OPEN_ORDERS, {})
-        fills = await self._fills(action.trades_since_ms)
-        rows = _whole(await self.ask(POSITIONS, {"currency": self.currency}), raw.position)
+        fills = [
+            trade
+            for currency in self.currencies
+            for trade in await self._fills(currency, action.trades_since_ms)
+        ]
+        rows = _whole(await self.ask(POSITIONS, {"currency": "any"}), raw.position)
         positions = tuple(row for row in rows if row.size_native)
         balances = await self._balances()
         arrived_ns = self.monotonic_ns()
-        return (
+        return self._scoped(
             OpenOrdersSeen(orders=tuple(resting), asked_ns=asked_ns, arrived_ns=arrived_ns),
             *fills,
             _complete(positions, asked_ns, arrived_ns),
             *balances,
             AccountRead(asked_ns=asked_ns, arrived_ns=arrived_ns),
         )
+
+    def _scoped(self, *facts: Fact) -> tuple[Fact, ...]:
+        scope = frozenset(self.currencies)
+        kept = (deribit_scope.within(fact, scope) for fact in facts)
+        return tuple(fact for fact in kept if fact is not None)
 
     async def _orders(self, method: str, params: dict[str, Any]) -> list[OrderSeen]:
         answer = await self.ask(method, params)
@@ -128,29 +145,36 @@ class Reader:
         summaries = answer.get("summaries") if isinstance(answer, dict) else None
         arrived_ns = self.monotonic_ns()
         balances = tuple(_whole(summaries, raw.arrived(raw.balance, arrived_ns)))
-        if not any(balance.currency == self.currency for balance in balances):
-            raise MessageError(f"no summary of the account in {self.currency}")
+        told = {balance.currency for balance in balances}
+        for currency in self.currencies:
+            if currency not in told:
+                raise MessageError(f"no summary of the account in {currency}")
+        for row in summaries or ():
+            self.on_limits(row.get("limits"))
         return balances
 
-    async def _fills(self, since_ms: int) -> tuple[FillSeen, ...]:
-        """Return every trade of the account since a moment, oldest first, each once."""
+    async def _fills(self, currency: str, since_ms: int) -> tuple[FillSeen, ...]:
+        """Return every trade that settled in a currency since a moment, oldest first, each once.
+
+        Of futures and options alike: no kind is named, which is every kind.
+        """
         archives: tuple[dict[str, Any], ...] = ({},)
         if self.market_ms() - since_ms > self.limits.recent_ms:
             archives = ({"historical": True}, {})
         found: dict[str, FillSeen] = {}
         for archive in archives:
-            await self._fill_pages(since_ms, archive, found)
+            await self._fill_pages(currency, since_ms, archive, found)
         return tuple(sorted(found.values(), key=lambda trade: trade.venue_ms))
 
     async def _fill_pages(
-        self, since_ms: int, archive: dict[str, Any], found: dict[str, FillSeen]
+        self, currency: str, since_ms: int, archive: dict[str, Any], found: dict[str, FillSeen]
     ) -> None:
         start_ms = max(0, since_ms)
         for _ in range(self.limits.pages_max):
             page = await self.ask(
                 USER_TRADES,
                 {
-                    "currency": self.currency,
+                    "currency": currency,
                     "start_timestamp": start_ms,
                     "count": self.limits.page_size,
                     "sorting": "asc",

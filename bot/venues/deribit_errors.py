@@ -75,6 +75,12 @@ NOT_SENT_CODE = -1  # ours, not the venue's: the order was never handed to a soc
 # A question refused with one of these may be asked again after a moment.
 BUSY = frozenset({10028, 10040, 10041, 10047, 10066, 11051, 13028})
 
+# We asked too often: the venue may say for how long to wait.
+TOO_OFTEN = frozenset({10028})
+
+# The instrument is unknown, expired or closed: our list of instruments is out of date.
+UNLISTED = frozenset({10012, 10020, 11046, 13019, 13020})
+
 CREDENTIALS = frozenset({10000, 13004, 13009})
 
 

@@ -4,7 +4,7 @@ ccxt knows one tick a market and truncates amounts; Deribit's options have stepp
 and lots are ours.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -21,9 +21,9 @@ SETTLEMENTS: Mapping[str, Settlement] = {
 
 
 def instruments(
-    listed: Iterable[Mapping[str, Any]], currency: str
+    listed: Iterable[Mapping[str, Any]], currencies: Collection[str]
 ) -> tuple[tuple[Instrument, ...], tuple[BadMessage, ...]]:
-    """Translate the tradable options, perpetuals and futures that settle in `currency`.
+    """Translate the tradable options, perpetuals and futures that settle in one of `currencies`.
 
     Combos, spot pairs and instruments that are no longer active are left out; a row that cannot be
     read is left out and reported.
@@ -31,7 +31,7 @@ def instruments(
     read: list[Instrument] = []
     bad: list[BadMessage] = []
     for row in listed:
-        if not is_wanted(row, currency):
+        if not is_wanted(row, currencies):
             continue
         try:
             read.append(instrument(row))
@@ -41,10 +41,10 @@ def instruments(
     return tuple(sorted(read, key=lambda item: item.name)), tuple(bad)
 
 
-def is_wanted(row: Mapping[str, Any], currency: str) -> bool:
-    """Return whether a row is an active option, perpetual or future that settles in `currency`."""
+def is_wanted(row: Mapping[str, Any], currencies: Collection[str]) -> bool:
+    """Return whether a row is an active option, perpetual or future that settles in one of them."""
     return (
-        row.get("settlement_currency") == currency
+        row.get("settlement_currency") in currencies
         and row.get("kind") in {"option", "future"}
         and row.get("is_active", True) is not False
     )

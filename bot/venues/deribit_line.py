@@ -1,7 +1,7 @@
 """One logged-in Deribit connection: dialled, signed for, kept awake, renewed in time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ccxt.pro
@@ -10,17 +10,18 @@ from bot.core import units
 from bot.core.events import BadMessage, Fact
 from bot.venues import deribit_errors, deribit_network, deribit_requests
 from bot.venues import deribit_translate as raw
-from bot.venues.ccxt_socket import RpcError, RpcSocket, SocketLimits, Tap
+from bot.venues.ccxt_socket import RpcError, RpcSocket
+from bot.venues.ccxt_tap import Tap
 from bot.venues.ccxt_venue import LINK_ERRORS, Clocks, LinkError
-from bot.venues.deribit_account import ReadLimits
+from bot.venues.deribit_limits import VenueLimits
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Sleep
 from bot.venues.port import Post, VenueRefusedError
 
-HEARTBEAT_MIN_S = 10  # the venue takes no shorter interval
 TOKEN_SHARE = 0.8  # of a token's life, after which it is renewed
+RETRY_SHARE = 0.25  # of what is left of a token's life, before a renewal that failed is tried again
 
 
 class TappedDeribit(Tap, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt is untyped
@@ -40,35 +41,6 @@ class TappedDeribit(Tap, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt is unt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VenueLimits:
-    """Bounds of the Deribit edge, in seconds of the wire clock unless the name says otherwise.
-
-    `asks_burst` and `asks_per_second` keep questions under the venue's 20 a second; orders are not
-    among them. A frame may hold 32 kB and, by the venue's advice, 500 channels. `silence_max_s` is
-    for a whole connection, which hears a heartbeat every `heartbeat_s` at the least;
-    `stall_after_s` is for one channel.
-    """
-
-    sockets: SocketLimits = field(default_factory=SocketLimits)
-    reads: ReadLimits = field(default_factory=ReadLimits)
-    order_timeout_s: float = 4.0
-    read_attempts: int = 3
-    read_pause_s: float = 0.25
-    asks_burst: int = 60
-    asks_per_second: float = 15.0
-    channels_per_frame: int = 400
-    frame_bytes_max: int = 30_000
-    frame_pause_s: float = 0.35
-    snapshots_at_once: int = 10
-    heartbeat_s: int = HEARTBEAT_MIN_S
-    silence_max_s: float = 25.0
-    stall_after_s: float = 30.0
-    check_every_s: float = 0.5
-    backoff_first_s: float = 0.2
-    backoff_longest_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Who logs in where."""
 
@@ -81,7 +53,7 @@ class Line:
     """One connection and its session.
 
     Args:
-        exchange: the tapped instance whose socket is used.
+        exchange: the tapped instance whose socket is used, this line's own.
         access: address, network and key.
         clocks: host time for signatures, wire clock for everything else.
         limits: bounds.
@@ -110,7 +82,9 @@ class Line:
         self._exchange = exchange
         self._logins = 0
         self._renew_at_ns = 0
+        self._ends_at_ns = 0
         self._is_logged_in = False
+        self._is_disowned = False
         self.socket = RpcSocket(
             exchange=exchange,
             url=access.ws_url,
@@ -137,7 +111,7 @@ class Line:
         """
         if self.is_ready:
             return
-        self._is_logged_in = False
+        self._is_logged_in = self._is_disowned = False
         await self.socket.dial()
         await self._login()
         await self.socket.call("public/set_heartbeat", {"interval": self.limits.heartbeat_s})
@@ -159,7 +133,9 @@ class Line:
             life_s = raw.figure(result, "expires_in")
         except MessageError as error:
             raise LinkError(f"login: {error}") from error
-        self._renew_at_ns = self.monotonic_ns() + int(life_s * TOKEN_SHARE * units.NS_PER_SECOND)
+        now_ns = self.monotonic_ns()
+        self._ends_at_ns = now_ns + int(life_s * units.NS_PER_SECOND)
+        self._renew_at_ns = now_ns + int(life_s * TOKEN_SHARE * units.NS_PER_SECOND)
 
     async def live(self, mind: Callable[[], Any]) -> str:
         """Stay until the connection has to be given up.
@@ -187,13 +163,27 @@ class Line:
         return f"no frame for {silent_ns / units.NS_PER_SECOND:.0f} s"
 
     async def _renewed(self) -> str | None:
+        """Log in again before the token ends; private channels live on over the same connection."""
+        if self._is_disowned:
+            return "the venue no longer knows the login"
         if self.monotonic_ns() < self._renew_at_ns:
             return None
         try:
             await self._login()
         except LINK_ERRORS as error:
-            return f"the login could not be renewed: {error}"
+            left_ns = self._ends_at_ns - self.monotonic_ns()
+            if _is_final(error) or left_ns <= 0:
+                return f"the login could not be renewed: {error}"
+            pause_ns = int(max(left_ns * RETRY_SHARE, self.limits.check_every_s * 1e9))
+            self._renew_at_ns = self.monotonic_ns() + pause_ns
+            self.report(f"the login was not renewed yet: {error}")
         return None
+
+    def doubt(self, error: RpcError) -> None:
+        """Give the line up if a private request was refused for want of a login."""
+        if self._is_logged_in and error.code in deribit_errors.CREDENTIALS:
+            self._is_logged_in = False
+            self._is_disowned = True
 
     async def subscribe(self, method: str, channels: list[str]) -> list[str]:
         """Send one (un)subscription and return the channels that the venue confirms.
@@ -211,6 +201,11 @@ class Line:
         self._is_logged_in = False
         await self.socket.drop(reason)
 
+    async def retire(self, reason: str) -> None:
+        """Close the connection for good, and everything that belonged to it."""
+        await self.close(reason)
+        await self._exchange.close()
+
     def report(self, reason: str) -> None:
         """Post what could not be understood."""
         self.post(BadMessage(source="deribit", reason=reason))
@@ -225,6 +220,13 @@ class Line:
                 facts = (BadMessage(source="late answer", reason=f"{error}"),)
             for fact in facts:
                 self.post(fact)
+
+
+def _is_final(error: Exception) -> bool:
+    """Return whether logging in again would only be refused again."""
+    if isinstance(error, RpcError):
+        return error.code in deribit_errors.CREDENTIALS
+    return isinstance(error, VenueRefusedError)
 
 
 def explain_login(error: RpcError, access: Access) -> str:

@@ -1,36 +1,62 @@
-"""Rates: how often a venue may be asked, and how long to wait before it is dialled again."""
+"""Waiting: until a venue may be asked again, and before it is dialled again."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from bot.core.units import NS_PER_SECOND
+from bot.venues.credits import CreditPolicy, Credits, Kind, Rate, positive
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Pacer:
-    """A bucket of `burst` tokens that refills at `per_second`, on the wire clock.
+    """Waits for credits. Waiters of a kind are served in the order in which they came.
 
-    Waiters are served in the order in which they came: each reserves its token before it sleeps.
+    Args:
+        policy: what may be asked until the venue has said more.
+        monotonic_ns: the wire clock.
+        sleep: waits on the wire clock, in seconds.
     """
 
     def __init__(
-        self, *, burst: int, per_second: float, monotonic_ns: Callable[[], int], sleep: Sleep
+        self, *, policy: CreditPolicy, monotonic_ns: Callable[[], int], sleep: Sleep
     ) -> None:
-        self._burst = float(burst)
-        self._per_second = per_second
         self._monotonic_ns = monotonic_ns
         self._sleep = sleep
-        self._tokens = float(burst)
-        self._refilled_ns = monotonic_ns()
+        self._credits = Credits(policy, monotonic_ns())
 
-    async def wait(self) -> None:
-        """Take one token, sleeping until there is one."""
-        now_ns = self._monotonic_ns()
-        refill = (now_ns - self._refilled_ns) / NS_PER_SECOND * self._per_second
-        self._tokens = min(self._burst, self._tokens + refill) - 1.0
-        self._refilled_ns = now_ns
-        if self._tokens < 0.0:
-            await self._sleep(-self._tokens / self._per_second)
+    async def wait(self, kind: Kind) -> None:
+        """Take a credit for one request, sleeping until there is one."""
+        wait_ns = self._credits.take(kind, self._monotonic_ns())
+        if wait_ns:
+            await self._sleep(wait_ns / NS_PER_SECOND)
+
+    async def wait_at_most(self, kind: Kind, limit_s: float) -> float | None:
+        """Take a credit for one request, if it comes in time.
+
+        Returns:
+            None once the request may be sent; else in how many seconds it could be, with no credit
+            taken.
+        """
+        wait_s = self._credits.wait_ns(kind, self._monotonic_ns()) / NS_PER_SECOND
+        if wait_s > limit_s:
+            return wait_s
+        await self.wait(kind)
+        return None
+
+    def refused(self, kind: Kind, data: Any) -> None:
+        """Slow down: the venue refused a request for coming too soon, with this `data`."""
+        said = positive(data.get("wait")) if isinstance(data, Mapping) else None
+        self._credits.refused(kind, self._monotonic_ns(), said)
+
+    def learn(self, limits: Any) -> None:
+        """Take over the limits that an account's summary states."""
+        if isinstance(limits, Mapping):
+            self._credits.learn(limits, self._monotonic_ns())
+
+    def rate(self, kind: Kind) -> Rate:
+        """Return what is allowed now of a kind of request, refusals aside."""
+        return self._credits.rate(kind)
 
 
 class Backoff:

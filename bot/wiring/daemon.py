@@ -288,7 +288,7 @@ def _venue(
             rest_url=settings.venue.rest_url,
             ws_url=settings.venue.ws_url,
             network=NETWORKS[settings.mode],
-            currency=settings.account.currencies[0].value,
+            currencies=tuple(item.value for item in settings.account.currencies),
         ),
         credentials=VenueCredentials(key=credentials.key, secret=credentials.secret),
         clocks=Clocks(

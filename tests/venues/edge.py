@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from decimal import Decimal
@@ -11,8 +10,9 @@ from typing import Any, TypeVar
 from bot.core.actions import SubmitOrder, TimeInForce
 from bot.core.events import Fact, Link, LinkUp
 from bot.venues.ccxt_venue import Clocks
+from bot.venues.credits import CreditPolicy, Rate
 from bot.venues.deribit import DeribitOptions, DeribitVenue
-from bot.venues.deribit_line import VenueLimits
+from bot.venues.deribit_limits import VenueLimits
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from tests.venues.deribit_server import Server
@@ -20,14 +20,17 @@ from tests.venues.payloads import NOW_MS, PERPETUAL
 
 FactT = TypeVar("FactT")
 
-# Reading the certificates costs more than the rest of a test, and loopback has no use for them.
-TLS = ssl.create_default_context()
-
 QUICK = VenueLimits(
     order_timeout_s=0.4,
     read_attempts=2,
     read_pause_s=0.01,
-    frame_pause_s=0.01,
+    credits=CreditPolicy(
+        questions=Rate(burst=1000.0, per_second=1000.0),
+        subscriptions=Rate(burst=1000.0, per_second=1000.0),
+        listings=Rate(burst=1000.0, per_second=1000.0),
+        matching=Rate(burst=1000.0, per_second=1000.0),
+    ),
+    reload_every_s=0.02,
     check_every_s=0.02,
     backoff_first_s=0.01,
     backoff_longest_s=0.05,
@@ -47,7 +50,7 @@ def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> Deribi
         "ws_url": server.ws_url,
         "network": Network.REHEARSAL,
     } | changes
-    edge = DeribitVenue(
+    return DeribitVenue(
         options=DeribitOptions(**options),
         credentials=Credentials(key="demo", secret="demo-secret"),
         clocks=Clocks(
@@ -59,9 +62,6 @@ def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> Deribi
         chance=lambda: 0.5,
         limits=limits,
     )
-    for exchange in (edge._pair.market, edge._pair.trading):
-        exchange.ssl_context = TLS
-    return edge
 
 
 async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,8 +14,11 @@ from bot.core.events import BadMessage, BalanceSeen, FillSeen, OrderUnknown, Quo
 from bot.venues import deribit_translate
 from bot.venues.deribit_line import TappedDeribit
 from tests.venues.deribit_server import Server, Vanish, serving
-from tests.venues.edge import TLS, one, running, submit, until, venue
+from tests.venues.edge import one, running, submit, until, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, position, summary, ticker, trade
+
+# Reading the certificates costs more than the rest of a test, and loopback has no use for them.
+TLS = ssl.create_default_context()
 
 SYMBOL = "BTC/USD:BTC"
 

@@ -77,7 +77,7 @@ def test_an_amount_is_rounded_to_lots_by_us():
     ids=str,
 )
 def test_what_is_not_ours_to_trade_is_left_out_in_silence(changes):
-    assert listing.instruments([perpetual(**changes)], "BTC") == ((), ())
+    assert listing.instruments([perpetual(**changes)], ("BTC",)) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_not_ours_to_trade_is_left_out_in_silence(changes):
 def test_a_row_that_cannot_be_read_is_left_out_and_reported(changes):
     good = option(PUT, 90_000.0, "put")
 
-    read, bad = listing.instruments([option(CALL, 1.0, "call") | changes, good], "BTC")
+    read, bad = listing.instruments([option(CALL, 1.0, "call") | changes, good], ("BTC",))
 
     assert [item.name for item in read] == [PUT]
     assert len(bad) == 1
@@ -116,7 +116,7 @@ def test_recorded_instruments_are_all_readable():
     rows += json.loads((folder / "http_get_instruments.json").read_text())["result"]
 
     for currency in {row["settlement_currency"] for row in rows}:
-        read, bad = listing.instruments(rows, currency)
+        read, bad = listing.instruments(rows, (currency,))
         assert bad == ()
-        wanted = {row["instrument_name"] for row in rows if listing.is_wanted(row, currency)}
+        wanted = {row["instrument_name"] for row in rows if listing.is_wanted(row, (currency,))}
         assert {item.name for item in read} == wanted

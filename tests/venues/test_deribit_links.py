@@ -37,6 +37,8 @@ async def test_both_links_come_back_after_a_cut_with_everything_subscribed():
         assert {fact.link for fact in facts.of(LinkDown)} == set(Link)
         assert facts.index(facts.of(LinkDown)[0]) < facts.index(facts.of(LinkUp)[0])
         assert server.subscribed() == {
+            "instrument.state.any.any",
+            f"book.{PERPETUAL}.100ms",
             f"ticker.{PERPETUAL}.raw",
             CHANGES,
             "user.portfolio.BTC",

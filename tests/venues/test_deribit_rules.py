@@ -11,7 +11,7 @@ from bot.venues import deribit_errors, deribit_network, deribit_requests, wire_j
 from bot.venues.channels import Channels
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
-from bot.venues.pacing import Backoff, Pacer
+from bot.venues.pacing import Backoff
 from tests.venues.edge import submit
 
 LIVE = ("https://www.deribit.com", "wss://www.deribit.com/ws/api/v2")
@@ -140,36 +140,6 @@ def test_the_venue_has_the_last_word_on_its_network(testnet, network, is_fine):
 @pytest.mark.parametrize("code", [0, 1, -1, 10001, 10004, 11031, 11094, 13028, 13888])
 def test_a_code_that_proves_nothing_is_not_on_the_list_of_refusals(code):
     assert not deribit_errors.is_refusal(code)
-
-
-class Wire:
-    """A wire clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-        self.slept_s: list[float] = []
-
-    def read(self) -> int:
-        return self.now_ns
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
-        self.now_ns += int(seconds * SECOND_NS)
-
-
-async def test_questions_are_bounded_in_rate_after_their_burst():
-    wire = Wire()
-    pacer = Pacer(burst=5, per_second=10.0, monotonic_ns=wire.read, sleep=wire.sleep)
-
-    for _ in range(25):
-        await pacer.wait()
-
-    assert wire.now_ns == pytest.approx(2 * SECOND_NS, rel=0.01)
-    wire.now_ns += 60 * SECOND_NS
-    wire.slept_s.clear()
-    for _ in range(5):
-        await pacer.wait()
-    assert wire.slept_s == []
 
 
 def test_waits_grow_to_a_bound_and_start_over_after_success():

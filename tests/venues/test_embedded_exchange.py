@@ -37,7 +37,7 @@ from bot.venues.deribit import DeribitOptions, DeribitVenue
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.port import VenueRefusedError
-from tests.venues.edge import QUICK, TLS, Facts, kinds, one, running, submit, until
+from tests.venues.edge import QUICK, Facts, kinds, one, running, submit, until
 from tests.venues.payloads import PERPETUAL
 
 
@@ -46,7 +46,7 @@ def epoch_ms() -> int:
 
 
 def edge_of(server: ExchangeServer, secret: str = "demo-secret") -> DeribitVenue:
-    edge = DeribitVenue(
+    return DeribitVenue(
         options=DeribitOptions(
             rest_url=f"http://127.0.0.1:{server.port}",
             ws_url=f"ws://127.0.0.1:{server.port}/ws/api/v2",
@@ -62,9 +62,6 @@ def edge_of(server: ExchangeServer, secret: str = "demo-secret") -> DeribitVenue
         chance=lambda: 0.5,
         limits=QUICK,
     )
-    for exchange in (edge._pair.market, edge._pair.trading):
-        exchange.ssl_context = TLS
-    return edge
 
 
 @contextlib.asynccontextmanager
