@@ -53,10 +53,11 @@ class Bucket:
         return self._rate
 
     def learn(self, rate: Rate, now_ns: int) -> None:
-        """Take over another rate; what was saved up stays, as far as it fits."""
+        """Take over another rate; the bucket stays as full as it was."""
         self._refill(now_ns)
+        if self._credits > 0.0:
+            self._credits *= rate.burst / self._rate.burst
         self._rate = rate
-        self._credits = min(self._credits, rate.burst)
 
     def wait_ns(self, now_ns: int, keep: float = 0.0) -> int:
         """Return how long a request made now would wait for a credit above `keep`."""
@@ -149,7 +150,8 @@ class Credits:
     def _kept(self, kind: Kind) -> float:
         if kind is not Kind.ORDER:
             return 0.0
-        return self._buckets[kind].rate.burst * self._policy.cancel_reserve
+        burst = self._buckets[kind].rate.burst
+        return min(burst * self._policy.cancel_reserve, burst - 1.0)  # one order must always fit
 
 
 def _rate(limits: Mapping[str, Any], *path: str) -> Rate | None:

@@ -94,6 +94,16 @@ async def test_the_accounts_own_limits_are_learned_and_a_share_of_them_is_used()
     assert pacer.rate(Kind.ORDER) == pacer.rate(Kind.CANCEL) == Rate(burst=250.0, per_second=200.0)
 
 
+@pytest.mark.parametrize("burst", [1, 2, 250, 20_000])
+async def test_learning_limits_holds_up_no_order(burst: int):
+    wire, pacer = paced()
+
+    pacer.learn({"matching_engine": {"trading": {"total": {"burst": burst, "rate": burst}}}})
+
+    assert await pacer.wait_at_most(Kind.ORDER, 0.0) is None
+    assert wire.slept_s == []
+
+
 @pytest.mark.parametrize(
     "limits",
     [
