@@ -3,7 +3,7 @@
 A linear option's mark is df Black(forward, strike, time, volatility), and the venue tells all of it
 but df. Each well-conditioned quote of an expiry therefore tells its discount factor; their weighted
 median is taken, so that no single odd mark counts. On recorded linear chains (December 2025) it is
-that of put-call parity to 1e-5 beyond a week, and to 2e-4 on the last days, where it matters least.
+that of put-call parity to 3e-5 beyond a week, and to 3e-4 on the last days, where it matters least.
 Inverse options pay in coin: their factor is 1.
 """
 
