@@ -174,7 +174,10 @@ async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) 
         try:
             async with build_daemon(settings, secrets, observers=(rehearsal, view)) as system:
                 began_ns = wire.monotonic_ns()
-                async with _screen(view, shown=shown), _timed(system, options.seconds) as at_end:
+                async with (
+                    _screen(view, shown=shown),
+                    _timed(system, options.seconds, rehearsal) as at_end,
+                ):
                     ended = await run_daemon(system.daemon)
                 ran = round(wire_seconds(wire.monotonic_ns() - began_ns), 1)
                 return _Ran(
@@ -211,12 +214,13 @@ class _AtEnd:
 
 
 @asynccontextmanager
-async def _timed(system: "System", seconds: float) -> AsyncIterator[_AtEnd]:
+async def _timed(system: "System", seconds: float, rehearsal: "Rehearsal") -> AsyncIterator[_AtEnd]:
     """Tell the daemon to stop when its time is up."""
     at_end = _AtEnd()
 
     def time_up() -> None:
         at_end.mode = system.loop.state.mode.value
+        rehearsal.is_over = True
         system.daemon.stop.set()
 
     handle = asyncio.get_running_loop().call_later(seconds, time_up)

@@ -12,12 +12,13 @@ from bot.runtime.loop import Stepped
 
 @dataclass(slots=True)
 class Rehearsal:
-    """Watches every step of a daemon; judges every book."""
+    """Watches every step of a daemon; judges every book until it `is_over`."""
 
     plans: Sequence[BookPlan]
     books: list[BookJudged] = field(init=False)
     hedges: list[SubmitOrder] = field(default_factory=list)
     state: State | None = None
+    is_over: bool = False
 
     def __post_init__(self) -> None:
         """Begin with nothing seen of any book."""
@@ -32,6 +33,8 @@ class Rehearsal:
         """Take notice of one step."""
         self.state = stepped.state
         self.hedges.extend(a for a in stepped.step.actions if isinstance(a, SubmitOrder))
+        if self.is_over:  # the daemon is parting, and its books go unwatched
+            return
         for book in self.books:
             book.see(stepped)
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from bot.core import units
 from bot.core.books import BookPolicy, Selector
@@ -92,7 +93,9 @@ class Market:
             years = (terms.expiry_ms - now_ms) / units.MS_PER_YEAR
             df = math.exp(-self.rate * years) if self.is_linear else 1.0
             assert terms.strike is not None
-            value = black76.greeks(forward, terms.strike, years, self.vol, terms.is_call, df).price
+            value = black76.greeks(
+                forward, terms.strike, years, self.vol, bool(terms.is_call), df
+            ).price
             mark = float(value) if self.is_linear else float(value) / forward
         return QuoteSeen(
             instrument=terms.name,
@@ -114,10 +117,10 @@ class Market:
         share: float = 1.0,
         elasticity: float = 1.0,
         kinds: Iterable[Kind] = (Kind.OPTION,),
-        **hedge: float,
+        **hedge: Any,
     ) -> BookPlan:
         """A book of this market, by default with a band too wide to trade."""
-        limits = {"band_low_coin": -1e9, "band_high_coin": 1e9, **hedge}
+        limits: dict[str, Any] = {"band_low_coin": -1e9, "band_high_coin": 1e9, **hedge}
         return BookPlan(
             book=BookPolicy(
                 name=name or self.prefix.lower().replace("_", "-"),

@@ -59,7 +59,10 @@ def test_a_delta_that_keeps_differing_stops_trading_until_both_agree() -> None:
 
 def test_a_gap_in_the_map_alone_stops_trading_as_well() -> None:
     account = inverse()
-    figures = {"delta_total_coin": 10 * NET - 0.3, "delta_total_map": {"btc_usd": 0.0}}
+    figures: dict[str, Any] = {
+        "delta_total_coin": 10 * NET - 0.3,
+        "delta_total_map": {"btc_usd": 0.0},
+    }
     modes = [told(account, **figures) for _ in range(7)]
 
     assert modes[-1] is Mode.HOLD

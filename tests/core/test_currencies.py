@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,10 @@ from tests.core.pairs import BTC, BTC_USDC, ETH, ETH_USDC, MARKETS, START_MS, Ac
 BTC_CALL, ETH_CALL = BTC.option(110_000, "C"), ETH.option(3_300, "C")
 LINEAR_CALL, LINEAR_ETH_PUT = BTC_USDC.option(110_000, "C"), ETH_USDC.option(3_300, "P")
 SHORT_EVERYWHERE = {BTC_CALL: "-5", ETH_CALL: "-90", LINEAR_CALL: "-4", LINEAR_ETH_PUT: "-80"}
-BAND = {"band_low_coin": -0.05, "band_high_coin": 0.05}
+BAND: dict[str, Any] = {"band_low_coin": -0.05, "band_high_coin": 0.05}
 
 
-def four(**rules: object) -> Account:
+def four(**rules: Any) -> Account:
     """A short book of each pair, quoted and not yet hedged."""
     plans = [market.plan(Convention.BOOK, **BAND) for market in MARKETS]
     return Account(*plans, held=SHORT_EVERYWHERE, **rules)
