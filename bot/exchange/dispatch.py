@@ -31,7 +31,9 @@ from bot.exchange.views import index_name
 
 US_PER_MS = 1_000
 NS_PER_US = 1_000
-PLACING: Final = frozenset({"private/buy", "private/sell", "private/edit"})
+PLACING: Final = frozenset(
+    f"private/{name}" for name in ("buy", "sell", "edit", "edit_by_label", "close_position")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
     params = Params(request.params)
     grant = _charged(floor, request.method, method, params, caller)
     floor.advance()
-    _admit(floor, request, method, grant)
+    _admit(floor, request, method, params, grant)
     return method.run(
         Call(
             floor=floor,
@@ -131,7 +133,9 @@ def _charged(
     return grant
 
 
-def _admit(floor: TradingFloor, request: RpcRequest, method: Method, grant: Grant | None) -> None:
+def _admit(
+    floor: TradingFloor, request: RpcRequest, method: Method, params: Params, grant: Grant | None
+) -> None:
     """RpcError where the platform's state does not allow the call, or its login's scope."""
     if grant is None:
         floor.platform.admit_stranger(request.method)
@@ -140,9 +144,18 @@ def _admit(floor: TradingFloor, request: RpcRequest, method: Method, grant: Gran
     if method.counts:
         floor.platform.admit_trading(floor.wire.monotonic_ns())
     if request.method in PLACING and floor.platform.locked_indices:
-        contract = floor.engine.contract(str(request.params.get("instrument_name")))
-        if contract is not None:
-            floor.platform.admit_order(index_name(contract.settlement_currency))
+        _admit_order(floor, params, grant)
+
+
+def _admit_order(floor: TradingFloor, params: Params, grant: Grant | None) -> None:
+    """RpcError where the index of the order's instrument is locked."""
+    name = params.optional_text("instrument_name")
+    if name is None and grant is not None and params.has("order_id"):
+        order = floor.engine.order(grant.account, params.text("order_id"))
+        name = None if order is None else order.instrument_name
+    contract = None if name is None else floor.engine.contract(name)
+    if contract is not None:
+        floor.platform.admit_order(index_name(contract.settlement_currency))
 
 
 def _grant(floor: TradingFloor, method: Method, params: Params, caller: Caller) -> Grant | None:

@@ -232,7 +232,7 @@ def _method(data: str | bytes) -> str:
     """The method of a request; "" for what is none, which the connection will refuse."""
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     method = body.get("method") if isinstance(body, dict) else None
     return method.removeprefix("/") if isinstance(method, str) else ""
