@@ -35,7 +35,7 @@ class Connection:
         self._request = request
         # Ping frames are answered here, not by the library, because they count as life.
         self._socket = web.WebSocketResponse(
-            max_msg_size=floor.policy.frame_bytes_max,
+            max_msg_size=floor.policy.frame_bytes_max + 1,  # the library refuses at, not above
             autoping=False,
             compress=floor.policy.compresses_frames,
             timeout=CLOSE_SECONDS_MAX,
