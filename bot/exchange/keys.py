@@ -27,7 +27,7 @@ class ApiKey:
     client_id: str
     secret: str
     account: str
-    scope: str = "account:read_write trade:read_write"
+    scope: str = "account:read_write trade:read_write wallet:read"
     name: str = ""
 
 

@@ -3,7 +3,11 @@
 from bot.exchange import summaries, views
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
 from bot.exchange.methods.paging import offset_part
-from bot.exchange.protocol import Json, RpcError
+from bot.exchange.portfolio import MARGIN_MODEL
+from bot.exchange.protocol import Json, RpcError, invalid_param
+from bot.exchange.views.wording import COIN_DIGITS
+
+MARGIN_MODELS = ("cross_pm", "cross_sm", "segregated_pm", "segregated_sm")
 
 
 def get_positions(call: Call) -> Json:
@@ -63,3 +67,39 @@ def get_access_log(call: Call) -> Json:
 def get_user_locks(_call: Call) -> Json:
     """Whether the account is locked in a currency: never here."""
     return [{"currency": currency, "enabled": False} for currency in summaries.CURRENCIES]
+
+
+def change_margin_model(call: Call) -> Json:
+    """Stay with segregated standard margin, which is the only one that is kept here."""
+    model = call.params.text("margin_model")
+    if model not in MARGIN_MODELS:
+        allowed = ", ".join(MARGIN_MODELS)
+        raise invalid_param("margin_model", f"must be one of {allowed}; got {model!r}")
+    if model != MARGIN_MODEL:
+        raise invalid_param("margin_model", f"only {MARGIN_MODEL} is kept here")
+    return [
+        {"currency": currency, "old_state": state, "new_state": state}
+        for currency in summaries.CURRENCIES
+        if (state := _margin_state(call, currency))
+    ]
+
+
+def _margin_state(call: Call, currency: str) -> dict[str, Json]:
+    summary = _summary(call, currency)
+    margin_balance = _figure(summary, "margin_balance")
+
+    def rate(name: str) -> float:
+        margin = _figure(summary, name)
+        return round(margin / margin_balance, COIN_DIGITS) if margin_balance > 0 else 0.0
+
+    return {
+        "initial_margin_rate": rate("initial_margin"),
+        "maintenance_margin_rate": rate("maintenance_margin"),
+        "available_balance": _figure(summary, "available_funds"),
+    }
+
+
+def _figure(summary: dict[str, Json], name: str) -> float:
+    value = summary[name]
+    assert isinstance(value, int | float), name
+    return float(value)

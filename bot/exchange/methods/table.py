@@ -18,6 +18,7 @@ from bot.exchange.methods import (
     subaccounts,
     trading,
     user_trades,
+    wallet,
 )
 from bot.exchange.methods.call import Call, Method
 from bot.exchange.protocol import Json
@@ -27,6 +28,8 @@ from bot.exchange.scopes import (
     ACCOUNT_WRITE_MAIN,
     TRADE_READ,
     TRADE_WRITE,
+    WALLET_READ,
+    WALLET_WRITE,
     Scope,
 )
 
@@ -138,8 +141,20 @@ LISTINGS: Final = _named(
     market_data.get_supported_index_names,
 )
 
+WALLET: Final = _named(
+    "private",
+    lambda run: _reading(run, WALLET_READ),
+    wallet.get_address_book,
+    wallet.get_current_deposit_address,
+    wallet.get_deposits,
+    wallet.get_withdrawals,
+)
+
 METHODS: Final[Mapping[str, Method]] = {
     **PEOPLE,
+    **WALLET,
+    "private/withdraw": Method(run=wallet.withdraw, login=True, scope=WALLET_WRITE),
+    "private/change_margin_model": _choosing(accounts.change_margin_model, ACCOUNT_WRITE),
     **HISTORY,
     **LISTINGS,
     "public/get_time": _public(market_data.get_time),

@@ -18,6 +18,8 @@ from tests.exchange.contract.described import faults_of_datum
 from tests.exchange.contract.scenes import played
 from tests.exchange.contract.stage import Answer, Push
 
+# Nobody is ever answered: the exchange has nothing to withdraw.
+ALWAYS_REFUSED: Final = frozenset({"private/withdraw"})
 LISTS: Final = " in lists"
 # Family of channels -> schema of its datum.
 DESCRIBED: Final[Mapping[str, str]] = {
@@ -60,6 +62,11 @@ def answers_by_method() -> Mapping[str, list[Answer]]:
         for answer in stage.answers():
             found[answer.method].append(answer)
     return found
+
+
+def refused_methods() -> set[str]:
+    """Methods that were refused to somebody in a scene."""
+    return {method for stage in played() for actor in stage.actors for method in actor.refusals}
 
 
 @functools.cache

@@ -149,7 +149,18 @@ def holdings(stage: Stage) -> None:
     holder.call("private/get_margins", instrument_name=PERPETUAL, amount=10_000, price=90_000)
     holder.call("private/get_margins", instrument_name=option, amount=1, price=0.05)
     holder.call("private/get_access_log")
+    holder.call("private/change_margin_model", margin_model="segregated_sm", dry_run=True)
     holder.call("private/get_user_locks")
+
+
+def wallets(stage: Stage) -> None:
+    """Money does not come and go, and cannot be taken away."""
+    owner = stage.actor()
+    owner.call("private/get_deposits", **BTC)
+    owner.call("private/get_withdrawals", **BTC)
+    owner.call("private/get_current_deposit_address", **BTC)
+    owner.call("private/get_address_book", **BTC, type="withdrawal")
+    owner.refused("private/withdraw", **BTC, amount=1, address="somewhere", priority="high")
 
 
 def public_channels(stage: Stage) -> None:
@@ -227,6 +238,7 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (trading_scenes.triggers, {"speed": 10.0}),
     (trading_scenes.protection, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
+    (wallets, {}),
     (public_channels, {"speed": 10.0}),
     (private_channels, {}),
     (expiry, {"from_ms": FIRST_EXPIRY_MS - 60_000, "speed": 100.0}),

@@ -33,6 +33,7 @@ class Actor(Client):
     """A client that keeps every answer. Pushes stay in `heard`."""
 
     answers: list[Answer] = field(default_factory=list)
+    refusals: dict[str, int] = field(default_factory=dict)
 
     def call(self, method: str, **params: Any) -> Any:
         result = Client.call(self, method, **params)
@@ -44,7 +45,8 @@ class Actor(Client):
         try:
             Client.call(self, method, **params)
         except RpcFailedError as error:
-            return int(error.code)
+            self.refusals[method] = int(error.code)
+            return self.refusals[method]
         raise AssertionError(f"{method} was not refused")
 
     def listen(self, *channels: str) -> None:
