@@ -27,7 +27,7 @@ class ApiKey:
     client_id: str
     secret: str
     account: str
-    scope: str = "account:read_write trade:read_write wallet:read"
+    scope: str = "account:read_write trade:read_write"
     name: str = ""
 
 
@@ -36,6 +36,7 @@ DEMO_KEY: Final = ApiKey(
     client_id="demo",
     secret="demo-secret",  # noqa: S106
     account="demo",
+    scope="account:read_write trade:read_write wallet:read",
     name="demo",
 )
 DEMO_READ_KEY: Final = ApiKey(

@@ -68,7 +68,7 @@ def test_the_demo_key_trades_and_cannot_withdraw() -> None:
 
     scope = client.login().call("private/list_api_keys")[0]["max_scope"]
 
-    assert {"trade:read_write", "account:read_write", "wallet:none"} <= set(scope)
+    assert {"trade:read_write", "account:read_write", "wallet:read"} <= set(scope)
 
 
 def test_a_new_key_opens_as_far_as_it_was_made_for() -> None:

@@ -211,7 +211,7 @@ def test_an_exchange_gives_no_more_than_the_token_had() -> None:
     )
 
     words = moved["scope"].split()
-    assert {"trade:read", "wallet:none", "account:read", "session:wide"} <= set(words)
+    assert {"trade:read", "wallet:read", "account:read", "session:wide"} <= set(words)
 
 
 def test_a_fork_is_another_session_that_outlives_the_first() -> None:
