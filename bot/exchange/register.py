@@ -34,6 +34,11 @@ class Member:
         """Whether it is nobody's subaccount."""
         return self.main is None
 
+    @property
+    def word(self) -> str:
+        """The venue's word for its type."""
+        return "main" if self.is_main else "subaccount"
+
 
 class Register:
     """All accounts of the exchange. Numbers are given out once, so a removed one never returns."""

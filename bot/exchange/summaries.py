@@ -3,11 +3,11 @@
 from typing import Final
 
 from bot.exchange.protocol import Json
+from bot.exchange.register import Member
 from bot.exchange.reports import AccountView
 from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS, index_name
 
 CURRENCIES: Final = ("BTC", "ETH", "USDC")  # only the engine's own has instruments
-USER_ID: Final = 1
 
 MONEY_FIELDS: Final = (
     "balance",
@@ -81,21 +81,21 @@ def empty_portfolio(currency: str) -> dict[str, Json]:
     return fields
 
 
-def person(account: str, creation_ms: int) -> dict[str, Json]:
+def person(member: Member, creation_ms: int) -> dict[str, Json]:
     """Who the account belongs to: the fields of an extended summary."""
     return {
-        "id": USER_ID,
-        "username": account,
-        "system_name": account,
-        "email": f"{account}@localhost",
-        "type": "main",
+        "id": member.number,
+        "username": member.username,
+        "system_name": member.name,
+        "email": member.email,
+        "type": member.word,
         "creation_timestamp": creation_ms,
         "referrer_id": None,
-        "login_enabled": False,
+        "login_enabled": member.is_login_enabled,
         "security_keys_enabled": False,
         "mmp_enabled": False,
         "interuser_transfers_enabled": False,
-        "receive_notifications": False,
+        "receive_notifications": member.receives_notifications,
         "self_trading_reject_mode": "cancel_maker",
         "self_trading_extended_to_subaccounts": False,
     }

@@ -200,3 +200,21 @@ def test_keys_are_of_an_account_and_not_of_its_family() -> None:
     trader.call("private/buy", instrument_name=PERPETUAL, amount=10, type="market")
     assert world.floor.engine.position("demo_1", PERPETUAL).size == 10  # type: ignore[union-attr]
     assert world.floor.engine.position("demo", PERPETUAL).size == 0  # type: ignore[union-attr]
+
+
+def test_what_is_done_to_keys_is_in_the_access_log() -> None:
+    owner = hall().client().login()
+    number = owner.call("private/create_api_key", max_scope=READ)["id"]
+    for change in ("disable", "enable", "reset", "remove"):
+        owner.call(f"private/{change}_api_key", id=number)
+
+    log = [each["log"] for each in owner.call("private/get_access_log")]
+
+    assert log == [
+        "removed_api_key",
+        "reset_api_key",
+        "enabled_api_key",
+        "disabled_api_key",
+        "new_api_key",
+        "success",
+    ]

@@ -159,6 +159,21 @@ def test_a_login_that_is_switched_off_ends_at_once_and_the_main_accounts_own_doe
     assert main.call("private/get_subaccounts")[1]["login_enabled"] is False
 
 
+def test_the_main_account_reads_a_subaccounts_summary_and_positions_by_its_number() -> None:
+    main, child = main_and_child(hall())
+    child.call("private/buy", instrument_name=PERPETUAL, amount=40, type="market")
+    of_child = {"currency": "BTC", "subaccount_id": SUBJECT}
+
+    assert [each["size"] for each in main.call("private/get_positions", **of_child)] == [40]
+    assert main.call("private/get_positions", currency="BTC") == []
+    seen = main.call("private/get_account_summary", **of_child, extended=True)
+    own = child.call("private/get_account_summary", currency="BTC", extended=True)
+    assert seen == own
+    assert (seen["id"], seen["type"], seen["username"]) == (SUBJECT, "subaccount", "demo_1")
+    assert main.call("private/get_account_summaries", subaccount_id=SUBJECT)["id"] == SUBJECT
+    assert refusal(child, "private/get_positions", currency="BTC", subaccount_id=1) == -32602
+
+
 # ---- tokens ----------------------------------------------------------------------------------
 
 

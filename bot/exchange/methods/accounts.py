@@ -15,7 +15,7 @@ def get_positions(call: Call) -> Json:
     kinds = call.kinds()
     if not call.is_served(call.currency(required=False)):
         return []
-    held = call.floor.engine.positions(call.account)
+    held = call.floor.engine.positions(call.subject())
     return [views.position(each) for each in held if each.kind in kinds]
 
 
@@ -33,25 +33,30 @@ def get_account_summary(call: Call) -> Json:
     currency = call.currency()
     summary = _summary(call, currency or call.floor.engine.currency)
     if call.params.flag("extended"):
-        summary.update(summaries.person(call.account, call.floor.market_clock.start_ms))
+        summary.update(_person(call))
     return summary
 
 
 def get_account_summaries(call: Call) -> Json:
     """The same for every currency."""
     content: dict[str, Json] = {
-        "id": summaries.USER_ID,
+        "id": call.floor.register.member(call.subject()).number,
         "summaries": [_summary(call, currency) for currency in summaries.CURRENCIES],
     }
     if call.params.flag("extended"):
-        content.update(summaries.person(call.account, call.floor.market_clock.start_ms))
+        content.update(_person(call))
     return content
+
+
+def _person(call: Call) -> dict[str, Json]:
+    member = call.floor.register.member(call.subject())
+    return summaries.person(member, call.floor.market_clock.start_ms)
 
 
 def _summary(call: Call, currency: str) -> dict[str, Json]:
     engine = call.floor.engine
     if currency == engine.currency:
-        content = summaries.portfolio(engine.account(call.account))
+        content = summaries.portfolio(engine.account(call.subject()))
     else:
         content = summaries.empty_portfolio(currency)
     content["limits"] = call.floor.limits.policy.stated()

@@ -47,6 +47,13 @@ class Call:
             raise unauthorized("a login is required")
         return self.grant.account
 
+    def subject(self) -> str:
+        """The account that is asked about: the caller's own, or the subaccount that is named."""
+        number = self.params.optional_integer("subaccount_id")
+        if number is None:
+            return self.account
+        return self.floor.register.subaccount(self.account, number, "subaccount_id").name
+
     def socket(self) -> Session:
         """The caller's WebSocket; the table says which methods may ask for it."""
         assert self.session is not None, "the method is for WebSockets only"

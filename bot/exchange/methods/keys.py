@@ -28,6 +28,7 @@ def create_api_key(call: Call) -> Json:
     name, at_ms = call.params.text("name", ""), call.floor.market_clock.market_ms()
     key = call.floor.gatekeeper.ring.create(call.account, accesses, name, at_ms)
     key.features = features or ()
+    _note(call, "new_api_key")
     return key.fields()
 
 
@@ -41,6 +42,7 @@ def edit_api_key(call: Call) -> Json:
     key.features = key.features if features is None else features
     key.ips = key.ips if ips is None else ips
     key.accesses = accesses
+    _note(call, "changed_scope" if ips is None else "changed_whitelist")
     return _curtailed(call, key)
 
 
@@ -55,6 +57,7 @@ def change_scope_in_api_key(call: Call) -> Json:
     """Let a key reach as far as `max_scope` and no farther."""
     key = _key(call)
     key.accesses = _max_scope(call.params)
+    _note(call, "changed_scope")
     return _curtailed(call, key)
 
 
@@ -62,6 +65,7 @@ def enable_api_key(call: Call) -> Json:
     """Let a key be used again."""
     key = _key(call)
     key.is_enabled = True
+    _note(call, "enabled_api_key")
     return key.fields()
 
 
@@ -69,6 +73,7 @@ def disable_api_key(call: Call) -> Json:
     """Let a key not be used until it is enabled again."""
     key = _key(call)
     key.is_enabled = False
+    _note(call, "disabled_api_key")
     return _curtailed(call, key)
 
 
@@ -76,6 +81,7 @@ def reset_api_key(call: Call) -> Json:
     """Give a key a new secret."""
     key = _key(call)
     call.floor.gatekeeper.ring.reset(key)
+    _note(call, "reset_api_key")
     return _curtailed(call, key)
 
 
@@ -83,8 +89,13 @@ def remove_api_key(call: Call) -> Json:
     """Take a key away for good."""
     key = _key(call)
     call.floor.gatekeeper.ring.remove(key)
+    _note(call, "removed_api_key")
     _curtailed(call, key)
     return "ok"
+
+
+def _note(call: Call, log: str) -> None:
+    call.floor.note_access(call.account, call.ip, log)
 
 
 def _key(call: Call) -> KeyRecord:

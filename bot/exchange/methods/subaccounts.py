@@ -123,7 +123,7 @@ def _subaccount(call: Call, param: str) -> Member:
 def _person(member: Member) -> dict[str, Json]:
     return {
         "id": member.number,
-        "type": "main" if member.is_main else "subaccount",
+        "type": member.word,
         "username": member.username,
         "system_name": member.name,
         "email": member.email,

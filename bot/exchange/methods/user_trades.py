@@ -29,7 +29,7 @@ def get_user_trades_by_currency(call: Call) -> Json:
     if not kinds or not call.is_served(call.currency()):
         return {"trades": [], "has_more": False}
     found = call.floor.engine.trades(
-        call.account,
+        call.subject(),
         kind=_one(kinds),
         start_ms=call.params.optional_integer("start_timestamp"),
         end_ms=call.params.optional_integer("end_timestamp"),
@@ -54,7 +54,7 @@ def get_user_trades_by_instrument(call: Call) -> Json:
     """Fills of one instrument, perhaps between two sequence numbers or two times."""
     name = call.params.text("instrument_name")
     found = call.floor.engine.trades(
-        call.account,
+        call.subject(),
         instrument_name=name,
         start_ms=call.params.optional_integer("start_timestamp"),
         end_ms=call.params.optional_integer("end_timestamp"),
@@ -78,7 +78,7 @@ def get_user_trades_by_instrument_and_time(call: Call) -> Json:
 def get_user_trades_by_order(call: Call) -> Json:
     """Fills of one order, oldest first unless asked otherwise."""
     order_id = call.params.text("order_id")
-    found = list(call.floor.engine.trades(call.account, order_id=order_id))
+    found = list(call.floor.engine.trades(call.subject(), order_id=order_id))
     if call.params.choice("sorting", Sorting, Sorting.DEFAULT) is Sorting.DESC:
         found.reverse()
     return views.trades(found)
