@@ -70,7 +70,7 @@ def test_a_stale_leg_in_one_currency_leaves_the_other_books_their_numbers() -> N
     account.world.now_ns += 40 * 10**9
     state = account.world.state
     fresh = [
-        replace(quote, arrived_ns=account.world.now_ns)
+        replace(quote, arrived_ns=account.world.now_ns, venue_ms=account.world.now_ms)
         for name, quote in state.quotes.items()
         if name != LINEAR_CALL
     ]
