@@ -181,13 +181,15 @@ class AccountTopic(StrEnum):
 
     LOCK = "lock"
     ACCESS_LOG = "access_log"
+    MMP_TRIGGER = "mmp_trigger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChannel:
-    """`user.{lock|access_log}`."""
+    """`user.{lock|access_log}` and `user.mmp_trigger.{index}`."""
 
     topic: AccountTopic
+    index_name: str | None = None
 
 
 PublicChannel = (
@@ -208,7 +210,9 @@ Channel = PublicChannel | PrivateChannel
 
 CADENCES: Final = {cadence.value: cadence for cadence in Cadence}
 INDEX_TOPICS: Final = {topic.value: topic for topic in IndexTopic}
-ACCOUNT_TOPICS: Final = {topic.value: topic for topic in AccountTopic}
+ACCOUNT_TOPICS: Final = {
+    topic.value: topic for topic in AccountTopic if topic is not AccountTopic.MMP_TRIGGER
+}
 TOPICS: Final = {topic.value: topic for topic in UserTopic}
 
 
@@ -267,6 +271,8 @@ def _parse_private(parts: Sequence[str]) -> PrivateChannel | None:
     match parts:
         case ["portfolio", currency]:
             return PortfolioChannel(currency=currency)
+        case [AccountTopic.MMP_TRIGGER.value as topic, index]:
+            return AccountChannel(topic=AccountTopic(topic), index_name=index)
         case [topic] if topic in ACCOUNT_TOPICS:
             return AccountChannel(topic=ACCOUNT_TOPICS[topic])
         case [topic, instrument, cadence] if topic in TOPICS and cadence in CADENCES:

@@ -32,13 +32,11 @@ from bot.exchange.trading_commands import (
     ClosePosition,
     EditByLabel,
     EditOrder,
-    MmpKey,
-    MmpLimits,
     MmpTriggered,
     ResetMmp,
-    SelfTradeRule,
     SetMmp,
     SetSelfTrading,
+    TraderReadings,
 )
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -124,9 +122,10 @@ class Shock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAccount:
-    """Open an account with nothing in it."""
+    """Open an account with nothing in it, for itself or as one of an owner's."""
 
     account: str
+    owner: str | None = None
 
 
 OrderCommand = PlaceOrder | EditOrder | EditByLabel | ClosePosition
@@ -252,7 +251,7 @@ def invalid_params(param: str, reason: str) -> Refused:
 # ---- the engine's whole public signature ---------------------------------------------------------
 
 
-class TradingEngine(Protocol):
+class TradingEngine(TraderReadings, Protocol):
     """What a server or a laboratory may use of the engine. Queries never change it.
 
     Constructed as `Engine(market=..., rules=Rules(), accounts=[OpeningAccount(...)])`.
@@ -326,26 +325,6 @@ class TradingEngine(Protocol):
         self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
     ) -> Sequence[OrderView]:
         """Open orders and trigger orders that wait, oldest first."""
-        ...
-
-    def closed_orders(self, account: str) -> Sequence[OrderView]:
-        """Orders that are over, in the order in which they ended."""
-        ...
-
-    def order_margin(self, account: str, order_id: str) -> float | None:
-        """What an open order adds to the initial margin, settlement currency; None if not open."""
-        ...
-
-    def self_trading(self, account: str) -> SelfTradeRule:
-        """The account's self-trade rule."""
-        ...
-
-    def mmp_limits(self, account: str) -> Mapping[MmpKey, MmpLimits]:
-        """The account's market maker protections."""
-        ...
-
-    def mmp_frozen(self, account: str) -> Mapping[MmpKey, int]:
-        """Protections that are frozen now, with the time they thaw; 0 = when they are reset."""
         ...
 
     def trades(

@@ -88,6 +88,8 @@ class Engine(Readings):
             self._open_account(opening)
 
     def _open_account(self, opening: OpeningAccount) -> None:
+        if opening.owner is not None:
+            self.desk.self_trading.owners[opening.name] = opening.owner
         currency = self._market.base
         account = Account(name=opening.name, currency=currency, balance=opening.equity_coin)
         self.desk.accounts[opening.name] = account
@@ -230,7 +232,9 @@ class Engine(Readings):
             case Shock():
                 return self._shock(command)
             case OpenAccount():
-                self._open_account(OpeningAccount(name=command.account, equity_coin=0.0))
+                self._open_account(
+                    OpeningAccount(name=command.account, owner=command.owner, equity_coin=0.0)
+                )
                 return Answer(result=None)
             case _:
                 assert_never(command)

@@ -212,7 +212,7 @@ class TradingFloor:
     def open_subaccount(self, main: str) -> Member:
         """A new subaccount with nothing in it; RpcError if `main` has as many as it may."""
         member = self.register.open_subaccount(main)
-        self.accept(self.engine.handle(OpenAccount(account=member.name)))
+        self.accept(self.engine.handle(OpenAccount(account=member.name, owner=main)))
         return member
 
     def log_out(self, is_meant: Callable[[Grant], bool]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bot.exchange import views
 from bot.exchange.channels import (
     ANY,
     AccountChannel,
@@ -43,6 +44,7 @@ from bot.exchange.protocol import Json, notification
 from bot.exchange.public_tape import PublicTrade
 from bot.exchange.session import Session
 from bot.exchange.summaries import CURRENCIES
+from bot.exchange.trading_commands import MmpTriggered
 from bot.exchange.user_feeds import AccountFeed, PortfolioFeed, UserFeed, transactions
 
 CHANNELS_PER_SESSION_MAX: Final = 5_000
@@ -130,7 +132,7 @@ class ChannelHub:
             case InstrumentStateChannel() | PlatformChannel():
                 return True
             case AccountChannel():
-                return True
+                return channel.index_name in (None, *self._chronicle.indices)
             case UserChannel() | TradesChannel():
                 name = channel.selector.instrument_name
                 return name is None or self._engine.contract(name) is not None
@@ -198,7 +200,7 @@ class ChannelHub:
                 return PrivateLine(
                     name=name,
                     account=account,
-                    feed=AccountFeed(topic=channel.topic),
+                    feed=AccountFeed(channel=channel),
                     interval_ns=0.0,
                 )
             case PortfolioChannel():
@@ -258,6 +260,10 @@ class ChannelHub:
         for line in self._public.values():
             for news in (*events, *trades):
                 line.feed.hear(news)
+        for event in events:
+            if isinstance(event, MmpTriggered):
+                told = views.mmp_status(event.key, event.frozen_until_ms)
+                self.tell_account(event.key.account, AccountTopic.MMP_TRIGGER, told)
         private = transactions(events)
         for private_line in list(self._private.values()):
             feed = private_line.feed

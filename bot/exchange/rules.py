@@ -115,9 +115,11 @@ class Rules:
 class OpeningAccount:
     """An account as the exchange opens it: collateral in coin, then positions set at the mark.
 
-    The equity after opening is `equity_coin`, whatever the positions cost at the mark.
+    The equity after opening is `equity_coin`, whatever the positions cost at the mark. `owner` is
+    the account whose subaccount it is.
     """
 
     name: str
+    owner: str | None = None
     equity_coin: float
     positions: Mapping[str, float] = field(default_factory=dict)

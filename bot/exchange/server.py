@@ -100,7 +100,10 @@ def build(
         rules=rules,
         accounts=[
             OpeningAccount(
-                name=name, equity_coin=equity_coin, positions=held if name == names[0] else {}
+                name=name,
+                owner=policy.subaccounts.get(name),
+                equity_coin=equity_coin,
+                positions=held if name == names[0] else {},
             )
             for name in names
         ],

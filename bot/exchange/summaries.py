@@ -5,6 +5,7 @@ from typing import Final
 from bot.exchange.protocol import Json
 from bot.exchange.register import Member
 from bot.exchange.reports import AccountView
+from bot.exchange.trading_commands import SelfTradeRule
 from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS, index_name
 
 CURRENCIES: Final = ("BTC", "ETH", "USDC")  # only the engine's own has instruments
@@ -81,7 +82,7 @@ def empty_portfolio(currency: str) -> dict[str, Json]:
     return fields
 
 
-def person(member: Member, creation_ms: int) -> dict[str, Json]:
+def person(member: Member, creation_ms: int, rule: SelfTradeRule) -> dict[str, Json]:
     """Who the account belongs to: the fields of an extended summary."""
     return {
         "id": member.number,
@@ -93,9 +94,9 @@ def person(member: Member, creation_ms: int) -> dict[str, Json]:
         "referrer_id": None,
         "login_enabled": member.is_login_enabled,
         "security_keys_enabled": False,
-        "mmp_enabled": False,
+        "mmp_enabled": True,
         "interuser_transfers_enabled": False,
         "receive_notifications": member.receives_notifications,
-        "self_trading_reject_mode": "cancel_maker",
-        "self_trading_extended_to_subaccounts": False,
+        "self_trading_reject_mode": rule.mode.value,
+        "self_trading_extended_to_subaccounts": rule.extended_to_subaccounts,
     }

@@ -3,11 +3,13 @@
 They are commands like those of `bot.exchange.commands`, which gathers them all.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
-from bot.exchange.reports import OrderType
+from bot.exchange.reports import OrderType, OrderView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +131,27 @@ class MmpTriggered:
 
     key: MmpKey
     frozen_until_ms: int
+
+
+class TraderReadings(Protocol):
+    """What a trader may read of his past and his choices; part of the engine's signature."""
+
+    def closed_orders(self, account: str) -> Sequence[OrderView]:
+        """Orders that are over, in the order in which they ended."""
+        ...
+
+    def order_margin(self, account: str, order_id: str) -> float | None:
+        """What an open order adds to the initial margin, settlement currency; None if not open."""
+        ...
+
+    def self_trading(self, account: str) -> SelfTradeRule:
+        """The account's self-trade rule."""
+        ...
+
+    def mmp_limits(self, account: str) -> Mapping[MmpKey, MmpLimits]:
+        """The account's market maker protections."""
+        ...
+
+    def mmp_frozen(self, account: str) -> Mapping[MmpKey, int]:
+        """Protections that are frozen now, with the time they thaw; 0 = when they are reset."""
+        ...

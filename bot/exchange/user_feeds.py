@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from bot.exchange import summaries, views
 from bot.exchange.channels import (
     ANY,
+    AccountChannel,
     AccountTopic,
     Cadence,
     PortfolioChannel,
@@ -195,9 +196,9 @@ class PortfolioFeed:
 
 @dataclass(slots=True, kw_only=True)
 class AccountFeed:
-    """`user.lock` or `user.access_log`: what the exchange has to say to an account."""
+    """`user.lock` and the like: what the exchange has to say to an account."""
 
-    topic: AccountTopic
+    channel: AccountChannel
     _pending: list[str] = field(default_factory=list)
 
     @property
@@ -206,8 +207,9 @@ class AccountFeed:
         return bool(self._pending)
 
     def take(self, topic: AccountTopic, content: Mapping[str, Json]) -> None:
-        """Keep what is about the channel's topic."""
-        if topic is self.topic:
+        """Keep what is about the channel's topic, and its index if it has one."""
+        index_name = self.channel.index_name
+        if topic is self.channel.topic and index_name in (None, content.get("index_name")):
             self._pending.append(dumps(content))
 
     def payloads(self, engine: TradingEngine) -> list[str]:  # noqa: ARG002 - as of its siblings

@@ -50,7 +50,8 @@ def get_account_summaries(call: Call) -> Json:
 
 def _person(call: Call) -> dict[str, Json]:
     member = call.floor.register.member(call.subject())
-    return summaries.person(member, call.floor.market_clock.start_ms)
+    rule = call.floor.engine.self_trading(call.subject())
+    return summaries.person(member, call.floor.market_clock.start_ms, rule)
 
 
 def _summary(call: Call, currency: str) -> dict[str, Json]:

@@ -1,9 +1,9 @@
 """What an account chooses to be protected from: runaway quotes, and trading with itself."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from bot.exchange import views
 from bot.exchange.methods.call import Call
 from bot.exchange.protocol import Json, Params, RpcError, invalid_param
 from bot.exchange.trading_commands import (
@@ -15,7 +15,6 @@ from bot.exchange.trading_commands import (
     SetMmp,
     SetSelfTrading,
 )
-from bot.exchange.views import number
 
 NOT_IMPLEMENTED: Final = 10033
 
@@ -36,7 +35,7 @@ def set_mmp_config(call: Call) -> Json:
     )
     command = SetMmp(key=key, limits=limits if interval_s else None)
     call.floor.accept(call.floor.engine.handle(command))
-    return [_config(key, limits)]
+    return [views.mmp_config(key, limits)]
 
 
 def _quote_quantity(params: Params, interval_s: int) -> Decimal:
@@ -49,7 +48,7 @@ def get_mmp_config(call: Call) -> Json:
     """Protections that are configured: all, or those of an index."""
     key = _key(call, required=False)
     return [
-        _config(each, limits)
+        views.mmp_config(each, limits)
         for each, limits in call.floor.engine.mmp_limits(call.account).items()
         if key in (None, each)
     ]
@@ -59,7 +58,7 @@ def get_mmp_status(call: Call) -> Json:
     """Protections that have tripped and are still frozen."""
     key = _key(call, required=False)
     frozen = call.floor.engine.mmp_frozen(call.account)
-    return [_status(each, until) for each, until in frozen.items() if key in (None, each)]
+    return [views.mmp_status(each, until) for each, until in frozen.items() if key in (None, each)]
 
 
 def reset_mmp(call: Call) -> Json:
@@ -104,22 +103,3 @@ def _key(call: Call, *, required: bool) -> MmpKey | None:
 
 def _indices(call: Call) -> list[str]:
     return [f"{call.floor.engine.currency.lower()}_usd"]
-
-
-def _config(key: MmpKey, limits: MmpLimits) -> Json:
-    wanted: Mapping[str, Decimal | None] = {
-        "quantity_limit": limits.quantity,
-        "delta_limit": limits.delta,
-        "vega_limit": limits.vega,
-        "max_quote_quantity": limits.quote_quantity_max,
-    }
-    return {
-        "index_name": key.index_name,
-        "interval": limits.interval_s,
-        "frozen_time": limits.frozen_s,
-        **{name: number(value) for name, value in wanted.items() if value is not None},
-    }
-
-
-def _status(key: MmpKey, frozen_until_ms: int) -> Json:
-    return {"index_name": key.index_name, "frozen_until": frozen_until_ms, "mmp_group": ""}

@@ -24,6 +24,7 @@ from bot.exchange.views.orders import (
     trades,
     trigger_record,
 )
+from bot.exchange.views.protection import mmp_config, mmp_status
 from bot.exchange.views.wording import (
     COIN_DIGITS,
     GAMMA_DIGITS,
@@ -53,6 +54,8 @@ __all__ = [
     "instrument_id",
     "ledger_fill",
     "ledger_order",
+    "mmp_config",
+    "mmp_status",
     "number",
     "order",
     "order_book",

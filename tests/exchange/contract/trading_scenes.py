@@ -70,6 +70,7 @@ def _waiting(trader: Actor, side: str, **terms: Any) -> dict[str, Any]:
 def protection(stage: Stage) -> None:
     """A market maker is protected, runs into the limit, and is thawed."""
     maker = stage.actor()
+    maker.listen("user.mmp_trigger.btc_usd")
     index = {"index_name": "btc_usd"}
     limits = {"quantity_limit": 0.001, "delta_limit": 5, "vega_limit": 100}
     maker.call(
