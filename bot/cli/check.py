@@ -1,36 +1,131 @@
-"""`check`: is this configuration right, and what does it come to?"""
+"""`check`: is this configuration right, and with `--online`, is the venue as it must be?"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
-from bot.cli.configured import ConfigFile, Overrides, load
+from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from bot.wiring.acceptance import Finding, Outcome
+
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online",
+        help="Ask the venue, too: key, rights, clock, instruments, margin, cancel-on-disconnect. "
+        "Places one order that cannot fill.",
+    ),
+]
 
 
-def check(config: ConfigFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    online: Online = False,
+    i_understand_live: Understood = False,
+    as_json: AsJson = False,
+) -> None:
     """Check a configuration and show every value in force and where it comes from.
 
-    Looks for the secrets it names too, and shows none of them. Talks to nobody.
+    Looks for the secrets it names too, and shows none of them. Talks to nobody, unless --online is
+    given: then every item is ok, failed or not checked, and exit code 0 means that all are ok.
     """
 
     def work() -> Answer:
         from bot import settings
-        from bot.cli import screens
 
         loaded = load(config, overrides or ())
+        if i_understand_live and not online:
+            raise VerbError("--i-understand-live is for --online", exit_code=Exit.USAGE)
         try:
             loaded.credentials()
             loaded.dashboard_token()
         except settings.ConfigError as error:
             raise VerbError(str(error), exit_code=Exit.USAGE) from error
-        values = [
-            {"key": one.key, "value": one.value, "source": one.source}
-            for one in settings.effective(loaded)
-        ]
-        payload = {
-            "ok": True,
-            "config": loaded.file,
-            "mode": loaded.mode.value,
-            "digest": loaded.digest(),
-            "values": values,
-        }
-        return Answer(payload=payload, screen=screens.plain(settings.check_report(loaded)))
+        if not online:
+            return _values(loaded)
+        confirm_live(loaded, understood=i_understand_live, why="places an order with real money")
+        return _accepted(loaded)
 
     deliver(work, as_json=as_json)
+
+
+def _values(loaded: "Settings") -> Answer:
+    from bot import settings
+    from bot.cli import screens
+
+    values = [
+        {"key": one.key, "value": one.value, "source": one.source}
+        for one in settings.effective(loaded)
+    ]
+    payload = {
+        "ok": True,
+        "config": loaded.file,
+        "mode": loaded.mode.value,
+        "digest": loaded.digest(),
+        "values": values,
+    }
+    return Answer(payload=payload, screen=screens.plain(settings.check_report(loaded)))
+
+
+def _accepted(loaded: "Settings") -> Answer:
+    from bot.cli import screens
+    from bot.wiring.acceptance import Outcome, accept
+    from bot.wiring.daemon import configure_logging, secrets_of
+
+    _refuse_company(loaded)
+    secrets = secrets_of(loaded)
+    configure_logging(loaded, secrets)
+    findings = asyncio.run(accept(loaded, secrets.credentials))
+    counts = Counter(found.outcome for found in findings)
+    ok = counts[Outcome.OK] == len(findings)
+    payload = {
+        "ok": ok,
+        "config": loaded.file,
+        "mode": loaded.mode.value,
+        "venue": loaded.venue.rest_url,
+        "counts": {outcome.value: counts[outcome] for outcome in Outcome},
+        "items": [
+            {"item": found.item, "outcome": found.outcome.value, "said": found.said}
+            for found in findings
+        ],
+    }
+    screen = screens.plain(_told(loaded, findings, counts))
+    return Answer(payload=payload, screen=screen, exit_code=Exit.DONE if ok else Exit.FAILED)
+
+
+def _refuse_company(loaded: "Settings") -> None:
+    """Refuse beside a running daemon: an order that it did not send would halt it."""
+    from pathlib import Path
+
+    from bot.cli import client
+
+    journal = Path(loaded.journal.path)
+    try:
+        client.get(journal, "/healthz")
+    except client.DaemonSilentError:
+        return
+    except VerbError:
+        pass  # it answered, if not with good news
+    raise VerbError(
+        f"check --online: the daemon of {journal} is running; stop it first, for it would halt "
+        "at an order under its prefix that is not its own"
+    )
+
+
+def _told(
+    loaded: "Settings", findings: "Sequence[Finding]", counts: "Counter[Outcome]"
+) -> list[str]:
+    width = max(len(found.item) for found in findings)
+    lines = [f"{loaded.mode} at {loaded.venue.rest_url}", ""]
+    lines += [
+        f"  {found.outcome.value:<11}  {found.item:<{width}}  {found.said}" for found in findings
+    ]
+    total = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count)
+    return [*lines, "", total]

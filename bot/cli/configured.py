@@ -1,4 +1,4 @@
-"""Reading a configuration for a verb: what is wrong with it is said, and the verb ends with 2."""
+"""A configuration for a verb: read and, for real money, confirmed; or the verb ends with 2."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +23,11 @@ Overrides = Annotated[
     ),
 ]
 
+Understood = Annotated[
+    bool,
+    typer.Option("--i-understand-live", help="Confirm that mode live trades real money."),
+]
+
 
 def load(path: Path, overrides: Sequence[str] = ()) -> "Settings":
     """Return the settings of a file.
@@ -36,3 +41,24 @@ def load(path: Path, overrides: Sequence[str] = ()) -> "Settings":
         return settings.load(path, overrides)
     except settings.ConfigError as error:
         raise VerbError(str(error), exit_code=Exit.USAGE) from error
+
+
+def confirm_live(settings: "Settings", *, understood: bool, why: str) -> None:
+    """Let nothing happen with real money that nobody confirmed, nor a confirmation without it.
+
+    Raises:
+        VerbError: exit code 2; `why` says what the verb does in mode live.
+    """
+    from bot.settings import RunMode
+
+    live = settings.mode is RunMode.LIVE
+    if live and not understood:
+        raise VerbError(
+            f"{settings.file} says mode live, which {why}: confirm it with --i-understand-live",
+            exit_code=Exit.USAGE,
+        )
+    if understood and not live:
+        raise VerbError(
+            f"--i-understand-live was given, but {settings.file} says mode {settings.mode}",
+            exit_code=Exit.USAGE,
+        )

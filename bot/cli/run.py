@@ -2,22 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
-from bot.cli.configured import ConfigFile, Overrides, load
+from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
 
 if TYPE_CHECKING:
     from bot.runtime import daemon
     from bot.settings import Settings
     from bot.wiring.daemon import Secrets, System
-
-Understood = Annotated[
-    bool,
-    typer.Option("--i-understand-live", help="Confirm that mode live trades real money."),
-]
 
 
 def run(
@@ -34,27 +27,10 @@ def run(
 
     def work() -> Answer:
         settings = load(config, overrides or ())
-        _confirm(settings, understood=i_understand_live)
+        confirm_live(settings, understood=i_understand_live, why="trades real money")
         return asyncio.run(_run(settings, _secrets(settings)))
 
     deliver(work, as_json=as_json)
-
-
-def _confirm(settings: "Settings", *, understood: bool) -> None:
-    from bot.settings import RunMode
-
-    live = settings.mode is RunMode.LIVE
-    if live and not understood:
-        raise VerbError(
-            f"{settings.file} says mode live, which trades real money: "
-            "confirm it with --i-understand-live",
-            exit_code=Exit.USAGE,
-        )
-    if understood and not live:
-        raise VerbError(
-            f"--i-understand-live was given, but {settings.file} says mode {settings.mode}",
-            exit_code=Exit.USAGE,
-        )
 
 
 def _secrets(settings: "Settings") -> "Secrets":
