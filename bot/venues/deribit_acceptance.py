@@ -20,7 +20,8 @@ from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import RpcError, RpcSocket, SocketLimits
 from bot.venues.ccxt_venue import LINK_ERRORS, Clocks, LinkError, brief
 from bot.venues.deribit_findings import Answered, Finding, Outcome, bad, good, skipped
-from bot.venues.deribit_line import Access, TappedDeribit, VenueLimits
+from bot.venues.deribit_limits import VenueLimits
+from bot.venues.deribit_line import Access, TappedDeribit
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_readings import BookTerms
 from bot.venues.deribit_requests import Credentials
@@ -266,7 +267,7 @@ class _Inspection:
 
     async def _rate_limits(self) -> Answered:
         summary = (await self._accounts()).get(self._subject.currencies[0], {})
-        return readings.rate_limits(summary, self._means.limits.asks_per_second)
+        return readings.rate_limits(summary)
 
     async def _positions(self) -> Answered:
         self._known_scope()

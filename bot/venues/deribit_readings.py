@@ -14,6 +14,7 @@ from bot.venues.deribit_translate import MessageError
 
 OFFSET_MS_MAX: Final = 2_000  # the venue takes a signature 60 s off, but the host's clock is wrong
 SUPPORTED_MODELS: Final = frozenset({"segregated_sm"})
+ASKS_PER_SECOND_MIN: Final = 5.0  # an account is read in about ten questions
 NAMES_SHOWN: Final = 5
 
 
@@ -151,16 +152,16 @@ def margin_model(summary: Mapping[str, Any], currency: str) -> Answered:
     return good(f"the {currency} account uses {model}; equity {equity:g} {currency}")
 
 
-def rate_limits(summary: Mapping[str, Any], asks_per_second: float) -> Answered:
-    """Judge whether our questions fit into what the venue allows this account."""
+def rate_limits(summary: Mapping[str, Any]) -> Answered:
+    """Judge whether what the venue allows this account is enough to reconcile with."""
     limits = _inside(summary, "limits")
     reading, trading = _inside(limits, "non_matching_engine"), _inside(limits, "matching_engine")
     try:
         asks, burst = raw.figure(reading, "rate"), raw.figure(reading, "burst")
     except MessageError:
         return skipped("the account does not state its rate limits")
-    if asks < asks_per_second:
-        return bad(f"{asks:g} questions a second are allowed, and we ask up to {asks_per_second:g}")
+    if asks < ASKS_PER_SECOND_MIN:
+        return bad(f"{asks:g} questions a second are too few; {ASKS_PER_SECOND_MIN:g} are needed")
     # Older answers state one figure for all orders, newer ones one for each kind and the total.
     orders = _inside(_inside(trading, "trading"), "total") or trading
     worded = f"{orders.get('rate', '?')} orders a second (burst {orders.get('burst', '?')})"
