@@ -52,21 +52,29 @@ def _tails(f: float, k: float, d1: float, d2: float) -> tuple[float, float, floa
 
 
 @njit(**INLINED)
-def _priced(
-    f: float, k: float, s: float, root: float
+def log_moneyness(f: float, k: float) -> float:
+    """ln(F/K), or 0 where one of them is nothing."""
+    both = (f >= NORMAL_MIN) & (k >= NORMAL_MIN)
+    ahead: float = log_ratio(f if both else 1.0, k if both else 1.0)
+    return ahead
+
+
+@njit(**INLINED)
+def priced(
+    f: float, k: float, log_ahead: float, s: float, root: float
 ) -> tuple[float, float, float, float, float, float, float, float, float, float]:
     """Undiscounted call and put, N(d1), N(-d1), K N(d2), K N(-d2), n(d1), d1, d2, 1/(F x).
 
-    The last three are 0 where no volatility is left.
+    `log_ahead` is `log_moneyness`, `root` the square root of the years left. The last three are 0
+    where no volatility is left.
     """
     x = s * root
     moves = (x >= TOTAL_VOL_MIN) & (f * x >= NORMAL_MIN) & (f >= NORMAL_MIN) & (k >= NORMAL_MIN)
-    forward, strike, total = f if moves else 1.0, k if moves else 1.0, x if moves else 1.0
-    log_moneyness = log_ratio(forward, strike)
-    inverse = 1.0 / (forward * total)
-    d1 = log_moneyness * (inverse * forward) + 0.5 * total
+    total = x if moves else 1.0
+    inverse = 1.0 / ((f if moves else 1.0) * total)
+    d1 = log_ahead * (inverse * (f if moves else 1.0)) + 0.5 * total
     d2 = d1 - total
-    bell, up, down, strike_up, strike_down = _tails(forward, strike, d1, d2)
+    bell, up, down, strike_up, strike_down = _tails(f, k, d1, d2)
     ahead = f - k
     out_call, out_put = max(f * up - strike_up, 0.0), max(strike_down - f * down, 0.0)
     call = out_call if ahead <= 0.0 else out_put + ahead
@@ -98,7 +106,9 @@ def greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
         df = _checked(f, k, t, s, discount[i])
         root = math.sqrt(max(t, 0.0))
-        call, put, up, down, k_up, k_down, density, _, _, inverse = _priced(f, k, s, root)
+        call, put, up, down, k_up, k_down, density, _, _, inverse = priced(
+            f, k, log_moneyness(f, k), s, root
+        )
         bell = df * f * density
         out[0, i] = df * (call if is_call[i] else put)
         out[1, i] = df * (up if is_call[i] else -down)
@@ -123,7 +133,9 @@ def greeks_full_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
         df = _checked(f, k, t, s, discount[i])
         root = math.sqrt(max(t, 0.0))
-        call, put, up, down, k_up, k_down, density, d1, d2, inverse = _priced(f, k, s, root)
+        call, put, up, down, k_up, k_down, density, d1, d2, inverse = priced(
+            f, k, log_moneyness(f, k), s, root
+        )
         bell, over_x = df * f * density, inverse * f
         out[0, i] = df * (call if is_call[i] else put)
         out[1, i] = df * (up if is_call[i] else -down)

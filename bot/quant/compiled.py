@@ -19,7 +19,12 @@ class Argument(Enum):
 
     INPUT = auto()  # float64, one dimension, never written
     FLAGS = auto()  # bool, one dimension, never written
+    INDICES = auto()  # uint64, one dimension, never written
+    TABLE = auto()  # float64, two dimensions, never written
+    FLAG_TABLE = auto()  # bool, two dimensions, never written
+    CUBE = auto()  # float64, three dimensions, never written
     ROWS = auto()  # float64, two dimensions, the caller's, written
+    SURFACE = auto()  # float64, five dimensions, the caller's, written
 
 
 def compile_kernel(
@@ -35,14 +40,20 @@ def compile_kernel(
 
     from bot.quant.elementary import OPTIONS
 
+    shapes = {
+        Argument.INPUT: (types.float64, 1, True),
+        Argument.FLAGS: (types.boolean, 1, True),
+        Argument.INDICES: (types.uint64, 1, True),
+        Argument.TABLE: (types.float64, 2, True),
+        Argument.FLAG_TABLE: (types.boolean, 2, True),
+        Argument.CUBE: (types.float64, 3, True),
+        Argument.ROWS: (types.float64, 2, False),
+        Argument.SURFACE: (types.float64, 5, False),
+    }
+
     def numba_type(argument: Argument) -> Any:
-        match argument:
-            case Argument.INPUT:
-                return types.Array(types.float64, 1, "C", readonly=True)
-            case Argument.FLAGS:
-                return types.Array(types.boolean, 1, "C", readonly=True)
-            case Argument.ROWS:
-                return types.Array(types.float64, 2, "C")
+        item, dimensions, readonly = shapes[argument]
+        return types.Array(item, dimensions, "C", readonly=readonly)
 
     signature = types.void(*(numba_type(argument) for argument in arguments))
 
