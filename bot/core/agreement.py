@@ -3,9 +3,9 @@
 The venue gives two figures with each balance. `delta_total` of a coin account is the net
 (premium-adjusted) delta of everything that settles in it; `delta_total_map` is Black's delta by
 price index, marks not subtracted. The first is compared for coins only: in a dollar account it adds
-coins of several underlyings to dollars. Both count a linear perpetual as its coins, and an option's
+coins of several underlyings. Both count a linear perpetual or future as its coins, and an option's
 delta per unit of its own forward, which is not what a hedge needs (`exposure`), only what can be
-compared.
+compared. In the settlement window both decay the options' delta, and no future's.
 
 Nothing is compared while a position is about to change, or on quotes that are much older or newer
 than the balance. Whether the venue's linear delta holds the discount factor is learned: both
@@ -26,7 +26,6 @@ from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.quotes import QuotePolicy
 from bot.core.reported import Gap
 from bot.core.state import Judgement, Mode, State
-from bot.quant import conventions
 from bot.quant.conventions import Convention
 
 VOTES_MAX = 20
@@ -154,7 +153,7 @@ def _own(state: State, currency: str, quotes: QuotePolicy) -> _Account | None:
             continue
         if hedge_trouble(state, name, quotes) is not None:
             return None
-        _add_future(own, terms, float(size), state.quotes[name], state.now_ms)
+        _add_future(own, terms, float(size), state.quotes[name])
     rows = _rows(state, currency)
     if stale_leg(state, state.table, rows, quotes) is not None:
         return None
@@ -162,14 +161,9 @@ def _own(state: State, currency: str, quotes: QuotePolicy) -> _Account | None:
     return own
 
 
-def _add_future(
-    own: _Account, terms: Instrument, size: float, quote: QuoteSeen, now_ms: int
-) -> None:
+def _add_future(own: _Account, terms: Instrument, size: float, quote: QuoteSeen) -> None:
     linear = terms.settlement is Settlement.LINEAR
-    weight = 1.0
-    if terms.expiry_ms is not None:
-        weight = float(conventions.expiry_weight(now_ms, terms.expiry_ms))
-    coins = weight * (size if linear else size * delta_per_native(terms, quote))
+    coins = size if linear else size * delta_per_native(terms, quote)
     own.net += coins
     own.on(terms.index_name).add(coins, coins)
     own.is_linear |= linear
@@ -189,7 +183,10 @@ def _add_options(own: _Account, state: State, rows: Stamps) -> None:
     own.net += net_delta_coin(seen, Convention.COIN)
     own.is_linear |= bool(table.is_linear[rows].any())
     own.quoted_ns += [int(table.quoted_ns[rows].min()), int(table.quoted_ns[rows].max())]
-    black = seen.size * seen.greeks.delta * seen.weight
+    # What the settlement average already knows of an inverse option comes out of the net part, so
+    # that Black's delta less the mark stays the net delta.
+    mark = np.where(table.is_linear[rows], 0.0, seen.greeks.price / seen.forward_usd)
+    black = seen.size * (mark + seen.weight * (seen.greeks.delta - mark))
     bare = black / seen.discount
     for row, with_df, without in zip(rows, black.tolist(), bare.tolist(), strict=True):
         own.on(state.instruments[table.names[row]].index_name).add(with_df, without)

@@ -7,7 +7,6 @@ import pytest
 
 from bot.core import agreement, units
 from bot.core.events import OrderUnknown
-from bot.core.instruments import Kind
 from bot.core.reported import Gap
 from bot.core.state import Mode
 from bot.quant.conventions import Convention
@@ -196,13 +195,20 @@ def test_what_the_venue_counts_and_we_do_not_hold_is_a_gap() -> None:
     }
 
 
-def test_a_future_counts_the_part_that_its_settlement_leaves_open() -> None:
-    plan = BTC.plan(WIDE, kinds=(Kind.OPTION, Kind.FUTURE))
+def test_in_the_settlement_window_the_venue_decays_options_and_no_futures() -> None:
+    deep = BTC.option(50_000, "C")  # D = 1, m = 1 - 50,000 / 100,500
     expiry_ms = START_MS + 300 + 15 * units.MS_PER_MINUTE
-    account = Account(plan, held={BTC.future: "100500"}, expiry_ms=expiry_ms).quotes()
-    account.quotes(account.balance("BTC", delta_total_coin=0.5), after_ms=0)
+    held = {BTC.future: "100500", deep: "2"}
+    account = Account(BTC.plan(WIDE), held=held, expiry_ms=expiry_ms).quotes()
+    mark = 1 - 50_000 / 100_500
+    net, black = 2 * 0.5 * (1 - mark), 2 * (mark + 0.5 * (1 - mark))
+    told = {"btc_usd": 1.0 + black}
+    account.quotes(
+        account.balance("BTC", delta_total_coin=1.0 + net, delta_total_map=told), after_ms=0
+    )
 
     assert gaps(account)["BTC"].gap_coin == pytest.approx(0.0, abs=1e-9)
+    assert gaps(account)["btc_usd"].gap_coin == pytest.approx(0.0, abs=1e-9)
 
 
 def test_currencies_without_a_book_are_not_compared() -> None:
