@@ -37,9 +37,9 @@ EXTRA = {"bot/core/codec.py": frozenset({"json", "hashlib"})}
 
 # Third parties that have one home; everyone else takes what that home makes of them.
 HOMES = {
-    "aiohttp": ("bot/exchange", "bot/venues"),
+    "aiohttp": ("bot/exchange", "bot/venues", "bot/lab/bench"),
     "apscheduler": ("bot/runtime",),
-    "ccxt": ("bot/venues",),
+    "ccxt": ("bot/venues", "bot/lab/bench"),
     "fastapi": ("bot/dashboard",),
     "numba": ("bot/quant",),
     "pydantic": ("bot/settings", "bot/dashboard"),

@@ -11,6 +11,7 @@ import typer
 
 import bot
 from bot.cli import control
+from bot.cli.bench import bench
 from bot.cli.check import check
 from bot.cli.demo import demo
 from bot.cli.exchange import exchange
@@ -56,6 +57,7 @@ app.command()(control.pause)
 app.command()(control.resume)
 app.command()(control.halt)
 app.add_typer(journal, name="journal")
+app.command()(bench)
 
 
 def main() -> None:
