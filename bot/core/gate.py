@@ -254,8 +254,6 @@ def stage(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Judgem
     There is one mode for all: the currency in the worst state decides.
     """
     used = {currency: _usage_now(state, currency) for currency in currencies}
-    if not used:
-        return None
     currency, u = max(used.items(), key=lambda item: item[1])
     for mode, limit, what in (
         (Mode.HOLD, policy.hold, "hold"),

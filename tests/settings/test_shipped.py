@@ -15,6 +15,7 @@ from tests.settings.builders import CONFIG, DEMO
 SHIPPED = sorted(CONFIG.glob("*.yaml"))
 MODES = {
     "demo.yaml": RunMode.REHEARSAL,
+    "demo-four.yaml": RunMode.REHEARSAL,
     "deribit-live.yaml": RunMode.LIVE,
     "deribit-testnet.yaml": RunMode.TESTNET,
 }
