@@ -11,7 +11,7 @@ from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
 from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.settings import Credentials, Settings
     from bot.wiring.acceptance import Finding, Outcome
 
 Online = Annotated[
@@ -76,13 +76,12 @@ def _values(loaded: "Settings") -> Answer:
 
 def _accepted(loaded: "Settings") -> Answer:
     from bot.cli import screens
-    from bot.wiring.acceptance import Outcome, accept
+    from bot.wiring.acceptance import Outcome
     from bot.wiring.daemon import configure_logging, secrets_of
 
-    _refuse_company(loaded)
     secrets = secrets_of(loaded)
     configure_logging(loaded, secrets)
-    findings = asyncio.run(accept(loaded, secrets.credentials))
+    findings = _asked(loaded, secrets.credentials)
     counts = Counter(found.outcome for found in findings)
     ok = counts[Outcome.OK] == len(findings)
     payload = {
@@ -100,23 +99,18 @@ def _accepted(loaded: "Settings") -> Answer:
     return Answer(payload=payload, screen=screen, exit_code=Exit.DONE if ok else Exit.FAILED)
 
 
-def _refuse_company(loaded: "Settings") -> None:
-    """Refuse beside a running daemon: an order that it did not send would halt it."""
+def _asked(loaded: "Settings", credentials: "Credentials") -> "tuple[Finding, ...]":
+    """Ask while no daemon runs: it would halt at an order under its prefix that is not its own."""
     from pathlib import Path
 
-    from bot.cli import client
+    from bot.runtime.journal import LedgerRefusedError, kept_away
+    from bot.wiring.acceptance import accept
 
-    journal = Path(loaded.journal.path)
     try:
-        client.get(journal, "/healthz")
-    except client.DaemonSilentError:
-        return
-    except VerbError:
-        pass  # it answered, if not with good news
-    raise VerbError(
-        f"check --online: the daemon of {journal} is running; stop it first, for it would halt "
-        "at an order under its prefix that is not its own"
-    )
+        with kept_away(Path(loaded.journal.path)):
+            return asyncio.run(accept(loaded, credentials))
+    except LedgerRefusedError as error:
+        raise VerbError(f"check --online: {error}; stop it first") from error
 
 
 def _told(

@@ -14,8 +14,8 @@ import queue
 import secrets
 import sqlite3
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -300,6 +300,31 @@ def _locked(path: Path) -> int:
             f"another daemon is running on ledger {path}: stop it, or name another journal.path"
         ) from error
     return lock
+
+
+@contextmanager
+def kept_away(path: Path) -> Iterator[None]:
+    """Let no daemon have the ledger at `path` while the block lasts. Makes no file.
+
+    Raises:
+        LedgerRefusedError: one has it.
+    """
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR)
+    except FileNotFoundError:  # no daemon ever had it
+        yield
+        return
+    except OSError as error:
+        raise LedgerRefusedError(f"ledger {path} cannot be looked at: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise LedgerRefusedError(f"a daemon is running on ledger {path}") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> Head:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.runtime.journal import Ledger
 from bot.wiring.exchange import ExchangeOptions, build_exchange
-from tests.cli.desk import ROOT, daemon_that_says, told, verb
+from tests.cli.desk import HEADER, ROOT, told, verb
 
 DEMO = str(ROOT / "config" / "demo.yaml")
 LIVE = str(ROOT / "config" / "deribit-live.yaml")
@@ -89,11 +90,16 @@ def test_nothing_is_asked_that_was_not_confirmed(
     assert says in done.stderr
 
 
-@pytest.mark.parametrize("status", [200, 503])
-def test_nothing_is_ordered_beside_a_daemon_that_it_would_halt(tmp_path: Path, status: int) -> None:
+def test_nothing_is_ordered_beside_a_daemon_that_it_would_halt(tmp_path: Path) -> None:
     ledger = tmp_path / "l.db"
-    with daemon_that_says({"/healthz": (status, {"health": "ok"})}, ledger):
-        done = verb("check", DEMO, "--online", *at("127.0.0.1:9", ledger))
+    words = ("check", DEMO, "--online", *at("127.0.0.1:9", ledger))
 
-    assert done.exit_code == 1
-    assert "stop it first" in done.stderr
+    daemon = Ledger.open(ledger, HEADER)
+    beside = verb(*words)
+    daemon.close()
+    alone = verb(*words)
+
+    assert beside.exit_code == 1
+    assert "a daemon is running on ledger" in beside.stderr
+    assert "stop it first" in beside.stderr
+    assert "failed" in alone.stdout
