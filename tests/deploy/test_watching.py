@@ -37,6 +37,10 @@ SCRAPED = {
 SILENT = {"deltaband_refusals_total": {"code"}, "deltaband_hedges_total": {"side"},
           "deltaband_fills_by_cause_total": {"cause"}}  # fmt: skip
 
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed here"
+)
+
 
 def panels() -> Iterator[dict[str, Any]]:
     for panel in DASHBOARD["panels"]:
@@ -178,7 +182,7 @@ def test_the_dashboards_panels_have_a_number_a_place_and_the_provisioned_source(
     assert f"./grafana/dashboards:{provider['options']['path']}:ro" in mounts
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed here")
+@needs_promtool
 @pytest.mark.parametrize(
     "words",
     [
@@ -191,6 +195,23 @@ def test_the_dashboards_panels_have_a_number_a_place_and_the_provisioned_source(
 def test_promtool_finds_nothing_wrong_with_what_it_will_read(words: tuple[str, ...]) -> None:
     done = subprocess.run(
         ["promtool", *words], cwd=DEPLOY, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_promtool_can_read_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    queries = [query for place, query in asked() if place.startswith("panel ")]
+    filled = [
+        query.replace("$__rate_interval", "1m").replace("$instance", ".*") for query in queries
+    ]
+    rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(filled)]
+    path = tmp_path / "queries.json"  # YAML reads JSON
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+    done = subprocess.run(
+        ["promtool", "check", "rules", path], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
