@@ -17,11 +17,12 @@ from bot.core.events import AccountRead, InstrumentsSeen, Link, LinkUp
 from bot.core.exposure import Exposure
 from bot.core.quotes import QuotePolicy
 from bot.exchange import contracts
-from bot.exchange.accounts import Account, value_account
 from bot.exchange.board import Board
-from bot.exchange.market import MarketFrame
+from bot.exchange.contracts import BTC_USD
+from bot.exchange.market import FutureQuote, MarketFrame
 from bot.exchange.portfolio import Situation, account_view
 from bot.exchange.rules import Rules
+from bot.exchange.wallets import Wallet, money, value_wallet
 from bot.quant import black76, conventions
 from bot.quant.conventions import Convention
 from tests.builders import PERP, START_MS, World, balance, book, option, policy, positions, quote
@@ -29,6 +30,7 @@ from tests.builders import PERP, START_MS, World, balance, book, option, policy,
 SPOT = 95_000.0
 PERP_MARK = 95_060.0
 BUMP = 1e-5  # 0.1 bp
+PERPETUAL = contracts.perpetual(BTC_USD)
 NEAR_MS = START_MS + 9 * units.MS_PER_DAY
 FAR_MS = START_MS + 80 * units.MS_PER_DAY
 FORWARDS = {NEAR_MS: 95_300.0, FAR_MS: 97_100.0}
@@ -36,10 +38,10 @@ COINS = 37.0
 PERP_HELD_USD = Decimal(200_000)
 
 HELD: dict[contracts.Contract, tuple[str, float]] = {  # size, volatility
-    contracts.option("BTC", NEAR_MS, 100_000.0, True): ("-12", 0.62),
-    contracts.option("BTC", NEAR_MS, 90_000.0, False): ("-9.5", 0.66),
-    contracts.option("BTC", FAR_MS, 110_000.0, True): ("4", 0.58),
-    contracts.option("BTC", FAR_MS, 80_000.0, False): ("-3.3", 0.64),
+    contracts.option(BTC_USD, NEAR_MS, 100_000.0, True): ("-12", 0.62),
+    contracts.option(BTC_USD, NEAR_MS, 90_000.0, False): ("-9.5", 0.66),
+    contracts.option(BTC_USD, FAR_MS, 110_000.0, True): ("4", 0.58),
+    contracts.option(BTC_USD, FAR_MS, 80_000.0, False): ("-3.3", 0.64),
 }
 
 
@@ -57,18 +59,20 @@ def frame(move: float) -> MarketFrame:
     none = np.zeros(len(held))
     mark = PERP_MARK * (1 + move)
     return MarketFrame(
+        pair=BTC_USD,
         at_ms=START_MS,
         index_usd=SPOT * (1 + move),
-        perp_mark_usd=mark,
-        perp_bid_usd=mark - 1,
-        perp_ask_usd=mark + 1,
-        perp_depth=(),
+        perpetual=FutureQuote(
+            contract=PERPETUAL, mark_usd=mark, bid_usd=mark - 1, ask_usd=mark + 1, depth=()
+        ),
+        futures=(),
         forwards=forwards,
+        discounts=dict.fromkeys(forwards, 1.0),
         contracts=held,
-        mark_coin=coin,
+        mark_price=coin,
         mark_iv=vol,
-        bid_coin=coin,
-        ask_coin=coin,
+        bid_price=coin,
+        ask_price=coin,
         bid_size_coin=none,
         ask_size_coin=none,
         is_call=is_call,
@@ -77,29 +81,29 @@ def frame(move: float) -> MarketFrame:
     )
 
 
-BOARD = Board.showing(frame(0.0), "BTC")
+BOARD = Board.showing([frame(0.0)])
 
 
-def account(perp_usd: Decimal) -> Account:
+def account(perp_usd: Decimal) -> Wallet:
     """The exchange's account: coins, the options, and a perpetual taken on at today's mark."""
-    made = Account(name="main", currency="BTC", balance=COINS)
+    made = Wallet(account="main", currency="BTC", balance=money(COINS))
     for contract, (size, _) in HELD.items():
-        made.set_position(contract, Decimal(size), BOARD.mark(contract), 0.0)
-    made.set_position(BOARD.perpetual, perp_usd, BOARD.mark(BOARD.perpetual), 0.0)
+        made.trade(contract, Decimal(size), BOARD.mark(contract), 0.0)
+    made.trade(PERPETUAL, perp_usd, BOARD.mark(PERPETUAL), 0.0)
     return made
 
 
 def equity(convention: Convention, perp_usd: Decimal, move: float) -> float:
     """What the convention holds still, in USD at the spot before the move, by the exchange."""
-    board = BOARD.at(frame(move))
-    now = value_account(account(perp_usd), board.mark, 0.0)
+    board = BOARD.at([frame(move)])
+    now = value_wallet(account(perp_usd), board.mark, lambda _: 0.0)
     match convention:
         case Convention.COIN:
             return now.equity * SPOT
         case Convention.USD:
-            return now.equity * board.frame.index_usd
+            return now.equity * board.index_usd(BTC_USD)
         case Convention.BOOK:  # collateral is left alone: the options and the perpetual's profit
-            return (now.options_value + now.futures_upl) * board.frame.index_usd
+            return (now.options_value + now.futures_upl) * board.index_usd(BTC_USD)
 
 
 def moved(convention: Convention, perp_usd: Decimal) -> float:
@@ -116,9 +120,8 @@ def own(convention: Convention) -> Exposure:
         for one in HELD
     ]
     held = {one.name: size for one, (size, _) in HELD.items()} | {PERP: str(PERP_HELD_USD)}
-    worth = value_account(account(PERP_HELD_USD), BOARD.mark, 0.0)
+    worth = value_wallet(account(PERP_HELD_USD), BOARD.mark, lambda _: 0.0)
     world.begin(held, equity=worth.equity)
-    board = BOARD.frame
     quotes = [
         quote(
             one.name,
@@ -127,7 +130,7 @@ def own(convention: Convention) -> Exposure:
             ask=BOARD.mark(one),
             iv=BOARD.mark_iv(one),
             forward_usd=BOARD.underlying(one),
-            index_usd=board.index_usd,
+            index_usd=BOARD.index_usd(BTC_USD),
         )
         for one in HELD
     ]
@@ -180,8 +183,8 @@ def test_our_account_delta_is_the_one_that_the_exchange_publishes() -> None:
     at = Situation(
         rules=Rules(),
         board=BOARD,
-        paid_per_usd=0.0,
-        account=account(PERP_HELD_USD),
+        paid_of=lambda _: 0.0,
+        wallet=account(PERP_HELD_USD),
         open_orders=(),
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.exchange.board import Board
 from bot.exchange.commands import Refused, invalid_params
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract
 from bot.exchange.liquidity import to_price
 from bot.exchange.margins import order_reserve
 from bot.exchange.orders import ZERO, Order
@@ -102,7 +102,7 @@ def check_display(order: Order, rules: Rules) -> Refused | None:
         hidden = max(order.remaining - shown, ZERO)
         if hidden < shown * rules.display_hidden_ratio_max:
             return None
-    is_option = order.contract.kind is Kind.OPTION
+    is_option = order.contract.is_option
     code, name = (11048, "wrong_max_show_for_option") if is_option else OTHER_DISPLAY
     reason = f"display_amount must be a multiple of the lot, at least {least}, of a limit order, "
     reason += f"and what is hidden less than {rules.display_hidden_ratio_max} times it"
@@ -112,10 +112,11 @@ def check_display(order: Order, rules: Rules) -> Refused | None:
 def price_band(rules: PriceBandRules, board: Board, contract: Contract) -> tuple[Decimal, Decimal]:
     """Lowest price of a sell and highest of a buy at this moment; beyond, orders are clamped."""
     mark = board.mark(contract)
-    if contract.kind is Kind.PERPETUAL:
-        width = mark * rules.perp_fraction
+    if contract.is_option:
+        coin = board.underlying(contract) if contract.pair.is_linear else 1.0
+        width = max(rules.option_coin * coin, rules.option_fraction * mark)
     else:
-        width = max(rules.option_coin, rules.option_fraction * mark)
+        width = mark * rules.perp_fraction
     # Rounded inward: the lowest price up, the highest down.
     lowest = to_price(contract, max(mark - width, 0.0), Direction.SELL)
     highest = to_price(contract, mark + width, Direction.BUY)
@@ -148,7 +149,7 @@ def check_funds(at: Situation, order: Order) -> Refused | None:
     return Refused(
         code=10009,
         message="not_enough_funds",
-        data={"reason": f"{short} {at.account.currency}"},
+        data={"reason": f"{short} {at.wallet.currency}"},
     )
 
 
@@ -158,7 +159,10 @@ def hypothetical_margins(
     """What buying and selling `amount` at `price` would need, each by itself, fees left out."""
     exposure = at.exposure_on(contract)
     size = float(amount)
-    premium, _ = order_reserve(at.rules.fees, contract, size, float(price), is_buy=True)
+    index_usd = at.board.index_usd(contract.pair)
+    premium, _ = order_reserve(
+        at.rules.fees, contract, size, float(price), is_buy=True, index_usd=index_usd
+    )
     lowest, highest = price_band(at.rules.price_band, at.board, contract)
     return MarginsView(
         buy=exposure.position_margin(at.rules, size)[0] + premium,

@@ -14,7 +14,7 @@ from bot.exchange.contracts import Contract, Kind
 ANY: Final = "any"
 KINDS_BY_WORD: Final = {
     ANY: frozenset(Kind),
-    "future": frozenset({Kind.PERPETUAL}),
+    "future": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
     "option": frozenset({Kind.OPTION}),
 }
 DEPTHS: Final = {"1": 1, "10": 10, "20": 20}

@@ -20,7 +20,7 @@ from bot.exchange.commands import (
     Traded,
     TradingEngine,
 )
-from bot.exchange.contracts import Contract, Kind, parse_name
+from bot.exchange.contracts import Contract, Kind, Pair, parse_name
 from bot.exchange.market import MarketFrame
 from bot.exchange.public_tape import PublicTape, PublicTrade
 from bot.exchange.volatility_index import Chain, volatility_index
@@ -73,11 +73,12 @@ class Chronicle:
     deliveries: dict[str, deque[DeliveryPrice]] = field(default_factory=dict)
     settlements: deque[Settled] = field(default_factory=lambda: deque(maxlen=DELIVERIES_MAX))
     tape: PublicTape = field(default_factory=PublicTape)
-    _frames: deque[MarketFrame] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT_MINUTES))
+    _frames: dict[Pair, deque[MarketFrame]] = field(default_factory=dict)
 
     def begin(self, engine: TradingEngine) -> None:
-        """The first frame: the earliest moment that there is."""
-        self._see(engine.frame, engine)
+        """The first frames: the earliest moment that there is."""
+        for pair in engine.pairs:
+            self._see(engine.frame(pair), engine)
 
     def observe(self, events: Sequence[Event], engine: TradingEngine) -> list[PublicTrade]:
         """Remember what happened; answers the trades that everybody may hear of."""
@@ -100,8 +101,8 @@ class Chronicle:
     def marks_of(self, contract: Contract) -> list[tuple[int, float]]:
         """(time, mark) of an option, a minute apart, oldest first."""
         return [
-            (frame.at_ms, float(frame.mark_coin[column]))
-            for frame in self._frames
+            (frame.at_ms, float(frame.mark_price[column]))
+            for frame in self._frames.get(contract.pair, ())
             for column in np.flatnonzero(frame.strike == contract.strike)
             if frame.contracts[column].name == contract.name
         ]
@@ -109,16 +110,18 @@ class Chronicle:
     # ---- taking note -------------------------------------------------------------------------
 
     def _see(self, frame: MarketFrame, engine: TradingEngine) -> None:
-        name = index_of(engine.currency)
+        name = frame.pair.index_name
         self.indices.setdefault(name, CandleSeries()).observe(frame.at_ms, frame.index_usd)
-        perpetual = f"{engine.currency}-PERPETUAL"
-        series = self.marks.setdefault(perpetual, CandleSeries())
-        series.observe(frame.at_ms, frame.perp_mark_usd)
-        if not self._frames or frame.at_ms // MINUTE_MS != self._frames[-1].at_ms // MINUTE_MS:
-            self._frames.append(frame)
-            self._sample(name, perpetual, frame, engine)
+        for quote in (frame.perpetual, *frame.futures):
+            series = self.marks.setdefault(quote.contract.name, CandleSeries())
+            series.observe(frame.at_ms, quote.mark_usd)
+        frames = self._frames.setdefault(frame.pair, deque(maxlen=MARKS_KEPT_MINUTES))
+        if not frames or frame.at_ms // MINUTE_MS != frames[-1].at_ms // MINUTE_MS:
+            frames.append(frame)
+            self._sample(frame, engine)
 
-    def _sample(self, name: str, perpetual: str, frame: MarketFrame, engine: TradingEngine) -> None:
+    def _sample(self, frame: MarketFrame, engine: TradingEngine) -> None:
+        name, perpetual = frame.pair.index_name, frame.perpetual.contract.name
         value = volatility_index(_chain(frame), frame.at_ms)
         if value is not None:
             self.volatility.setdefault(name, CandleSeries()).observe(frame.at_ms, value)
@@ -143,7 +146,8 @@ class Chronicle:
 
     def _deliver(self, event: InstrumentExpired) -> None:
         contract = parse_name(event.instrument_name)
-        known = self.deliveries.setdefault(index_of(contract.base), deque(maxlen=DELIVERIES_MAX))
+        name = contract.pair.index_name
+        known = self.deliveries.setdefault(name, deque(maxlen=DELIVERIES_MAX))
         if not known or known[-1].at_ms != event.at_ms:
             known.append(DeliveryPrice(at_ms=event.at_ms, price=event.delivery_price_usd))
         self.settlements.append(
@@ -175,11 +179,6 @@ class Chronicle:
                 )
 
 
-def index_of(base: str) -> str:
-    """The name of a coin's index."""
-    return f"{base.lower()}_usd"
-
-
 def _chain(frame: MarketFrame) -> Chain:
     forward = np.array([frame.forwards[int(expiry)] for expiry in frame.expiry_ms])
     return Chain(
@@ -187,5 +186,5 @@ def _chain(frame: MarketFrame) -> Chain:
         strike=frame.strike,
         is_call=frame.is_call,
         forward=forward,
-        value_usd=frame.mark_coin * forward,
+        value_usd=frame.mark_price if frame.pair.is_linear else frame.mark_price * forward,
     )

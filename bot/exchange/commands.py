@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar, overload
 
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract, Kind, Pair
 from bot.exchange.market import MarketFrame, Skipped
 from bot.exchange.reports import (
     AccountView,
@@ -114,7 +114,7 @@ class SetPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shock:
-    """Move the underlying by the fraction `move` for ever after."""
+    """Move a coin, such as `BTC`, in all its pairs by the fraction `move` for ever after."""
 
     underlying: str
     move: float
@@ -163,14 +163,18 @@ class PositionChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioChanged:
-    """The account's money changed by a command or a settlement (market moves do that anyway)."""
+    """The account's money in a currency changed by a command or a settlement.
+
+    Market moves, which change it anyway, are not told.
+    """
 
     account: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarketMoved:
-    """A new frame: every ticker and book may have changed; no BookChanged comes for it."""
+    """A new frame: every ticker and book of its pair may have changed, without a BookChanged."""
 
     frame: MarketFrame
 
@@ -263,13 +267,17 @@ class TradingEngine(TraderReadings, Protocol):
         ...
 
     @property
-    def currency(self) -> str:
-        """The settlement currency, which is the market's base: `BTC`."""
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that are traded; the first is the one that the book is made for."""
         ...
 
     @property
-    def frame(self) -> MarketFrame:
-        """The latest frame."""
+    def currencies(self) -> tuple[str, ...]:
+        """The settlement currencies of the pairs: `BTC`, `ETH`, `USDC`."""
+        ...
+
+    def frame(self, pair: Pair) -> MarketFrame:
+        """The pair's latest frame."""
         ...
 
     def advance(self, to_ms: int) -> list[Event]:
@@ -290,7 +298,7 @@ class TradingEngine(TraderReadings, Protocol):
     def handle(self, command: Setting) -> Answer[None] | Refused: ...
 
     def contracts(self) -> tuple[Contract, ...]:
-        """Listed contracts: the perpetual first, then options in the frame's order."""
+        """Listed contracts, pair after pair: the perpetual, futures, options in frame order."""
         ...
 
     def contract(self, instrument_name: str) -> Contract | None:
@@ -301,8 +309,8 @@ class TradingEngine(TraderReadings, Protocol):
         """Delivery price in USD by name of contracts that expired while the engine ran."""
         ...
 
-    def index_usd(self) -> float:
-        """The index of the latest frame."""
+    def index_usd(self, index_name: str) -> float:
+        """An index of the latest frames, such as `btc_usd`. KeyError if it is not served."""
         ...
 
     def ticker(self, instrument_name: str) -> TickerView | None:
@@ -322,7 +330,12 @@ class TradingEngine(TraderReadings, Protocol):
         ...
 
     def open_orders(
-        self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
+        self,
+        account: str,
+        *,
+        instrument_name: str | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
     ) -> Sequence[OrderView]:
         """Open orders and trigger orders that wait, oldest first."""
         ...
@@ -332,10 +345,10 @@ class TradingEngine(TraderReadings, Protocol):
         account: str,
         *,
         instrument_name: str | None = None,
-        kind: Kind | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
         order_id: str | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
+        span_ms: tuple[int | None, int | None] = (None, None),
     ) -> Sequence[TradeView]:
         """The account's fills by orders (settlements excluded), oldest first."""
         ...
@@ -344,12 +357,18 @@ class TradingEngine(TraderReadings, Protocol):
         """One position, flat ones included; None if the contract is not listed."""
         ...
 
-    def positions(self, account: str, *, kind: Kind | None = None) -> Sequence[PositionView]:
-        """Positions that are not flat, by name."""
+    def positions(
+        self,
+        account: str,
+        *,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
+    ) -> Sequence[PositionView]:
+        """Positions that are not flat, by name; `currency` is what they settle in."""
         ...
 
-    def account(self, account: str) -> AccountView:
-        """The account summary, valued at the latest frame. KeyError for an unknown account."""
+    def account(self, account: str, currency: str) -> AccountView:
+        """The account's summary in a settlement currency. KeyError for one that is not served."""
         ...
 
     def accounts(self) -> Sequence[str]:

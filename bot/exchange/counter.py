@@ -54,7 +54,7 @@ def _trade(desk: Desk, order: Order, now_ms: int) -> Answer[PlacedView] | Refuse
     if len(desk.register.open_of(order.account)) >= limit:
         refused = Refused(code=11030, message=f"other_reject max_open_orders {limit}")
         return _reject(desk, order, refused)
-    rejected = admit(desk, order, desk.situation(order.account, now_ms), now_ms)
+    rejected = admit(desk, order, desk.situation_of(order, now_ms), now_ms)
     if rejected is not None:
         return _reject(desk, order, rejected)
     log, before = EventLog(), len(desk.trades.of(order.account))
@@ -74,7 +74,7 @@ def close_position(
     """Send the reduce-only order that closes a position."""
     if command.account not in desk.accounts:
         return invalid_params("account", f"no account {command.account!r}")
-    size = desk.accounts[command.account].size(command.instrument_name)
+    size = desk.held(command.account, command.instrument_name)
     if size == 0:
         return contract if isinstance(contract, Refused) else NOTHING_TO_REDUCE
     order = PlaceOrder(

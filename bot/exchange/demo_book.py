@@ -11,12 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from bot.exchange.contracts import Kind, parse_name
+from bot.exchange.contracts import parse_name
 from bot.exchange.margins import Exposure
 from bot.exchange.market import FloatArray, IntArray, MarketFrame
 from bot.exchange.rules import Rules
 from bot.quant.black76 import greeks
-from bot.quant.conventions import Convention, inverse_perp_delta_coin, option_delta_coin
+from bot.quant.conventions import (
+    Convention,
+    inverse_perp_delta_coin,
+    linear_option_delta_coin,
+    linear_perp_delta_coin,
+    option_delta_coin,
+)
 from bot.quant.processes import YEAR_MS
 
 HOUR_MS: Final = 3_600_000
@@ -40,7 +46,7 @@ def demo_book(frame: MarketFrame) -> dict[str, Decimal]:
         ValueError: if the chain does not have three such expiries.
     """
     black_delta = _black_delta(frame)
-    net_delta = option_delta_coin(Convention.COIN, 1.0, black_delta, frame.mark_coin)
+    net_delta = _net_delta(frame)
     legs: list[tuple[int, int, Decimal]] = []
     for days, call_size in STRANGLES:
         strangle = _nearest_strangle(
@@ -66,42 +72,62 @@ def demo_book(frame: MarketFrame) -> dict[str, Decimal]:
 
 
 def net_delta_coin(frame: MarketFrame, book: Mapping[str, Decimal]) -> float:
-    """The book's net delta under the `coin` convention, in coins; perpetuals count N/P."""
-    net = option_delta_coin(Convention.COIN, 1.0, _black_delta(frame), frame.mark_coin)
+    """The book's net delta in coins, collateral left out; perpetuals count N/P or n P/S."""
+    net = _net_delta(frame)
     at = {contract.name: column for column, contract in enumerate(frame.contracts)}
     total = 0.0
     for name, size in book.items():
-        if parse_name(name).kind is Kind.PERPETUAL:
-            total += float(inverse_perp_delta_coin(float(size), frame.perp_mark_usd))
-        else:
+        if parse_name(name).is_option:
             total += float(size) * float(net[at[name]])
+        elif frame.pair.is_linear:
+            mark_usd = frame.perpetual.mark_usd
+            total += float(linear_perp_delta_coin(float(size), mark_usd, frame.index_usd))
+        else:
+            total += float(inverse_perp_delta_coin(float(size), frame.perpetual.mark_usd))
     return total
 
 
 def comfortable_equity(
     frame: MarketFrame, book: Mapping[str, Decimal], rules: Rules | None = None
 ) -> float:
-    """Equity in coins of which the book's initial standard margin is about 30 %; at least 1."""
+    """Equity of which the book's initial standard margin is about 30 %; at least one coin's worth.
+
+    In the pair's settlement currency.
+    """
     rules = Rules() if rules is None else rules
     at = {contract.name: column for column, contract in enumerate(frame.contracts)}
     needed = 0.0
     for name, size in book.items():
         contract = parse_name(name)
-        mark, underlying_usd = frame.perp_mark_usd, frame.index_usd
-        if contract.kind is Kind.OPTION:
-            mark = float(frame.mark_coin[at[name]])
+        mark, underlying_usd = frame.perpetual.mark_usd, frame.index_usd
+        if contract.is_option:
+            mark = float(frame.mark_price[at[name]])
             underlying_usd = frame.forwards[contract.expiry_ms]
         position = Exposure(
             contract=contract, mark=mark, underlying_usd=underlying_usd, size=float(size)
         )
         needed += position.position_margin(rules, float(size))[0]
-    return max(round(needed / MARGIN_USED, 1), EQUITY_COIN_MIN)
+    least = EQUITY_COIN_MIN * (frame.index_usd if frame.pair.is_linear else 1.0)
+    return max(round(needed / MARGIN_USED, 1), round(least, 1))
 
 
 def _black_delta(frame: MarketFrame) -> FloatArray:
-    forward = np.array([frame.forwards[int(expiry)] for expiry in frame.expiry_ms])
     years = (frame.expiry_ms - frame.at_ms) / YEAR_MS
-    return greeks(forward, frame.strike, years, frame.mark_iv, frame.is_call).delta
+    forward, discount = _of_expiry(frame, frame.forwards), _of_expiry(frame, frame.discounts)
+    return greeks(forward, frame.strike, years, frame.mark_iv, frame.is_call, discount).delta
+
+
+def _net_delta(frame: MarketFrame) -> FloatArray:
+    """What one option of each adds to its book's delta, coins: `coin` inverse, `usd` linear."""
+    black_delta = _black_delta(frame)
+    if frame.pair.is_linear:
+        forward = _of_expiry(frame, frame.forwards)
+        return linear_option_delta_coin(1.0, black_delta, forward, frame.index_usd)
+    return option_delta_coin(Convention.COIN, 1.0, black_delta, frame.mark_price)
+
+
+def _of_expiry(frame: MarketFrame, values: Mapping[int, float]) -> FloatArray:
+    return np.array([values[int(expiry)] for expiry in frame.expiry_ms])
 
 
 def _nearest_strangle(
@@ -122,7 +148,7 @@ def _leg(frame: MarketFrame, black_delta: FloatArray, expiry_ms: int, sign: floa
     delta = black_delta * sign
     low, high = LEG_DELTA_RANGE
     fits = (frame.expiry_ms == expiry_ms) & (delta > low) & (delta < high)
-    fits &= np.isfinite(frame.bid_coin) & np.isfinite(frame.ask_coin)
+    fits &= np.isfinite(frame.bid_price) & np.isfinite(frame.ask_price)
     columns: IntArray = np.flatnonzero(fits)
     if not len(columns):
         return None

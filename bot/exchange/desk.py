@@ -1,4 +1,4 @@
-"""The trading floor: books, accounts and orders, changed by commands and by the house's quotes.
+"""The trading floor: books, wallets and orders, changed by commands and by the house's quotes.
 
 `Desk` carries out what has been admitted. Time comes in as `now_ms`; what happened goes into an
 `EventLog`.
@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.exchange.accounts import Account, fee_coin
 from bot.exchange.admission import NOTHING_TO_REDUCE
-from bot.exchange.board import Board
+from bot.exchange.clearing import Clearing
 from bot.exchange.commands import (
     BookChanged,
     Event,
@@ -20,8 +19,8 @@ from bot.exchange.commands import (
     Refused,
     Traded,
 )
-from bot.exchange.contracts import Contract
-from bot.exchange.funding import FundingMeter
+from bot.exchange.contracts import Contract, Pair
+from bot.exchange.fees import trade_fee
 from bot.exchange.liquidity import House
 from bot.exchange.matching import RestingOrders, Slice, is_within, opposite, slices
 from bot.exchange.mmp import MmpBook, index_of, mmp_fill
@@ -35,10 +34,9 @@ from bot.exchange.reports import (
     OrderType,
     TradeView,
 )
-from bot.exchange.rules import Rules
 from bot.exchange.self_trade import SelfTrading
-from bot.exchange.settlement import payoff_coin
-from bot.exchange.trades import Delivery, Fill, TradeBook
+from bot.exchange.trades import Fill, TradeBook
+from bot.exchange.wallets import money
 
 
 @dataclass(slots=True)
@@ -46,42 +44,49 @@ class EventLog:
     """What one command or one frame brought about; money and books are told once, at the end."""
 
     events: list[Event] = field(default_factory=list)
-    accounts: dict[str, None] = field(default_factory=dict)
+    wallets: dict[tuple[str, str], None] = field(default_factory=dict)
     books: dict[str, None] = field(default_factory=dict)
 
     def closed(self, change_id: int) -> list[Event]:
         """Everything that happened, the summaries last."""
-        portfolios = [PortfolioChanged(account=name) for name in self.accounts]
+        portfolios = [
+            PortfolioChanged(account=account, currency=currency)
+            for account, currency in self.wallets
+        ]
         books = [BookChanged(instrument_name=name, change_id=change_id) for name in self.books]
         return [*self.events, *portfolios, *books]
 
 
 @dataclass(slots=True, kw_only=True)
-class Desk:
-    """The state of trading."""
+class Desk(Clearing):
+    """The state of trading, on the books of clearing."""
 
-    rules: Rules
-    board: Board
     house: House
-    funding: FundingMeter
     trades: TradeBook
     next_order_number: int
-    accounts: dict[str, Account] = field(default_factory=dict)
     register: OrderRegister = field(default_factory=OrderRegister)
     resting: dict[str, RestingOrders] = field(default_factory=dict)
     self_trading: SelfTrading = field(default_factory=SelfTrading)
     mmp: MmpBook = field(default_factory=MmpBook)
     revision: int = 0
 
-    def situation(self, account: str, now_ms: int) -> Situation:
-        """The account as margin and views see it."""
+    def situation(self, account: str, currency: str, now_ms: int) -> Situation:
+        """The account in one currency as margin and views see it."""
         return Situation(
             rules=self.rules,
             board=self.board,
-            paid_per_usd=self.funding.paid_per_usd(now_ms),
-            account=self.accounts[account],
-            open_orders=list(self.register.open_of(account).values()),
+            paid_of=self.paid_at(now_ms),
+            wallet=self.accounts[account][currency],
+            open_orders=[
+                order
+                for order in self.register.open_of(account).values()
+                if order.contract.settlement_currency == currency
+            ],
         )
+
+    def situation_of(self, order: Order, now_ms: int) -> Situation:
+        """The situation that an order is judged by: its account's in its currency."""
+        return self.situation(order.account, order.contract.settlement_currency, now_ms)
 
     def book_of(self, name: str) -> RestingOrders:
         """The users' resting orders on an instrument."""
@@ -89,13 +94,13 @@ class Desk:
 
     def meets(self, contract: Contract, taker: Direction, limit: Decimal) -> Iterator[Slice]:
         """What a taker within this limit would trade with, in priority."""
-        other, frame = opposite(taker), self.board.frame
+        other = opposite(taker)
         return slices(
             taker=taker,
             limit=limit,
-            house=self.house.levels(contract, frame, self.board.column(contract), other),
+            house=self.house.levels(contract, self.board, other),
             resting=self.book_of(contract.name).side(other),
-            frame_ms=frame.at_ms,
+            frame_ms=self.board.frame(contract.pair).at_ms,
         )
 
     def execute(self, order: Order, now_ms: int, log: EventLog) -> None:
@@ -112,10 +117,9 @@ class Desk:
                 self._fill(piece.maker, amount, piece.price, Liquidity.MAKER, now_ms, log)
             else:
                 assert piece.house_rank is not None
-                side = opposite(order.direction)
-                name = order.contract.name
-                self.house.consume(name, side, piece.house_rank, amount, self.board.frame)
+                self._take_from_house(order, piece.house_rank, amount)
                 self._fill(order, amount, piece.price, Liquidity.TAKER, now_ms, log)
+                self.house_trades(order, amount, piece.price, now_ms)
 
     def rest(self, order: Order, log: EventLog) -> None:
         """Queue what is left of an order."""
@@ -136,42 +140,45 @@ class Desk:
             book.remove(order)
             log.books[order.contract.name] = None
 
-    def sweep(self, now_ms: int, log: EventLog) -> None:
-        """The house has re-quoted: resting orders that it now reaches are filled as makers."""
+    def sweep(self, pair: Pair, now_ms: int, log: EventLog) -> None:
+        """The house has re-quoted a pair: resting orders that it reaches are filled as makers."""
         for name, book in list(self.resting.items()):
             if not book:
                 del self.resting[name]
                 continue
             for order in [*book.bids, *book.asks]:
-                if order.state is OrderState.OPEN:
+                if order.contract.pair == pair and order.state is OrderState.OPEN:
                     self._meet_house(order, now_ms, log)
 
     def deliver(self, contract: Contract, delivery_usd: float, now_ms: int, log: EventLog) -> None:
-        """Settle an expired option for everybody and cancel the orders on it."""
-        payoff = payoff_coin(contract, delivery_usd)
-        delivery = Delivery(price_usd=delivery_usd, payoff_coin=payoff, at_ms=now_ms)
-        for account in self.accounts.values():
-            live = self.register.live_of(account.name)
+        """Close an expired contract for everybody and cancel the orders on it."""
+        for account in self.accounts:
+            live = self.register.live_of(account)
             for order in [each for each in live if each.contract.name == contract.name]:
                 self.cancel(order, CancelReason.SETTLEMENT, now_ms, log)
-            delivered = account.deliver(contract.name, payoff)
-            if delivered is not None:
-                self._told(self.trades.settled(account, delivered, delivery), ZERO, log)
+            delivery = self.delivered(account, contract, delivery_usd, now_ms)
+            if delivery is not None:
+                self._told(self.trades.settled(delivery), ZERO, contract, log)
         self.resting.pop(contract.name, None)
         self.house.forget(contract.name)
-        self.board.drop(contract.name)
+        self.board.drop(contract)
 
     def set_position(
         self, account: str, contract: Contract, size: Decimal, now_ms: int
     ) -> EventLog:
         """Hold `size` from now on, at the mark."""
         log = EventLog()
-        paid = self.funding.paid_per_usd(now_ms)
-        self.accounts[account].set_position(contract, size, self.board.mark(contract), paid)
+        wallet, mark = self.wallet(account, contract), self.board.mark(contract)
+        paid = self.accrue(wallet, contract, now_ms)
+        wallet.rebase(contract.name, mark)
+        change = size - wallet.size(contract.name)
+        if change:
+            wallet.trade(contract, change, mark, paid)
+            self.treasury.vault(wallet.currency).house.trade(contract, -change, mark, paid)
         log.events.append(
             PositionChanged(account=account, instrument_name=contract.name, size=size)
         )
-        log.accounts[account] = None
+        log.wallets[account, wallet.currency] = None
         self._trim_reduce_only(account, contract, now_ms, log)
         return log
 
@@ -181,7 +188,7 @@ class Desk:
         What the others promise to reduce is theirs, unless this one never rests: it comes first,
         and they give way when it is filled.
         """
-        size = self.accounts[order.account].size(order.contract.name)
+        size = self.wallet(order.account, order.contract).size(order.contract.name)
         if size == 0 or (size > 0) is (order.direction is Direction.BUY):
             return ZERO
         if order.order_type is OrderType.MARKET or not order.time_in_force.rests:
@@ -207,16 +214,21 @@ class Desk:
         return None
 
     def _meet_house(self, order: Order, now_ms: int, log: EventLog) -> None:
-        contract, frame, side = order.contract, self.board.frame, opposite(order.direction)
-        column = self.board.column(contract)
-        for level in self.house.levels(contract, frame, column, side):
+        contract, side = order.contract, opposite(order.direction)
+        for level in self.house.levels(contract, self.board, side):
             if order.state is not OrderState.OPEN:
                 return
             if not is_within(level.price, order.price, order.direction):
                 return
             amount = min(level.amount, order.remaining)
-            self.house.consume(contract.name, side, level.rank, amount, frame)
+            self._take_from_house(order, level.rank, amount)
             self._fill(order, amount, order.price, Liquidity.MAKER, now_ms, log)
+            self.house_trades(order, amount, order.price, now_ms)
+
+    def _take_from_house(self, order: Order, rank: int, amount: Decimal) -> None:
+        contract, side = order.contract, opposite(order.direction)
+        frame_ms = self.board.frame(contract.pair).at_ms
+        self.house.consume(contract.name, side, rank, amount, frame_ms)
 
     def _fill(
         self,
@@ -227,22 +239,23 @@ class Desk:
         now_ms: int,
         log: EventLog,
     ) -> None:
-        contract, account = order.contract, self.accounts[order.account]
-        fee = fee_coin(self.rules.fees, contract.kind, float(amount), float(price), role)
-        paid = self.funding.paid_per_usd(now_ms)
-        change = signed(order.direction, amount)
-        realised = account.trade(contract, change, price, fee, paid)
+        contract, wallet = order.contract, self.wallet(order.account, order.contract)
+        index_usd = self.board.index_usd(contract.pair)
+        fee = trade_fee(self.rules.fees, contract, float(amount), float(price), role, index_usd)
+        paid = self.accrue(wallet, contract, now_ms)
+        realised = wallet.trade(contract, signed(order.direction, amount), price, paid)
+        self.charge(wallet, money(fee))
         order.fill(amount, price, now_ms)
         fill = Fill(
             amount=amount,
             price=price,
             role=role,
             at_ms=now_ms,
-            fee_coin=fee,
-            realised_coin=realised,
+            fee=fee,
+            realised=float(realised),
         )
         trade = self.trades.filled(order, fill, self.board)
-        self._told(trade, account.size(contract.name), log)
+        self._told(trade, wallet.size(contract.name), contract, log)
         if role is Liquidity.MAKER:
             self._leave_or_show(order)
         if order.state is OrderState.FILLED:
@@ -278,20 +291,20 @@ class Desk:
         """The order is no longer live: off the list, and told."""
         self.register.closed(order)
         log.events.append(OrderChanged(account=order.account, order=order.view()))
-        log.accounts[order.account] = None
+        log.wallets[order.account, order.contract.settlement_currency] = None
 
-    def _told(self, trade: TradeView, size: Decimal, log: EventLog) -> None:
+    def _told(self, trade: TradeView, size: Decimal, contract: Contract, log: EventLog) -> None:
         name = trade.instrument_name
         log.events.append(Traded(account=trade.account, trade=trade))
         log.events.append(PositionChanged(account=trade.account, instrument_name=name, size=size))
-        log.accounts[trade.account] = None
+        log.wallets[trade.account, contract.settlement_currency] = None
         log.books[name] = None
 
     def _trim_reduce_only(
         self, account: str, contract: Contract, now_ms: int, log: EventLog
     ) -> None:
         """Reduce-only orders may together not exceed the position: the youngest give way."""
-        size = self.accounts[account].size(contract.name)
+        size = self.wallet(account, contract).size(contract.name)
         left = abs(size)
         for order in self.register.open_on(account, contract.name):
             if not order.reduce_only:

@@ -27,7 +27,6 @@ from bot.exchange.session import Session
 from bot.exchange.signatures import SignedRequest
 from bot.exchange.sim_ledger import SeenRequest
 from bot.exchange.tokens import Grant
-from bot.exchange.views import index_name
 
 US_PER_MS = 1_000
 NS_PER_US = 1_000
@@ -155,7 +154,7 @@ def _admit_order(floor: TradingFloor, params: Params, grant: Grant | None) -> No
         name = None if order is None else order.instrument_name
     contract = None if name is None else floor.engine.contract(name)
     if contract is not None:
-        floor.platform.admit_order(index_name(contract.settlement_currency))
+        floor.platform.admit_order(contract.pair.index_name)
 
 
 def _grant(floor: TradingFloor, method: Method, params: Params, caller: Caller) -> Grant | None:

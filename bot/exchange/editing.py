@@ -103,7 +103,8 @@ def _in_place(desk: Desk, order: Order, draft: Order) -> Answer[PlacedView]:
     log = EventLog()
     _adopt(order, draft)
     if order.state is OrderState.OPEN:
-        log.books[order.contract.name] = log.accounts[order.account] = None
+        log.books[order.contract.name] = None
+        log.wallets[order.account, order.contract.settlement_currency] = None
     log.events.append(OrderChanged(account=order.account, order=order.view()))
     placed = PlacedView(order=order.view(), trades=())
     return Answer(result=placed, events=tuple(log.closed(desk.revision)))
@@ -111,7 +112,7 @@ def _in_place(desk: Desk, order: Order, draft: Order) -> Answer[PlacedView]:
 
 def _anew(desk: Desk, order: Order, draft: Order) -> Answer[PlacedView] | Refused:
     """Admit the draft as if it arrived now; then the order leaves its place and goes in as such."""
-    now_ms, at = draft.last_update_ms, desk.situation(order.account, draft.last_update_ms)
+    now_ms, at = draft.last_update_ms, desk.situation_of(order, draft.last_update_ms)
     others = replace(at, open_orders=[each for each in at.open_orders if each is not order])
     refused = admit(desk, draft, others, now_ms)
     if refused is not None and refused is not POST_ONLY_REJECT:

@@ -9,9 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never, overload
 
-from bot.exchange.accounts import Account
 from bot.exchange.admission import NOT_FOUND
-from bot.exchange.board import Board, warm_pricing
+from bot.exchange.board import Board
 from bot.exchange.cancelling import cancel_many, cancel_order, end_day
 from bot.exchange.choices import choose
 from bot.exchange.commands import (
@@ -41,6 +40,7 @@ from bot.exchange.editing import edit_order
 from bot.exchange.funding import FundingMeter, IndexHistory
 from bot.exchange.liquidity import House
 from bot.exchange.market import Market, MarketFrame, Skipped
+from bot.exchange.pair_board import warm_pricing
 from bot.exchange.readings import Readings
 from bot.exchange.reports import (
     CancelledView,
@@ -59,30 +59,36 @@ from bot.exchange.trading_commands import (
     SetSelfTrading,
 )
 from bot.exchange.triggers import fire
+from bot.exchange.wallets import Wallet, money
 
 
 class Engine(Readings):
-    """One exchange on one market in one currency. See `bot.exchange.commands.TradingEngine`."""
+    """One exchange on one market of several pairs. See `bot.exchange.commands.TradingEngine`."""
 
     def __init__(self, *, market: Market, rules: Rules, accounts: Sequence[OpeningAccount]) -> None:
         warm_pricing()  # compiled now, so that no request ever waits for it
-        frame = market.frame
+        frames = [market.frame(pair) for pair in market.pairs]
         desk = Desk(
             rules=rules,
-            board=Board.showing(frame, market.base),
+            board=Board.showing(frames),
             house=House(rules.house),
-            funding=FundingMeter(rules.funding),
-            trades=TradeBook(currency=market.base, next_number=rules.first_trade_number),
+            funding={
+                pair: FundingMeter(rules.funding, is_linear=pair.is_linear) for pair in market.pairs
+            },
+            trades=TradeBook(next_number=rules.first_trade_number),
             next_order_number=rules.first_order_number,
         )
-        history = IndexHistory(rules.settlement_average_ms)
         super().__init__(
-            desk=desk, index_history=history, start_ms=max(market.start_ms, frame.at_ms)
+            desk=desk,
+            index_histories={
+                pair: IndexHistory(rules.settlement_average_ms) for pair in market.pairs
+            },
+            start_ms=max(market.start_ms, *(frame.at_ms for frame in frames)),
         )
         self._market = market
         self._next_session_ms = next_session_ms(self._now_ms)
-        desk.funding.observe(frame)
-        history.observe(frame.at_ms, frame.index_usd)
+        for frame in frames:
+            self._observe(frame)
         self._expiries = self._pending_expiries()
         for opening in accounts:
             self._open_account(opening)
@@ -90,9 +96,15 @@ class Engine(Readings):
     def _open_account(self, opening: OpeningAccount) -> None:
         if opening.owner is not None:
             self.desk.self_trading.owners[opening.name] = opening.owner
-        currency = self._market.base
-        account = Account(name=opening.name, currency=currency, balance=opening.equity_coin)
-        self.desk.accounts[opening.name] = account
+        unknown = set(opening.equity) - set(self.currencies)
+        if unknown:
+            raise ValueError(f"nothing settles in {', '.join(sorted(unknown))} here")
+        self.desk.accounts[opening.name] = {
+            currency: Wallet(account=opening.name, currency=currency)
+            for currency in self.currencies
+        }
+        for currency, equity in opening.equity.items():
+            self.desk.deposit(opening.name, currency, money(equity))
         for name, size in opening.positions.items():
             command = SetPosition(
                 account=opening.name, instrument_name=name, size=Decimal(str(size))
@@ -106,11 +118,6 @@ class Engine(Readings):
                     pass
 
     # ---- time --------------------------------------------------------------------------------
-
-    @property
-    def currency(self) -> str:
-        """The settlement currency."""
-        return self._market.base
 
     def advance(self, to_ms: int) -> list[Event]:
         """Let market time pass up to and including `to_ms`; see `TradingEngine.advance`."""
@@ -135,23 +142,28 @@ class Engine(Readings):
     def _skip(self, gap: Skipped) -> list[Event]:
         """Jump over a hole in the data: what falls due inside it is settled on what was known."""
         events = self._pass_moments(gap.from_ms)
-        self.desk.funding.skip(gap.from_ms, gap.to_ms)
+        for meter in self.desk.funding.values():
+            meter.skip(gap.from_ms, gap.to_ms)
         events += self._pass_moments(gap.to_ms)
         return [*events, gap]
+
+    def _observe(self, frame: MarketFrame) -> None:
+        self.desk.funding[frame.pair].observe(frame)
+        self.index_histories[frame.pair].observe(frame.at_ms, frame.index_usd)
 
     def _put_up(self, frame: MarketFrame) -> list[Event]:
         desk, log = self.desk, EventLog()
         self._now_ms = max(self._now_ms, frame.at_ms)
         desk.revision += 1
-        desk.funding.observe(frame)
-        self.index_history.observe(frame.at_ms, frame.index_usd)
-        before = desk.board.frame.contracts
-        for contract in desk.board.update(frame):
+        self._observe(frame)
+        before = desk.board.frame(frame.pair).contracts
+        listed = desk.board.update(frame)
+        for contract in listed:
             log.events.append(InstrumentListed(instrument_name=contract.name, at_ms=frame.at_ms))
-        if before is not frame.contracts:
+        if listed or before is not frame.contracts:
             self._expiries = self._pending_expiries()
         log.events.append(MarketMoved(frame=frame))
-        desk.sweep(frame.at_ms, log)
+        desk.sweep(frame.pair, frame.at_ms, log)
         fire(desk, frame.at_ms, log)
         return log.closed(desk.revision)
 
@@ -176,10 +188,11 @@ class Engine(Readings):
         desk, log = self.desk, EventLog()
         desk.revision += 1
         window_ms = self.desk.rules.settlement_average_ms
-        delivery_usd = self.index_history.average(expiry_ms - window_ms, expiry_ms)
         for contract in desk.board.known_contracts():
             if contract.expiry_ms != expiry_ms or contract.name in self.delivered:
                 continue
+            history = self.index_histories[contract.pair]
+            delivery_usd = history.average(expiry_ms - window_ms, expiry_ms)
             desk.deliver(contract, delivery_usd, expiry_ms, log)
             self.delivered[contract.name] = delivery_usd
             log.events.append(
@@ -195,13 +208,13 @@ class Engine(Readings):
     def _settle_session(self, at_ms: int) -> list[Event]:
         desk, log = self.desk, EventLog()
         end_day(desk, at_ms, log)
-        paid = desk.funding.paid_per_usd(at_ms)
-        for account in desk.accounts.values():
-            account.settle_session(desk.board.mark, paid)
+        desk.settle_session(at_ms)
         for contract in self.contracts():
             self.settlement_prices[contract.name] = desk.board.mark(contract)
         self._next_session_ms = next_session_ms(at_ms)
-        log.accounts.update(dict.fromkeys(desk.accounts))
+        log.wallets.update(
+            dict.fromkeys((wallet.account, wallet.currency) for wallet in desk.wallets())
+        )
         return [SessionSettled(at_ms=at_ms), *log.closed(desk.revision)]
 
     # ---- commands ----------------------------------------------------------------------------
@@ -232,9 +245,7 @@ class Engine(Readings):
             case Shock():
                 return self._shock(command)
             case OpenAccount():
-                self._open_account(
-                    OpeningAccount(name=command.account, owner=command.owner, equity_coin=0.0)
-                )
+                self._open_account(OpeningAccount(name=command.account, owner=command.owner))
                 return Answer(result=None)
             case _:
                 assert_never(command)
@@ -273,9 +284,11 @@ class Engine(Readings):
         return Answer(result=None, events=tuple(log.closed(self.desk.revision)))
 
     def _shock(self, command: Shock) -> Answer[None] | Refused:
-        if command.underlying.upper().split("_")[0] != self.currency:
-            return invalid_params("underlying", f"only {self.currency} is traded here")
+        base = command.underlying.upper().split("_")[0]
+        bases = dict.fromkeys(pair.base for pair in self.pairs)
+        if base not in bases:
+            return invalid_params("underlying", f"only {', '.join(bases)} is traded here")
         if not -1 < command.move < float("inf"):
             return invalid_params("move", "must be a fraction above -1, such as -0.05")
-        self._market.shock(command.move)
+        self._market.shock(base, command.move)
         return Answer(result=None)

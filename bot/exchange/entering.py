@@ -51,7 +51,7 @@ def enter(desk: Desk, order: Order, now_ms: int, log: EventLog) -> None:
         return
     if order.time_in_force.rests and order.order_type is OrderType.LIMIT:
         desk.rest(order, log)
-        log.accounts[order.account] = None
+        log.wallets[order.account, order.contract.settlement_currency] = None
         log.events.append(OrderChanged(account=order.account, order=order.view()))
     else:
         desk.cancel(order, CancelReason.USER_REQUEST, now_ms, log)

@@ -1,7 +1,8 @@
-"""Continuous funding of the perpetual, and the index's average that options settle on.
+"""Continuous funding of a perpetual, and an index's average that contracts settle on.
 
 Premium p = (mark - index) / index; eight-hour rate = clip(max(d, p) + min(-d, p), -cap, +cap) with
-dampener d; a long of N USD pays rate x N / index x dt / 8 h coins. Source: Deribit, "Funding rate".
+dampener d. Over dt an inverse long of N USD pays rate x N / index x dt / 8 h coins, a linear long
+of n coins rate x n x index x dt / 8 h USDC. Source: Deribit, "Funding rate".
 """
 
 from bisect import bisect_right
@@ -24,13 +25,14 @@ def funding_rate_8h(rules: FundingRules, mark_usd: float, index_usd: float) -> f
 
 @dataclass(slots=True)
 class FundingMeter:
-    """Coins that a long of one USD has paid since the start, in total.
+    """What a long of one native unit has paid since the start: coins a USD, or USDC a coin.
 
     Between frames the last frame's rate holds; accruals restart from the frame, never from an
     earlier question, so that asking more often changes no digit.
     """
 
     rules: FundingRules
+    is_linear: bool = False
     rate_8h: float = 0.0
     _index_usd: float = 1.0
     _base_ms: int = 0
@@ -41,11 +43,11 @@ class FundingMeter:
     def observe(self, frame: MarketFrame) -> None:
         """A new frame: the old rate held until now, the new one holds from here."""
         if self._base_ms:
-            self._base_paid = self.paid_per_usd(frame.at_ms)
+            self._base_paid = self.paid_per_unit(frame.at_ms)
             self._base_rate_time += self.rate_8h * (frame.at_ms - self._base_ms) / EIGHT_HOURS_MS
         self._base_ms = frame.at_ms
         self._index_usd = frame.index_usd
-        self.rate_8h = float(funding_rate_8h(self.rules, frame.perp_mark_usd, frame.index_usd))
+        self.rate_8h = float(funding_rate_8h(self.rules, frame.perpetual.mark_usd, frame.index_usd))
         if not self._samples or frame.at_ms - self._samples[-1][0] >= SAMPLE_MS:
             self._samples.append((frame.at_ms, self._base_rate_time))
             while self._samples[0][0] < frame.at_ms - EIGHT_HOURS_MS:
@@ -53,14 +55,22 @@ class FundingMeter:
 
     def skip(self, from_ms: int, to_ms: int) -> None:
         """Market time jumps: a hole in the data costs nobody funding."""
-        self._base_paid = self.paid_per_usd(from_ms)
+        self._base_paid = self.paid_per_unit(from_ms)
         self._base_rate_time += self.rate_8h * (from_ms - self._base_ms) / EIGHT_HOURS_MS
         self._base_ms = to_ms
 
-    def paid_per_usd(self, now_ms: int) -> float:
-        """Coins paid up to `now_ms` by a long of one USD; nothing accrues inside a skipped hole."""
+    def paid_per_unit(self, now_ms: int) -> float:
+        """Paid up to `now_ms` by a long of one unit; nothing accrues inside a skipped hole."""
         elapsed = max(now_ms - self._base_ms, 0) / EIGHT_HOURS_MS
-        return self._base_paid + self.rate_8h / self._index_usd * elapsed
+        return self._base_paid + self.rate_8h * self._unit() * elapsed
+
+    def interest_value(self, now_ms: int) -> float:
+        """The same as a sum of rates, the index having been what it is: the venue's figure."""
+        return self.paid_per_unit(now_ms) / self._unit()
+
+    def _unit(self) -> float:
+        """What one native unit is worth in the settlement currency."""
+        return self._index_usd if self.is_linear else 1.0 / self._index_usd
 
     def trailing_8h(self) -> float:
         """The sum of funding over the last eight hours, as a rate, as far as history goes."""

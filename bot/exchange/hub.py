@@ -314,11 +314,13 @@ class ChannelHub:
 
 
 def _latest_frame_only(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Of several frames that were crossed at once, listeners can only be shown the last."""
+    """Of a pair's frames that were crossed at once, listeners can only be shown the last."""
     events = tuple(events)
-    frames = [event for event in events if isinstance(event, MarketMoved)]
+    last = {event.frame.pair: event for event in events if isinstance(event, MarketMoved)}
     return tuple(
-        event for event in events if not isinstance(event, MarketMoved) or event is frames[-1]
+        event
+        for event in events
+        if not isinstance(event, MarketMoved) or event is last[event.frame.pair]
     )
 
 

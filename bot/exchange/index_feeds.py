@@ -26,7 +26,8 @@ class IndexFeed:
 
     def hear(self, news: News) -> None:
         """The index moves with the frames."""
-        self.is_stale |= isinstance(news, MarketMoved)
+        if isinstance(news, MarketMoved):
+            self.is_stale |= news.frame.pair.index_name == self.channel.index_name
 
     def opening(self, look: Look) -> str | None:
         """What is so at this moment; nothing for an index that is not the market's."""
@@ -108,7 +109,7 @@ def _options(look: Look, name: str) -> list[str]:
     return [
         contract.name
         for contract in look.engine.contracts()
-        if contract.kind is Kind.OPTION and views.price_index(contract) == name
+        if contract.kind is Kind.OPTION and contract.pair.index_name == name
     ]
 
 
@@ -118,7 +119,7 @@ def _expiration(look: Look, name: str) -> dict[str, Json]:
     dated = [
         contract
         for contract in look.engine.contracts()
-        if contract.kind is not Kind.PERPETUAL and views.price_index(contract) == name
+        if contract.kind is not Kind.PERPETUAL and contract.pair.index_name == name
     ]
     following = min(dated, key=lambda contract: contract.expiry_ms, default=None)
     view = None if following is None else look.ticker(following.name)

@@ -1,6 +1,6 @@
 """The house: the liquidity that the market's frames display, consumed by takers and refilled.
 
-Each side of each instrument has a few levels: the perpetual's as the frame says, an option's
+Each side of each instrument has a few levels: a future's as the frame says, an option's
 stepping outward from its bid and ask with growing size. What takers took of a level is remembered
 by the level's rank and decays exponentially over market seconds, seen at each new frame, so that
 nothing changes between two frames but by trading.
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from bot.exchange.contracts import Contract, Kind
-from bot.exchange.market import MarketFrame
+from bot.exchange.board import Board
+from bot.exchange.contracts import Contract
+from bot.exchange.market import FutureQuote, MarketFrame
 from bot.exchange.reports import Direction
 from bot.exchange.rules import HouseRules
 
@@ -56,15 +57,18 @@ class House:
     rules: HouseRules
     _consumed: dict[tuple[str, Direction, int], _Consumed] = field(default_factory=dict)
 
-    def levels(
-        self, contract: Contract, frame: MarketFrame, column: int | None, side: Direction
-    ) -> Iterator[HouseLevel]:
+    def levels(self, contract: Contract, board: Board, side: Direction) -> Iterator[HouseLevel]:
         """Levels of one side, best first; `side` BUY are the house's bids. Empty ones left out.
 
-        `column` is the option's place in the frame's arrays; an option without one is not quoted.
+        A contract that the latest frame does not show is not quoted.
         """
-        if contract.kind is Kind.PERPETUAL:
-            quoted = _perpetual_levels(contract, frame, side)
+        frame, column, future = board.frame(contract.pair), None, None
+        if contract.is_option:
+            column = board.column(contract)
+        else:
+            future = board.future(contract)
+        if future is not None:
+            quoted = _future_levels(future, side)
         elif column is not None:
             quoted = self._option_levels(contract, frame, column, side)
         else:
@@ -77,12 +81,12 @@ class House:
                 yield HouseLevel(price=price, amount=amount, rank=rank)
 
     def consume(
-        self, name: str, side: Direction, rank: int, amount: Decimal, frame: MarketFrame
+        self, name: str, side: Direction, rank: int, amount: Decimal, frame_ms: int
     ) -> None:
-        """A taker took `amount` from the level of this rank, while `frame` was displayed."""
+        """A taker took `amount` from the level of this rank, while that frame was displayed."""
         key = (name, side, rank)
-        taken = self._taken(key, frame.at_ms) + float(amount)
-        self._consumed[key] = _Consumed(taken, frame.at_ms)
+        taken = self._taken(key, frame_ms) + float(amount)
+        self._consumed[key] = _Consumed(taken, frame_ms)
 
     def forget(self, name: str) -> None:
         """The instrument is gone."""
@@ -100,7 +104,7 @@ class House:
         self, contract: Contract, frame: MarketFrame, column: int, side: Direction
     ) -> Iterator[tuple[Decimal, float]]:
         is_bid = side is Direction.BUY
-        touch = float((frame.bid_coin if is_bid else frame.ask_coin)[column])
+        touch = float((frame.bid_price if is_bid else frame.ask_price)[column])
         size = float((frame.bid_size_coin if is_bid else frame.ask_size_coin)[column])
         if not touch > 0 or not size > 0:
             return
@@ -114,11 +118,9 @@ class House:
             size *= self.rules.option_level_growth
 
 
-def _perpetual_levels(
-    contract: Contract, frame: MarketFrame, side: Direction
-) -> Iterator[tuple[Decimal, float]]:
-    is_bid = side is Direction.BUY
-    touch = to_price(contract, frame.perp_bid_usd if is_bid else frame.perp_ask_usd, side)
-    for ticks, size_usd in frame.perp_depth:
+def _future_levels(quote: FutureQuote, side: Direction) -> Iterator[tuple[Decimal, float]]:
+    is_bid, contract = side is Direction.BUY, quote.contract
+    touch = to_price(contract, quote.bid_usd if is_bid else quote.ask_usd, side)
+    for ticks, size in quote.depth:
         distance = contract.tick_size * ticks
-        yield (touch - distance if is_bid else touch + distance), size_usd
+        yield (touch - distance if is_bid else touch + distance), size

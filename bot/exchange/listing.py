@@ -4,25 +4,34 @@ Expiries are at 08:00 UTC: the next days, Fridays, ends of months (their last Fr
 quarters. A ladder keeps the step it was listed with and grows when the forward runs away from it.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import numpy as np
 
-from bot.exchange.contracts import EXPIRY_HOUR_UTC
+from bot.exchange.contracts import EXPIRY_HOUR_UTC, FRIDAY
 from bot.exchange.market import FloatArray
 
 DAYS_LISTED: Final = 3
 FRIDAYS_LISTED: Final = 3
 MONTHS_LISTED: Final = 2
-QUARTERS_LISTED: Final = 2
-FRIDAY: Final = 4
-STRIKES_A_SIDE: Final = 12
-STRIKES_A_SIDE_MIN: Final = 8
-STRIKE_STEPS_USD: Final = (250.0, 500.0, 1000.0, 2000.0, 2500.0, 5000.0, 10_000.0)
+QUARTERS_LISTED: Final = 4
 LADDER_DEVIATIONS: Final = 2.8
 LADDER_HALF_WIDTH_MIN: Final = 0.06
 LADDER_HALF_WIDTH_MAX: Final = 0.65
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladders:
+    """How a pair's strikes are laid: the steps to choose from, and how many a side of the money.
+
+    A new ladder has `strikes_a_side`; it grows once fewer than `strikes_a_side_min` are left.
+    """
+
+    steps_usd: tuple[float, ...]
+    strikes_a_side: int
+    strikes_a_side_min: int
 
 
 def expiries_at(now_ms: int) -> tuple[int, ...]:
@@ -52,26 +61,25 @@ def _last_friday(year: int, month: int) -> date:
     return after - timedelta(days=(after.weekday() - FRIDAY - 1) % 7 + 1)
 
 
-def strike_step_usd(forward_usd: float, deviation: float) -> float:
+def strike_step_usd(rules: Ladders, forward_usd: float, deviation: float) -> float:
     """The step of a new ladder, for a forward whose log deviates by `deviation` until expiry."""
     half = min(max(LADDER_DEVIATIONS * deviation, LADDER_HALF_WIDTH_MIN), LADDER_HALF_WIDTH_MAX)
-    wanted = half * forward_usd / STRIKES_A_SIDE
-    return min(STRIKE_STEPS_USD, key=lambda step: abs(np.log(step / wanted)))
+    wanted = half * forward_usd / rules.strikes_a_side
+    return min(rules.steps_usd, key=lambda step: abs(np.log(step / wanted)))
 
 
-def ladder(forward_usd: float, step_usd: float, listed: frozenset[float]) -> frozenset[float]:
-    """Strikes after looking at the forward: `listed` ones stay, missing ones near it are added.
-
-    A new ladder has 12 strikes a side; a listed one grows once fewer than 8 are left on a side.
-    """
-    middle = round(forward_usd / step_usd)
-    full = {(middle + at) * step_usd for at in range(-STRIKES_A_SIDE, STRIKES_A_SIDE + 1)}
+def ladder(
+    rules: Ladders, forward_usd: float, step_usd: float, listed: frozenset[float]
+) -> frozenset[float]:
+    """Strikes after looking at the forward: `listed` ones stay, missing ones near it are added."""
+    middle, side = round(forward_usd / step_usd), rules.strikes_a_side
+    full = {(middle + at) * step_usd for at in range(-side, side + 1)}
     full = {strike for strike in full if strike > 0.0}
     if not listed:
         return frozenset(full)
     strikes: FloatArray = np.array(sorted(listed))
     below = int(np.sum(strikes < forward_usd))
-    if min(below, len(strikes) - below) >= STRIKES_A_SIDE_MIN:
+    if min(below, len(strikes) - below) >= rules.strikes_a_side_min:
         return listed
     lowest, highest = min(full | listed), max(full | listed)
     count = round((highest - lowest) / step_usd)

@@ -27,14 +27,14 @@ class Look:
     def index_usd(self, index_name: str) -> float:
         """The index at this moment."""
         assert index_name in self.chronicle.indices, "only indices of the market are looked at"
-        return self.engine.index_usd()
+        return self.engine.index_usd(index_name)
 
 
 def concerns(news: News, instrument_name: str) -> bool:
     """Whether an instrument's ticker or book may have changed by it."""
     match news:
         case MarketMoved():
-            return True
+            return instrument_name.startswith(f"{news.frame.pair.prefix}-")
         case BookChanged():
             return news.instrument_name == instrument_name
         case _:

@@ -1,17 +1,18 @@
-"""Standard margin, segregated: position by position, nothing netted, coin.
+"""Standard margin, segregated: position by position, nothing netted, in the settlement currency.
 
 Source: Deribit's standard margin, as in its documentation: short call IM = max(0.15 - OTM/U, 0.10)
 + m, MM = 0.075 + m; short put IM = max(max(0.15 - OTM/U, 0.10) + m, MM), MM = max(0.075, 0.075 m)
-+ m; long options none, but an open order to buy reserves its premium. Futures: a rate of the
-position in coin, by its size.
++ m, in coins; long options none, but an open order to buy reserves its premium. Linear options: the
+same times U, as every re-implementation has it; the venue's own words on them were not found.
+Futures and perpetuals: a rate of the position, by its size in coins.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.exchange.accounts import fee_coin
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract
+from bot.exchange.fees import trade_fee
 from bot.exchange.reports import Liquidity
 from bot.exchange.rules import FeeRules, MarginTier, OptionMarginRules, Rules
 
@@ -42,12 +43,17 @@ def futures_rates(tiers: Sequence[MarginTier], size_coin: float) -> tuple[float,
     return tier.im_rate, tier.mm_rate
 
 
+def size_in_coin(contract: Contract, size: float, mark: float) -> float:
+    """A position's native size in coins, at its mark where it counts USD."""
+    return size / mark if contract.is_sized_in_usd else size
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """One instrument of an account: the position, and what its open orders could make of it.
 
-    Sizes native: `size` signed, `buys` and `sells` the open amounts (positive). `premium_coin` is
-    what the open buys of an option would cost, `fees_coin` the fees of all open orders.
+    Sizes native: `size` signed, `buys` and `sells` the open amounts (positive). `premium` is what
+    the open buys of an option would cost, `fees` the fees of all open orders, settlement currency.
     """
 
     contract: Contract
@@ -56,41 +62,44 @@ class Exposure:
     size: float
     buys: float = 0.0
     sells: float = 0.0
-    premium_coin: float = 0.0
-    fees_coin: float = 0.0
+    premium: float = 0.0
+    fees: float = 0.0
 
     def position_margin(self, rules: Rules, size: float) -> tuple[float, float]:
-        """Initial and maintenance margin, coin, if the position were `size`."""
-        if self.contract.kind is Kind.PERPETUAL:
-            size_coin = abs(size) / self.mark
-            initial, maintenance = futures_rates(rules.futures_tiers, size_coin)
-            return initial * size_coin, maintenance * size_coin
+        """Initial and maintenance margin, settlement currency, if the position were `size`."""
+        contract = self.contract
+        coin = self.mark if contract.pair.is_linear else 1.0
+        if not contract.is_option:
+            size_coin = abs(size_in_coin(contract, size, self.mark))
+            initial, maintenance = futures_rates(rules.futures_tiers[contract.base], size_coin)
+            return initial * size_coin * coin, maintenance * size_coin * coin
         if size >= 0:
             return NO_MARGIN
-        assert self.contract.strike is not None
+        assert contract.strike is not None
+        coin = self.underlying_usd if contract.pair.is_linear else 1.0
         initial, maintenance = short_option_margin(
             rules.option_margin,
-            is_call=bool(self.contract.is_call),
-            strike_usd=self.contract.strike,
+            is_call=bool(contract.is_call),
+            strike_usd=contract.strike,
             underlying_usd=self.underlying_usd,
-            mark_coin=self.mark,
+            mark_coin=self.mark / coin,
         )
-        return -size * initial, -size * maintenance
+        return -size * initial * coin, -size * maintenance * coin
 
     def orders_margin(self, rules: Rules) -> float:
-        """Initial margin that the open orders add in the worst order of their filling, coin."""
+        """Initial margin that the open orders add in the worst order of their filling."""
         now = self.position_margin(rules, self.size)[0]
         worst = max(
             now,
             self.position_margin(rules, self.size - self.sells)[0],
             self.position_margin(rules, self.size + self.buys)[0],
         )
-        return worst - now + self.premium_coin + self.fees_coin
+        return worst - now + self.premium + self.fees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginTotals:
-    """An account's margins, coin. `initial` includes the open orders' share."""
+    """A wallet's margins. `initial` includes the open orders' share."""
 
     initial: float
     maintenance: float
@@ -109,11 +118,17 @@ def total_margins(rules: Rules, exposures: Iterable[Exposure]) -> MarginTotals:
 
 
 def order_reserve(
-    fees: FeeRules, contract: Contract, amount: float, price: float, *, is_buy: bool
+    fees: FeeRules,
+    contract: Contract,
+    amount: float,
+    price: float,
+    *,
+    is_buy: bool,
+    index_usd: float,
 ) -> tuple[float, float]:
-    """Premium and fee, coin, that an open order of this amount at this price holds back."""
-    fee = fee_coin(fees, contract.kind, amount, price, Liquidity.TAKER)
-    premium = amount * price if is_buy and contract.kind is Kind.OPTION else 0.0
+    """Premium and fee that an open order of this amount at this price holds back."""
+    fee = trade_fee(fees, contract, amount, price, Liquidity.TAKER, index_usd)
+    premium = amount * price if is_buy and contract.is_option else 0.0
     return premium, fee
 
 

@@ -1,7 +1,7 @@
 """What the exchange's world looks like at one market instant, and who moves it.
 
 A `Market` produces frames at a fixed step of market time, so that the path does not depend on how
-often or in what portions one asks for it.
+often or in what portions one asks for it. A frame is of one pair; a market may have several.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.exchange.contracts import Contract
+from bot.exchange.contracts import Contract, Pair
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -19,28 +19,43 @@ IntArray = NDArray[np.int64]
 Item = TypeVar("Item", bound=np.generic)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MarketFrame:
-    """Index, perpetual, forwards and option quotes at `at_ms` (market time, epoch milliseconds).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FutureQuote:
+    """A perpetual or a dated future: its prices in USD (USDC for linear ones), and what is shown.
 
-    Arrays are read-only and aligned with `contracts` (options only). Option prices are in coin,
-    volatilities in decimals, sizes in coin; nan in `bid_coin` or `ask_coin` means no quote on that
-    side, and the size there is 0. `perp_depth` lists, from the touch outward and for both sides,
-    (distance from the best price in ticks, displayed size in USD).
+    `depth` lists, from the touch outward and for both sides, (distance from the best price in
+    ticks, displayed size in native units).
     """
 
+    contract: Contract
+    mark_usd: float
+    bid_usd: float
+    ask_usd: float
+    depth: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarketFrame:
+    """Index, futures, forwards and option quotes of a pair at `at_ms` (market time, epoch ms).
+
+    Arrays are read-only and aligned with `contracts` (options only). Option prices are in coin for
+    inverse pairs, in USDC for linear ones; volatilities in decimals, sizes in coin; nan in a bid or
+    ask price means no quote on that side, and the size there is 0. `forwards` (USD) and `discounts`
+    (1 for inverse pairs) go by expiry. `futures` are the dated ones, by expiry.
+    """
+
+    pair: Pair
     at_ms: int
     index_usd: float
-    perp_mark_usd: float
-    perp_bid_usd: float
-    perp_ask_usd: float
-    perp_depth: tuple[tuple[int, float], ...]
+    perpetual: FutureQuote
+    futures: tuple[FutureQuote, ...]
     forwards: Mapping[int, float]
+    discounts: Mapping[int, float]
     contracts: tuple[Contract, ...]
-    mark_coin: FloatArray
+    mark_price: FloatArray
     mark_iv: FloatArray
-    bid_coin: FloatArray
-    ask_coin: FloatArray
+    bid_price: FloatArray
+    ask_price: FloatArray
     bid_size_coin: FloatArray
     ask_size_coin: FloatArray
     is_call: BoolArray
@@ -57,35 +72,35 @@ class Skipped:
 
 
 class Market(Protocol):
-    """A source of frames. `frame` is the latest; `start_ms` is where the market clock starts."""
+    """A source of frames of one or more pairs. `start_ms` is where the market clock starts."""
 
     @property
-    def base(self) -> str:
-        """The underlying coin, such as `BTC`."""
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs there are frames of; the first is the one that a book is made for."""
         ...
 
     @property
     def start_ms(self) -> int:
-        """Market time of the first frame: where the market clock starts."""
+        """Market time of the first frames: where the market clock starts."""
         ...
 
-    @property
-    def frame(self) -> MarketFrame:
-        """The latest frame."""
+    def frame(self, pair: Pair) -> MarketFrame:
+        """The pair's latest frame."""
         ...
 
     def advance(self, to_ms: int) -> list[MarketFrame | Skipped]:
         """Every frame (and every skip) after the latest up to and including `to_ms`, in order.
 
-        After a `Skipped` comes the frame at its `to_ms`, and the call ends there: the caller shifts
-        its clock by `to_ms - from_ms` and asks again on the new one.
+        Frames of several pairs at the same instant come in the order of `pairs`. After a `Skipped`
+        come the frames at its `to_ms`, and the call ends there: the caller shifts its clock by
+        `to_ms - from_ms` and asks again on the new one.
         """
         ...
 
-    def shock(self, move: float) -> None:
-        """Move the underlying by the fraction `move` (-0.05 = down 5 %), now and for ever after.
+    def shock(self, underlying: str, move: float) -> None:
+        """Move a coin in all its pairs by the fraction `move` (-0.05 = down 5 %), for ever after.
 
-        It shows in the next frame, one market step later.
+        It shows in the next frames, one market step later.
         """
         ...
 

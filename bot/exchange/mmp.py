@@ -14,7 +14,7 @@ from typing import Final
 
 from bot.exchange.board import Board
 from bot.exchange.commands import Refused
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract
 from bot.exchange.orders import Order, signed
 from bot.exchange.trading_commands import MmpKey, MmpLimits, MmpTriggered
 
@@ -34,12 +34,12 @@ class MmpFill:
 
 def index_of(contract: Contract) -> str:
     """The index that a protection of this contract goes by."""
-    return f"{contract.base.lower()}_usd"
+    return contract.pair.index_name
 
 
 def size_in_base(contract: Contract, amount: Decimal, price: float) -> float:
     """A native amount in the base currency: an inverse future's is USD, over its price."""
-    return float(amount) / price if contract.kind is Kind.PERPETUAL else float(amount)
+    return float(amount) / price if contract.is_sized_in_usd else float(amount)
 
 
 def mmp_fill(board: Board, order: Order, amount: Decimal, price: Decimal) -> MmpFill:
@@ -47,11 +47,13 @@ def mmp_fill(board: Board, order: Order, amount: Decimal, price: Decimal) -> Mmp
     contract = order.contract
     quantity = size_in_base(contract, amount, float(price))
     change = quantity if signed(order.direction, amount) > 0 else -quantity
-    if contract.kind is not Kind.OPTION:
+    if not contract.is_option:
         return MmpFill(quantity=quantity, delta=change, vega=0.0)
-    greeks, mark = board.greeks(contract), board.mark(contract)
+    greeks = board.greeks(contract)
+    # Net transaction delta: a premium in coin is delta itself, one in USDC is not.
+    premium = 0.0 if contract.pair.is_linear else board.mark(contract)
     return MmpFill(
-        quantity=quantity, delta=change * (greeks.delta - mark), vega=change * greeks.vega
+        quantity=quantity, delta=change * (greeks.delta - premium), vega=change * greeks.vega
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract
 from bot.exchange.reports import (
     CancelReason,
     Direction,
@@ -30,7 +30,7 @@ class Order:
 
     `price` is the limit that matching obeys; a market order's is the price band's edge.
     `cost` is what the fills add up to in the other currency, from which the average price comes:
-    amount / price for the inverse perpetual, amount x price for options.
+    amount / price for inverse perpetuals and futures, amount x price for the rest.
 
     An iceberg shows `display` at a time, of which `shown` is left. `queued_ms` and `queue_number`
     are its place among orders of the same price. `trigger` is a trigger order's: it waits outside
@@ -92,7 +92,7 @@ class Order:
         self.filled += amount
         self.shown = max(self.shown - amount, ZERO)
         traded, at_price = float(amount), float(price)
-        inverse = self.contract.kind is Kind.PERPETUAL
+        inverse = self.contract.is_sized_in_usd
         self.cost += traded / at_price if inverse else traded * at_price
         self.last_update_ms = at_ms
         if self.remaining == 0:
@@ -105,10 +105,10 @@ class Order:
         self.last_update_ms = at_ms
 
     def average_price(self) -> float:
-        """Average price of the fills, harmonic for the perpetual; 0 when there are none."""
+        """Average price of the fills, harmonic where they count USD; 0 when there are none."""
         if self.filled == 0:
             return 0.0
-        if self.contract.kind is Kind.PERPETUAL:
+        if self.contract.is_sized_in_usd:
             return float(self.filled) / self.cost
         return self.cost / float(self.filled)
 

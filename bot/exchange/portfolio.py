@@ -1,14 +1,14 @@
-"""An account seen whole: exposures for margin, positions and the summary, with the venue's sums.
+"""A wallet seen whole: exposures for margin, positions and the summary, with the venue's sums.
 
 margin_balance = balance + futures session profit      equity = margin_balance + options_value
 available_funds = margin_balance - initial_margin
-delta_total = perpetual in coin + options_delta - options_value
+delta_total_map = futures in coin + options_delta, by index
+delta_total = its sum, less options_value where that is in coin (inverse pairs)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.exchange.accounts import Account, Position, Valuation, value_account
 from bot.exchange.board import Board
 from bot.exchange.contracts import Contract, Kind
 from bot.exchange.margins import (
@@ -17,33 +17,35 @@ from bot.exchange.margins import (
     futures_rates,
     order_reserve,
     reduces,
+    size_in_coin,
     total_margins,
 )
 from bot.exchange.orders import Order, signed
 from bot.exchange.reports import AccountView, Direction, PositionView
 from bot.exchange.rules import MarginUnderlying, Rules
+from bot.exchange.wallets import Position, Valuation, Wallet, value_wallet
 
 MARGIN_MODEL = "segregated_sm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What an account is judged by: the rules, the market, the funding meter, its open orders."""
+    """What a wallet is judged by: rules, market, funding meters, the open orders it answers for."""
 
     rules: Rules
     board: Board
-    paid_per_usd: float
-    account: Account
+    paid_of: Callable[[Contract], float]
+    wallet: Wallet
     open_orders: Sequence[Order]
 
     def value(self, *, rounded: bool = False) -> Valuation:
-        """The account's worth on the board's marks."""
-        return value_account(self.account, self.board.mark, self.paid_per_usd, rounded=rounded)
+        """The wallet's worth on the board's marks."""
+        return value_wallet(self.wallet, self.board.mark, self.paid_of, rounded=rounded)
 
     def exposures(self, extra: Order | None = None) -> Mapping[str, Exposure]:
         """Position and open orders by instrument, `extra` counted as if it were open."""
         orders = [*self.open_orders, extra] if extra is not None else self.open_orders
-        contracts = {p.contract.name: p.contract for p in self.account.positions.values()}
+        contracts = {p.contract.name: p.contract for p in self.wallet.positions.values()}
         contracts.update({order.contract.name: order.contract for order in orders})
         return {
             name: self._exposure(contract, [o for o in orders if o.contract.name == name])
@@ -56,7 +58,7 @@ class Situation:
         return self._exposure(contract, own)
 
     def margins(self, extra: Order | None = None) -> MarginTotals:
-        """The account's margins, `extra` counted as if it were open."""
+        """The wallet's margins, `extra` counted as if it were open."""
         return total_margins(self.rules, self.exposures(extra).values())
 
     def is_reducing(self, order: Order) -> bool:
@@ -67,29 +69,31 @@ class Situation:
             if o.contract.name == order.contract.name and o.direction is order.direction
         )
         change = float(signed(order.direction, order.remaining))
-        return reduces(float(self.account.size(order.contract.name)), change, already)
+        return reduces(float(self.wallet.size(order.contract.name)), change, already)
 
     def _exposure(self, contract: Contract, orders: Sequence[Order]) -> Exposure:
         board, rules = self.board, self.rules
         buys, sells, premium, fees = 0.0, 0.0, 0.0, 0.0
-        mark = board.mark(contract)
+        mark, index_usd = board.mark(contract), board.index_usd(contract.pair)
         for order in orders:
             amount = float(order.remaining)
             price = float(order.price)
             is_buy = order.direction is Direction.BUY
-            cost, fee = order_reserve(rules.fees, contract, amount, price, is_buy=is_buy)
+            cost, fee = order_reserve(
+                rules.fees, contract, amount, price, is_buy=is_buy, index_usd=index_usd
+            )
             buys, sells = (buys + amount, sells) if is_buy else (buys, sells + amount)
             premium, fees = premium + cost, fees + fee
         on_index = rules.option_margin.underlying is MarginUnderlying.INDEX
         return Exposure(
             contract=contract,
             mark=mark,
-            underlying_usd=board.frame.index_usd if on_index else board.underlying(contract),
-            size=float(self.account.size(contract.name)),
+            underlying_usd=index_usd if on_index else board.underlying(contract),
+            size=float(self.wallet.size(contract.name)),
             buys=buys,
             sells=sells,
-            premium_coin=premium,
-            fees_coin=fees,
+            premium=premium,
+            fees=fees,
         )
 
 
@@ -100,38 +104,49 @@ class _Greeks:
     vega: float = 0.0
     theta: float = 0.0
 
+    def __add__(self, other: "_Greeks") -> "_Greeks":
+        return _Greeks(
+            self.delta + other.delta,
+            self.gamma + other.gamma,
+            self.vega + other.vega,
+            self.theta + other.theta,
+        )
+
 
 def _position_greeks(board: Board, position: Position) -> _Greeks:
-    size = float(position.size)
-    if position.contract.kind is Kind.PERPETUAL:
-        return _Greeks(delta=size / board.mark(position.contract))
-    unit = board.greeks(position.contract)
+    contract, size = position.contract, float(position.size)
+    if size == 0.0:
+        return _Greeks()
+    if not contract.is_option:
+        return _Greeks(delta=size_in_coin(contract, size, board.mark(contract)))
+    unit = board.greeks(contract)
     return _Greeks(size * unit.delta, size * unit.gamma, size * unit.vega, size * unit.theta)
 
 
 def position_view(at: Situation, contract: Contract) -> PositionView:
     """One position as the venue shows it; a flat one has zeros."""
-    held = at.account.positions.get(contract.name)
+    held = at.wallet.positions.get(contract.name)
     position = held if held is not None else Position(contract=contract)
-    mark, index = at.board.mark(contract), at.board.frame.index_usd
-    is_perpetual = contract.kind is Kind.PERPETUAL
+    mark, paid = at.board.mark(contract), at.paid_of(contract)
     exposure = at.exposure_on(contract)
     margin = exposure.position_margin(at.rules, exposure.size)
-    greeks = _position_greeks(at.board, position) if position.size else _Greeks()
-    pending = position.pending_funding(at.paid_per_usd)
-    floating = position.floating(mark)
-    size_coin = float(position.size) / mark if is_perpetual else None
-    rate = futures_rates(at.rules.futures_tiers, size_coin or 0.0)[0]
-    underlying = at.board.underlying(contract)
+    greeks = _position_greeks(at.board, position)
+    pending = position.pending_funding(paid)
+    floating, is_option = position.floating(mark), contract.is_option
+    # What a coin of premium is in USD: the option's forward where premiums are coins.
+    coin_usd = 1.0 if contract.pair.is_linear else at.board.underlying(contract)
+    size_coin = None if is_option else size_in_coin(contract, exposure.size, mark)
+    rate = futures_rates(at.rules.futures_tiers[contract.base], size_coin or 0.0)[0]
     return PositionView(
         instrument_name=contract.name,
         kind=contract.kind,
+        currency=contract.settlement_currency,
         size=position.size,
         size_coin=size_coin,
         average_price=position.average_price,
-        average_price_usd=None if is_perpetual else position.average_price * underlying,
+        average_price_usd=position.average_price * coin_usd if is_option else None,
         mark_price=mark,
-        index_price=index,
+        index_price=at.board.index_usd(contract.pair),
         settlement_price=position.settlement_price,
         delta=greeks.delta,
         gamma=greeks.gamma,
@@ -141,76 +156,116 @@ def position_view(at: Situation, contract: Contract) -> PositionView:
         maintenance_margin=margin[1],
         open_orders_margin=exposure.orders_margin(at.rules),
         floating_profit_loss=floating,
-        floating_profit_loss_usd=None if is_perpetual else floating * underlying,
-        realized_profit_loss=position.session_realised + pending,
+        floating_profit_loss_usd=floating * coin_usd if is_option else None,
+        realized_profit_loss=float(position.session_realised) + pending,
         total_profit_loss=position.total(mark),
-        realized_funding=position.session_funding + pending,
-        interest_value=at.paid_per_usd * index if is_perpetual else 0.0,
-        leverage=round(1 / rate) if is_perpetual else 0,
+        realized_funding=float(position.session_funding) + pending,
+        interest_value=_interest_value(at.board, contract, paid),
+        leverage=0 if is_option else round(1 / rate),
     )
 
 
-def _sum_profits(at: Situation, kind: Kind) -> tuple[float, float]:
-    held = [p for p in at.account.positions.values() if p.contract.kind is kind]
+def _interest_value(board: Board, contract: Contract, paid: float) -> float:
+    """The funding meter's reading as a sum of rates."""
+    if contract.kind is not Kind.PERPETUAL:
+        return 0.0
+    index_usd = board.index_usd(contract.pair)
+    return paid / index_usd if contract.pair.is_linear else paid * index_usd
+
+
+def _sum_profits(at: Situation, *, options: bool) -> tuple[float, float]:
+    held = [p for p in at.wallet.positions.values() if p.contract.is_option is options]
     marks = [at.board.mark(p.contract) for p in held]
     session = sum(p.floating(mark) for p, mark in zip(held, marks, strict=True))
     return session, sum(p.total(mark) for p, mark in zip(held, marks, strict=True))
 
 
-def _nearest_expiry_ms(board: Board) -> int:
-    return min((c.expiry_ms for c in board.known_contracts()), default=0)
-
-
-def _liquidation_ratio(at: Situation, worth: Valuation, exposures: Iterable[Exposure]) -> float:
-    """Where, relative to the perpetual's mark, margin_balance meets maintenance, all else still."""
-    perp = next((e for e in exposures if e.contract.kind is Kind.PERPETUAL and e.size), None)
-    if perp is None:
-        return 0.0
-    others = sum(
-        e.position_margin(at.rules, e.size)[1] for e in exposures if e.contract.kind is Kind.OPTION
+def _nearest_expiry_ms(at: Situation) -> int:
+    own = (
+        c.expiry_ms
+        for c in at.board.known_contracts()
+        if c.settlement_currency == at.wallet.currency
     )
-    size_coin = perp.size / perp.mark
-    rate = futures_rates(at.rules.futures_tiers, size_coin)[1]
-    room = worth.margin_balance + size_coin - others
-    ratio = (size_coin + rate * abs(size_coin)) / room if room else 0.0
-    return max(ratio, 0.0)
+    return min(own, default=0)
+
+
+def _liquidation_ratios(
+    at: Situation, worth: Valuation, exposures: Sequence[Exposure]
+) -> dict[str, float]:
+    """Where, relative to a perpetual's mark, margin_balance meets maintenance, all else still."""
+    ratios: dict[str, float] = {}
+    for perp in exposures:
+        if perp.contract.kind is not Kind.PERPETUAL or not perp.size:
+            continue
+        others = sum(e.position_margin(at.rules, e.size)[1] for e in exposures if e is not perp)
+        size_coin = size_in_coin(perp.contract, perp.size, perp.mark)
+        rate = futures_rates(at.rules.futures_tiers[perp.contract.base], size_coin)[1]
+        if perp.contract.pair.is_linear:
+            value = size_coin * perp.mark
+            slope = rate * abs(value) - value
+            ratio = (worth.margin_balance - value - others) / slope if slope else 0.0
+        else:
+            room = worth.margin_balance + size_coin - others
+            ratio = (size_coin + rate * abs(size_coin)) / room if room else 0.0
+        ratios[perp.contract.pair.index_name] = max(ratio, 0.0)
+    return ratios
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sums:
-    """An account's Greeks: of its options, of everything, and of what expires next (net delta)."""
+    """A wallet's Greeks by index: of its options, all deltas, and the net of what expires next."""
 
-    options: _Greeks
-    delta: float
+    options: Mapping[str, _Greeks]
+    delta: Mapping[str, float]
     expiring_net_delta: float
+
+    def by_index(self, greek: str) -> dict[str, float]:
+        """One of the options' Greeks by index."""
+        return {name: getattr(each, greek) for name, each in self.options.items()}
+
+    @property
+    def all_options(self) -> _Greeks:
+        return sum(self.options.values(), _Greeks())
 
 
 def _sums(at: Situation, nearest_ms: int) -> _Sums:
-    delta, expiring, options = 0.0, 0.0, [0.0, 0.0, 0.0, 0.0]
-    for position in at.account.positions.values():
+    own = [p for p in at.board.pairs if p.settlement_currency == at.wallet.currency]
+    delta = dict.fromkeys((pair.index_name for pair in own), 0.0)
+    options = dict.fromkeys(delta, _Greeks())
+    expiring = 0.0
+    for position in at.wallet.positions.values():
         contract, greeks = position.contract, _position_greeks(at.board, position)
-        delta += greeks.delta
-        if contract.kind is Kind.PERPETUAL:
-            continue
-        parts = (greeks.delta, greeks.gamma, greeks.vega, greeks.theta)
-        options = [total + part for total, part in zip(options, parts, strict=True)]
+        index_name = contract.pair.index_name
+        delta[index_name] += greeks.delta
+        if contract.is_option:
+            options[index_name] += greeks
         if contract.expiry_ms == nearest_ms:
-            expiring += greeks.delta - float(position.size) * at.board.mark(contract)
-    return _Sums(options=_Greeks(*options), delta=delta, expiring_net_delta=expiring)
+            premium = float(position.size) * at.board.mark(contract)
+            expiring += greeks.delta - (premium if contract.quote == contract.base else 0.0)
+    return _Sums(options=options, delta=delta, expiring_net_delta=expiring)
+
+
+def _net_delta(at: Situation, sums: _Sums, worth: Valuation) -> float:
+    """The venue's net transaction delta: premiums in coin are delta, those in USDC are not."""
+    bases = {pair.base for pair in at.board.pairs if not pair.is_linear}
+    premium = worth.options_value if at.wallet.currency in bases else 0.0
+    return sum(sums.delta.values()) - premium
 
 
 def account_view(at: Situation) -> AccountView:
-    """The account summary."""
-    account, worth, nearest_ms = at.account, at.value(), _nearest_expiry_ms(at.board)
+    """The account summary in the wallet's currency."""
+    wallet, worth, nearest_ms = at.wallet, at.value(), _nearest_expiry_ms(at)
     exposures = list(at.exposures().values())
     margins = total_margins(at.rules, exposures)
     later = [e for e in exposures if e.contract.expiry_ms != nearest_ms]
     projected, sums = total_margins(at.rules, later), _sums(at, nearest_ms)
-    options_upl, options_pl = _sum_profits(at, Kind.OPTION)
-    _, futures_pl = _sum_profits(at, Kind.PERPETUAL)
+    options_upl, options_pl = _sum_profits(at, options=True)
+    _, futures_pl = _sum_profits(at, options=False)
+    options_rpl, delta_total = float(wallet.options_session_rpl), _net_delta(at, sums, worth)
+    greeks, ratios = sums.all_options, _liquidation_ratios(at, worth, exposures)
     return AccountView(
-        account=account.name,
-        currency=account.currency,
+        account=wallet.account,
+        currency=wallet.currency,
         margin_model=MARGIN_MODEL,
         balance=worth.balance,
         equity=worth.equity,
@@ -222,26 +277,30 @@ def account_view(at: Situation) -> AccountView:
         open_orders_margin=margins.open_orders,
         projected_initial_margin=projected.initial,
         projected_maintenance_margin=projected.maintenance,
-        delta_total=sums.delta - worth.options_value,
-        delta_total_map={f"{account.currency.lower()}_usd": sums.delta},
-        projected_delta_total=sums.delta - worth.options_value - sums.expiring_net_delta,
+        delta_total=delta_total,
+        delta_total_map=sums.delta,
+        projected_delta_total=delta_total - sums.expiring_net_delta,
         options_value=worth.options_value,
-        options_delta=sums.options.delta,
-        options_gamma=sums.options.gamma,
-        options_vega=sums.options.vega,
-        options_theta=sums.options.theta,
+        options_delta=greeks.delta,
+        options_gamma=greeks.gamma,
+        options_vega=greeks.vega,
+        options_theta=greeks.theta,
+        options_gamma_map=sums.by_index("gamma"),
+        options_vega_map=sums.by_index("vega"),
+        options_theta_map=sums.by_index("theta"),
         options_pl=options_pl,
         options_session_upl=options_upl,
-        options_session_rpl=account.options_session_rpl,
+        options_session_rpl=options_rpl,
         futures_pl=futures_pl,
         futures_session_upl=worth.futures_upl,
         futures_session_rpl=worth.futures_rpl,
         session_upl=worth.futures_upl + options_upl,
-        session_rpl=worth.futures_rpl + account.options_session_rpl,
+        session_rpl=worth.futures_rpl + options_rpl,
         total_pl=futures_pl + options_pl,
-        fees_paid=account.fees_paid,
-        funding_paid=account.funding_paid,
-        estimated_liquidation_ratio=_liquidation_ratio(at, worth, exposures),
+        fees_paid=float(wallet.fees_paid),
+        funding_paid=float(wallet.funding_paid),
+        estimated_liquidation_ratio=next(iter(ratios.values()), 0.0),
+        estimated_liquidation_ratio_map=ratios,
     )
 
 

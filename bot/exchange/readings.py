@@ -4,10 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.exchange.accounts import Valuation, value_account
 from bot.exchange.admission import NOT_FOUND, ORDERBOOK_CLOSED, hypothetical_margins
 from bot.exchange.commands import Refused, invalid_params
-from bot.exchange.contracts import PERPETUAL_EXPIRY_MS, Contract, Kind
+from bot.exchange.contracts import (
+    PAIR_OF_INDEX,
+    PERPETUAL_EXPIRY_MS,
+    Contract,
+    Kind,
+    Pair,
+    parse_name,
+)
 from bot.exchange.desk import Desk
 from bot.exchange.funding import IndexHistory
 from bot.exchange.market import MarketFrame
@@ -25,14 +31,17 @@ from bot.exchange.reports import (
 )
 from bot.exchange.tickers import book_view, ticker_view
 from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
+from bot.exchange.wallets import Valuation, value_wallet
 
 
 class Readings:
     """The queries of the exchange. None of them changes anything; see `TradingEngine`."""
 
-    def __init__(self, *, desk: Desk, index_history: IndexHistory, start_ms: int) -> None:
+    def __init__(
+        self, *, desk: Desk, index_histories: Mapping[Pair, IndexHistory], start_ms: int
+    ) -> None:
         self.desk = desk
-        self.index_history = index_history
+        self.index_histories = index_histories
         self.delivered: dict[str, float] = {}
         self.settlement_prices: dict[str, float] = {}
         self._now_ms = start_ms
@@ -43,17 +52,24 @@ class Readings:
         return self._now_ms
 
     @property
-    def frame(self) -> MarketFrame:
-        """The latest frame."""
-        return self.desk.board.frame
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that are traded; the first is the one that the book is made for."""
+        return self.desk.board.pairs
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """The settlement currencies of the pairs."""
+        return tuple(dict.fromkeys(pair.settlement_currency for pair in self.pairs))
+
+    def frame(self, pair: Pair) -> MarketFrame:
+        """The pair's latest frame."""
+        return self.desk.board.frame(pair)
 
     # ---- the market --------------------------------------------------------------------------
 
     def contracts(self) -> tuple[Contract, ...]:
-        """Listed contracts: the perpetual first, then options in the frame's order."""
+        """Listed contracts, pair after pair: the perpetual, futures, options in frame order."""
         listed = self.desk.board.contracts()
-        if self.frame.contracts and self.frame.expiry_ms.min() > self.now_ms:
-            return listed
         return tuple(contract for contract in listed if contract.name not in self.delivered)
 
     def contract(self, instrument_name: str) -> Contract | None:
@@ -73,9 +89,9 @@ class Readings:
         """Delivery price in USD by name of contracts that expired while the engine ran."""
         return dict(self.delivered)
 
-    def index_usd(self) -> float:
-        """The index of the latest frame."""
-        return self.frame.index_usd
+    def index_usd(self, index_name: str) -> float:
+        """An index of the latest frames. KeyError if it is not served."""
+        return self.desk.board.index_usd(PAIR_OF_INDEX[index_name])
 
     def ticker(self, instrument_name: str) -> TickerView | None:
         """None if the contract is not listed."""
@@ -95,8 +111,8 @@ class Readings:
         window_ms = self.desk.rules.settlement_average_ms
         start_ms = contract.expiry_ms - window_ms
         if contract.expiry_ms == PERPETUAL_EXPIRY_MS or self.now_ms <= start_ms:
-            return self.frame.index_usd
-        return self.index_history.average(start_ms, contract.expiry_ms)
+            return self.desk.board.index_usd(contract.pair)
+        return self.index_histories[contract.pair].average(start_ms, contract.expiry_ms)
 
     def book(self, instrument_name: str, depth: int = 20) -> BookView | None:
         """At most `depth` levels a side, best first; None if the contract is not listed."""
@@ -115,14 +131,20 @@ class Readings:
         return _views(self.desk.register.labelled(account, label))
 
     def open_orders(
-        self, account: str, *, instrument_name: str | None = None, kind: Kind | None = None
+        self,
+        account: str,
+        *,
+        instrument_name: str | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
     ) -> Sequence[OrderView]:
         """Open orders and trigger orders that wait, oldest first."""
         return _views(
             order
             for order in self.desk.register.live_of(account)
             if instrument_name in (None, order.contract.name)
-            and kind in (None, order.contract.kind)
+            and order.contract.kind in kinds
+            and currency in (None, order.contract.settlement_currency)
         )
 
     def closed_orders(self, account: str) -> Sequence[OrderView]:
@@ -134,7 +156,7 @@ class Readings:
         order = self.desk.register.open_of(account).get(order_id)
         if order is None:
             return None
-        at = self.desk.situation(account, self.now_ms)
+        at = self.desk.situation_of(order, self.now_ms)
         others = replace(at, open_orders=[each for each in at.open_orders if each is not order])
         return at.margins().initial - others.margins().initial
 
@@ -155,18 +177,20 @@ class Readings:
         account: str,
         *,
         instrument_name: str | None = None,
-        kind: Kind | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
         order_id: str | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
+        span_ms: tuple[int | None, int | None] = (None, None),
     ) -> Sequence[TradeView]:
         """The account's fills by orders (settlements excluded), oldest first."""
+        start_ms, end_ms = span_ms
         return [
             trade
             for trade in self.desk.trades.of(account)
             if trade.cause is not FillCause.SETTLEMENT
             and instrument_name in (None, trade.instrument_name)
-            and (kind is None or (trade.iv_percent is None) is (kind is Kind.PERPETUAL))
+            and parse_name(trade.instrument_name).kind in kinds
+            and currency in (None, trade.fee_currency)
             and order_id in (None, trade.order_id)
             and (start_ms is None or trade.at_ms >= start_ms)
             and (end_ms is None or trade.at_ms <= end_ms)
@@ -179,37 +203,48 @@ class Readings:
         contract = self.contract(instrument_name)
         if contract is None:
             return None
-        return position_view(self.desk.situation(account, self.now_ms), contract)
+        currency = contract.settlement_currency
+        return position_view(self.desk.situation(account, currency, self.now_ms), contract)
 
-    def positions(self, account: str, *, kind: Kind | None = None) -> Sequence[PositionView]:
-        """Positions that are not flat, by name."""
-        situation = self.desk.situation(account, self.now_ms)
-        held = situation.account.positions
-        return [
-            position_view(situation, held[name].contract)
-            for name in sorted(held)
-            if kind in (None, held[name].contract.kind)
-        ]
+    def positions(
+        self,
+        account: str,
+        *,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        currency: str | None = None,
+    ) -> Sequence[PositionView]:
+        """Positions that are not flat, by name; `currency` is what they settle in."""
+        views: list[PositionView] = []
+        for owned, wallet in self.desk.accounts[account].items():
+            if currency not in (None, owned) or not wallet.positions:
+                continue
+            situation = self.desk.situation(account, owned, self.now_ms)
+            views += [
+                position_view(situation, position.contract)
+                for position in wallet.positions.values()
+                if position.contract.kind in kinds
+            ]
+        return sorted(views, key=lambda view: view.instrument_name)
 
-    def account(self, account: str) -> AccountView:
-        """The account summary, valued at the latest frame. KeyError for an unknown account."""
-        return account_view(self.desk.situation(account, self.now_ms))
+    def account(self, account: str, currency: str) -> AccountView:
+        """The account's summary in a settlement currency. KeyError for one that is not served."""
+        return account_view(self.desk.situation(account, currency, self.now_ms))
 
     def accounts(self) -> Sequence[str]:
         """Names of the accounts."""
         return list(self.desk.accounts)
 
     def valuation(
-        self, account: str, at: MarketFrame | None = None, *, rounded: bool = False
+        self, account: str, currency: str, *at: MarketFrame, rounded: bool = False
     ) -> Valuation:
-        """What the account would be worth at another frame (or now), on unrounded marks."""
-        board = self.desk.board if at is None else self.desk.board.at(at)
-        paid = self.desk.funding.paid_per_usd(self.now_ms)
-        return value_account(self.desk.accounts[account], board.mark, paid, rounded=rounded)
+        """What the account would be worth with other frames (or now), on unrounded marks."""
+        board = self.desk.board.at(at) if at else self.desk.board
+        wallet, paid_of = self.desk.accounts[account][currency], self.desk.paid_at(self.now_ms)
+        return value_wallet(wallet, board.mark, paid_of, rounded=rounded)
 
-    def equity_coin(self, account: str, at: MarketFrame | None = None) -> float:
-        """The account's equity at another frame, or now: unrounded marks and sizes."""
-        return self.valuation(account, at).equity
+    def equity(self, account: str, currency: str, *at: MarketFrame) -> float:
+        """The account's equity with other frames, or now: unrounded marks and sizes."""
+        return self.valuation(account, currency, *at).equity
 
     def margins(
         self, account: str, instrument_name: str, amount: Decimal, price: Decimal
@@ -222,7 +257,8 @@ class Readings:
             return invalid_params("amount", "must be positive")
         if not price.is_finite() or price <= 0:
             return invalid_params("price", "must be positive")
-        situation = self.desk.situation(account, self.now_ms)
+        currency = contract.settlement_currency
+        situation = self.desk.situation(account, currency, self.now_ms)
         return hypothetical_margins(situation, contract, amount, price)
 
     # ---- the venue's ledger ------------------------------------------------------------------
@@ -237,8 +273,9 @@ class Readings:
 
     def ledger_positions(self, account: str) -> Mapping[str, Decimal]:
         """Signed native size by instrument, flat ones left out."""
-        held = self.desk.accounts[account].positions
-        return {name: held[name].size for name in sorted(held)}
+        wallets = self.desk.accounts[account].values()
+        held = {name: p.size for wallet in wallets for name, p in wallet.positions.items()}
+        return dict(sorted(held.items()))
 
 
 def _views(orders: Iterable[Order]) -> list[OrderView]:

@@ -3,6 +3,7 @@
 Nothing interpolates: a snapshot holds until the next one, and is published again every market
 second meanwhile. The index and the perpetual's mark are the median forward of the nearest unexpired
 expiry; the perpetual's spread and all displayed sizes are parameters, since no chain file has them.
+A file is of one pair, and so is the market; dated futures are not in it.
 
 A gap of more than 15 market minutes is skipped: what is shown holds for five minutes, then the
 market jumps to the next snapshot. After the last snapshot of the file the last one holds.
@@ -17,8 +18,8 @@ from typing import Final, Self
 import numpy as np
 
 from bot.exchange import quotes
-from bot.exchange.contracts import perpetual
-from bot.exchange.market import FloatArray, MarketFrame, Skipped, frozen
+from bot.exchange.contracts import TERMS, Pair, perpetual
+from bot.exchange.market import FloatArray, FutureQuote, MarketFrame, Skipped, frozen
 from bot.exchange.snapshots import Snapshot, SnapshotFile, utc
 from bot.quant.black76 import greeks
 from bot.quant.processes import YEAR_MS
@@ -32,10 +33,11 @@ GAP_HOLD_MS: Final = 5 * 60_000
 class Displayed:
     """What a chain file does not hold: the perpetual's half spread, and the sizes on show.
 
-    `perp_depth` is (distance from the best price in ticks, USD), for both sides.
+    `perp_half_spread` is a fraction of the price; `perp_depth` is (distance from the best price in
+    ticks, USD), for both sides.
     """
 
-    perp_half_spread_usd: float = 1.0
+    perp_half_spread: float = 1.1e-5
     perp_depth: tuple[tuple[int, float], ...] = (
         (0, 60_000.0),
         (1, 40_000.0),
@@ -59,7 +61,7 @@ class RecordedMarket:
     ) -> None:
         self._snapshots = snapshots
         self._displayed = Displayed() if displayed is None else displayed
-        self._tick_usd = float(perpetual(snapshots.base).tick_size)
+        self._perpetual = perpetual(snapshots.pair)
         self._scale = 1.0
         self._index = snapshots.index_at(from_ms)
         self._snapshot = snapshots.snapshot(self._index)
@@ -89,18 +91,19 @@ class RecordedMarket:
         return cls(snapshots=snapshots, from_ms=start_ms, displayed=displayed)
 
     @property
-    def base(self) -> str:
-        """The underlying coin."""
-        return self._snapshots.base
+    def pairs(self) -> tuple[Pair, ...]:
+        """The one pair of the file."""
+        return (self._snapshots.pair,)
 
     @property
     def start_ms(self) -> int:
         """Market time of the first frame."""
         return self._start_ms
 
-    @property
-    def frame(self) -> MarketFrame:
-        """The latest frame."""
+    def frame(self, pair: Pair) -> MarketFrame:
+        """The latest frame. KeyError for another pair."""
+        if pair != self._snapshots.pair:
+            raise KeyError(pair.index_name)
         return self._frame
 
     def advance(self, to_ms: int) -> list[MarketFrame | Skipped]:
@@ -117,7 +120,7 @@ class RecordedMarket:
             frames.append(self._frame)
         return frames
 
-    def shock(self, move: float) -> None:
+    def shock(self, underlying: str, move: float) -> None:
         """Move the underlying by the fraction `move`, here and in all later snapshots.
 
         Options keep their implied volatility, strike by strike: marks are repriced, and quotes move
@@ -125,6 +128,8 @@ class RecordedMarket:
         """
         if not -1.0 < move < math.inf:
             raise ValueError(f"a shock of {move} leaves no price: it must be above -1")
+        if underlying != self._snapshots.pair.base:
+            raise ValueError(f"{underlying} is not traded here")
         self._scale *= 1.0 + move
         self._changed = True
 
@@ -145,7 +150,8 @@ class RecordedMarket:
         index = self._snapshots.index_at(to_ms)
         for passed in range(self._index + 1, index + 1):
             latest = self._snapshots.snapshot(passed)
-            self._snapshot = with_absent(latest, self._snapshot.living(latest.at_ms))
+            before = self._snapshot.living(latest.at_ms)
+            self._snapshot = with_absent(latest, before, self._snapshots.pair)
             self._shown_ms = to_ms
             self._changed = True
         self._index = index
@@ -158,32 +164,42 @@ class RecordedMarket:
 
     def _framed(self, now_ms: int) -> MarketFrame:
         shown = self._snapshot = self._snapshot.living(now_ms)
-        mark_coin, bid, ask = self._prices(shown)
+        mark, bid, ask = self._prices(shown)
         pairs = zip(shown.expiry_ms.tolist(), shown.forward_usd.tolist(), strict=True)
         forwards = {expiry: forward * self._scale for expiry, forward in pairs}
+        discounts = zip(shown.expiry_ms.tolist(), shown.discount.tolist(), strict=True)
         index_usd = self._index_usd(forwards)
-        bid_usd, ask_usd = quotes.perpetual_quotes(
-            index_usd, self._displayed.perp_half_spread_usd, self._tick_usd
-        )
         size_coin = self._displayed.option_size_coin
         return MarketFrame(
+            pair=self._snapshots.pair,
             at_ms=now_ms,
             index_usd=index_usd,
-            perp_mark_usd=index_usd,
-            perp_bid_usd=bid_usd,
-            perp_ask_usd=ask_usd,
-            perp_depth=self._displayed.perp_depth,
+            perpetual=self._perpetual_quote(index_usd),
+            futures=(),
             forwards=MappingProxyType(forwards),
+            discounts=MappingProxyType(dict(discounts)),
             contracts=shown.contracts,
-            mark_coin=frozen(mark_coin),
+            mark_price=frozen(mark),
             mark_iv=shown.mark_iv,
-            bid_coin=frozen(bid),
-            ask_coin=frozen(ask),
+            bid_price=frozen(bid),
+            ask_price=frozen(ask),
             bid_size_coin=frozen(np.where(np.isnan(bid), 0.0, size_coin)),
             ask_size_coin=frozen(np.where(np.isnan(ask), 0.0, size_coin)),
             is_call=shown.is_call,
             strike=shown.strike,
             expiry_ms=shown.expiry_ms,
+        )
+
+    def _perpetual_quote(self, mark_usd: float) -> FutureQuote:
+        half_usd = self._displayed.perp_half_spread * mark_usd
+        bid, ask = quotes.future_quotes(self._perpetual, mark_usd, half_usd)
+        lot = float(TERMS[self._snapshots.pair].future_lot)
+        lot_usd = lot * (mark_usd if self._snapshots.pair.is_linear else 1.0)
+        depth = tuple(
+            (at, max(round(usd / lot_usd), 1) * lot) for at, usd in self._displayed.perp_depth
+        )
+        return FutureQuote(
+            contract=self._perpetual, mark_usd=mark_usd, bid_usd=bid, ask_usd=ask, depth=depth
         )
 
     def _index_usd(self, forwards: dict[int, float]) -> float:
@@ -193,28 +209,35 @@ class RecordedMarket:
         return self._frame.index_usd
 
     def _prices(self, shown: Snapshot) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Marks, bids and asks in coin: as recorded, or moved by the shocks there have been."""
-        mark_coin = np.array(shown.mark_coin)
-        moved = np.zeros_like(mark_coin)
+        """Marks, bids and asks: as recorded, or moved by the shocks there have been."""
+        mark, pair = np.array(shown.mark_price), self._snapshots.pair
+        moved = np.zeros_like(mark)
         if self._scale != 1.0:
-            mark_coin = np.maximum(mark_coin + repricing_coin(shown, self._scale), 0.0)
-            mark_coin = np.round(mark_coin, 6)
-            moved = mark_coin - shown.mark_coin
-        bid, ask = quotes.option_quotes(shown.bid_coin + moved, shown.ask_coin + moved)
-        return mark_coin, bid, ask
+            mark = np.maximum(mark + repricing(shown, self._scale, pair), 0.0)
+            mark = np.round(mark, 6)
+            moved = mark - shown.mark_price
+        ticks = quotes.option_ticks(pair)
+        bid, ask = quotes.option_quotes(shown.bid_price + moved, shown.ask_price + moved, ticks)
+        return mark, bid, ask
 
 
-def repricing_coin(shown: Snapshot, scale: float) -> FloatArray:
-    """Change of each mark (coin) when all forwards are multiplied by `scale`, volatility held."""
-    years = (shown.expiry_ms - shown.at_ms) / YEAR_MS
-    before, after = (
-        greeks(forward, shown.strike, years, shown.mark_iv, shown.is_call).price / forward
-        for forward in (shown.forward_usd, shown.forward_usd * scale)
+def repricing(shown: Snapshot, scale: float, pair: Pair) -> FloatArray:
+    """Change of each mark when all forwards are multiplied by `scale`, volatility held."""
+    return model_prices(shown, shown.forward_usd * scale, pair) - model_prices(
+        shown, shown.forward_usd, pair
     )
-    return after - before
 
 
-def with_absent(latest: Snapshot, before: Snapshot) -> Snapshot:
+def model_prices(shown: Snapshot, forward_usd: FloatArray, pair: Pair) -> FloatArray:
+    """Black-76 of the snapshot's volatilities on these forwards, native."""
+    years = (shown.expiry_ms - shown.at_ms) / YEAR_MS
+    usd = greeks(
+        forward_usd, shown.strike, years, shown.mark_iv, shown.is_call, shown.discount
+    ).price
+    return usd if pair.is_linear else usd / forward_usd
+
+
+def with_absent(latest: Snapshot, before: Snapshot, pair: Pair) -> Snapshot:
     """`latest`, and the living options of `before` that it lacks, without quotes.
 
     A recorder loses rows; an instrument does not stop existing for it. Its volatility holds and its
@@ -232,8 +255,7 @@ def with_absent(latest: Snapshot, before: Snapshot) -> Snapshot:
             for expiry, held in zip(rest.expiry_ms.tolist(), rest.forward_usd, strict=True)
         ]
     )
-    years = (rest.expiry_ms - latest.at_ms) / YEAR_MS
-    price = greeks(forward, rest.strike, years, rest.mark_iv, rest.is_call).price
+    price = model_prices(replace(rest, at_ms=latest.at_ms), forward, pair)
     nothing = np.full(len(absent), np.nan)
     joined = Snapshot(
         at_ms=latest.at_ms,
@@ -242,9 +264,10 @@ def with_absent(latest: Snapshot, before: Snapshot) -> Snapshot:
         is_call=np.concatenate((latest.is_call, rest.is_call)),
         expiry_ms=np.concatenate((latest.expiry_ms, rest.expiry_ms)),
         forward_usd=np.concatenate((latest.forward_usd, forward)),
-        mark_coin=np.concatenate((latest.mark_coin, np.round(price / forward, 6))),
+        discount=np.concatenate((latest.discount, rest.discount)),
+        mark_price=np.concatenate((latest.mark_price, np.round(price, 6))),
         mark_iv=np.concatenate((latest.mark_iv, rest.mark_iv)),
-        bid_coin=np.concatenate((latest.bid_coin, nothing)),
-        ask_coin=np.concatenate((latest.ask_coin, nothing)),
+        bid_price=np.concatenate((latest.bid_price, nothing)),
+        ask_price=np.concatenate((latest.ask_price, nothing)),
     )
     return joined.taken(np.lexsort((~joined.is_call, joined.strike, joined.expiry_ms)))

@@ -1,8 +1,9 @@
 """What the engine shows of itself: frozen views of orders, trades, positions, accounts and books.
 
-Amounts, sizes and order prices are `Decimal` in native units (USD for the perpetual, coin for
-options), because the venue compares them exactly. Marks, margins, Greeks and money are floats at
-full precision: whoever writes JSON rounds. Field names are the venue's own where it has one.
+Amounts, sizes and order prices are `Decimal` in native units (USD for inverse perpetuals and
+futures, coin for the rest), because the venue compares them exactly. Marks, margins, Greeks and
+money are floats at full precision: whoever writes JSON rounds. Field names are the venue's own
+where it has one.
 """
 
 from collections.abc import Mapping
@@ -183,11 +184,11 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeView:
-    """One fill. `direction` is that of the user's order, `fee_coin` what the user paid for it.
+    """One fill. `direction` is that of the user's order, `fee` what the user paid for it.
 
     `trade_id` is unique and increasing over the exchange, `trade_seq` over the instrument.
-    `profit_loss_coin` is what the fill realised. A settlement has `order_id` and `label` empty,
-    and `cause` settlement; its price is the option's payoff in coin.
+    `profit_loss` is what the fill realised, in `fee_currency` like the fee. A settlement has
+    `order_id` and `label` empty, and `cause` settlement; its price is the payoff, native.
     """
 
     trade_id: str
@@ -204,9 +205,9 @@ class TradeView:
     order_type: OrderType
     order_state: OrderState
     liquidity: Liquidity
-    fee_coin: float
+    fee: float
     fee_currency: str
-    profit_loss_coin: float
+    profit_loss: float
     index_usd: float
     mark_price: float
     underlying_usd: float | None
@@ -222,14 +223,15 @@ class TradeView:
 class PositionView:
     """One position. `size` is signed and native; Greeks are the position's, in the venue's units.
 
-    `delta` is coin (an option's is Black's, the perpetual's N/mark), `gamma` coin per USD, `vega`
-    USD per volatility point, `theta` USD per day. `size_coin` is None for options. Profit figures
-    are coin: `floating` since the last settlement, `total` since the average price, `realized`
-    this session, funding included.
+    `delta` is coin (an option's is Black's, an inverse future's N/mark), `gamma` coin per USD,
+    `vega` USD per volatility point, `theta` USD per day. `size_coin` is None for options. Profit
+    figures are in the settlement currency: `floating` since the last settlement, `total` since the
+    average price, `realized` this session, funding included.
     """
 
     instrument_name: str
     kind: Kind
+    currency: str
     size: Decimal
     size_coin: float | None
     average_price: float
@@ -262,7 +264,11 @@ class PositionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """The account summary in one currency, coin unless named otherwise (venue's field names)."""
+    """The account summary in one settlement currency (venue's field names).
+
+    Deltas are coins, those of `_map` by index. `delta_total` is net of the premium where that is in
+    coin: the map's total less `options_value` for inverse pairs, the map's total for linear ones.
+    """
 
     account: str
     currency: str
@@ -285,6 +291,9 @@ class AccountView:
     options_gamma: float
     options_vega: float
     options_theta: float
+    options_gamma_map: Mapping[str, float]
+    options_vega_map: Mapping[str, float]
+    options_theta_map: Mapping[str, float]
     options_pl: float
     options_session_upl: float
     options_session_rpl: float
@@ -297,6 +306,7 @@ class AccountView:
     fees_paid: float
     funding_paid: float
     estimated_liquidation_ratio: float
+    estimated_liquidation_ratio_map: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +327,8 @@ class BookView:
 class OptionFigures:
     """The part of an option's ticker that a perpetual lacks. Volatilities in percent.
 
-    Greeks are per contract in the venue's units: delta Black's (decayed in the last half hour),
+    `interest_rate` is a year's, a fraction, behind a linear option's discount factor.
+    Greeks are per coin in the venue's units: delta Black's (decayed in the last half hour),
     gamma per USD, vega USD per point, theta USD per day (or per lifetime if shorter), rho USD
     per 1 %. `bid_iv` and `ask_iv` are 0 where there is no quote or no volatility explains it.
     """
@@ -366,7 +377,7 @@ class TickerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginsView:
-    """What a hypothetical order would need, coin, by itself; and the price band of the moment."""
+    """What a hypothetical order would need by itself, and the price band of the moment."""
 
     buy: float
     sell: float

@@ -18,12 +18,14 @@ class MarginUnderlying(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeRules:
-    """Fees as fractions: of the notional in coin, and the option cap of the premium."""
+    """Fees as fractions: of the notional, of a coin for options, and their cap of the premium."""
 
     perp_maker: float = 0.0
     perp_taker: float = 0.0005
     option_coin: float = 0.0003
     option_premium_cap: float = 0.125
+    option_delivery_coin: float = 0.00015
+    future_delivery: float = 0.00025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,14 @@ class MarginTier:
 DEFAULT_TIERS = tuple(
     MarginTier(size_coin_upper=upper, im_rate=1 / leverage, mm_rate=2 / 3 / leverage)
     for upper, leverage in ((50.0, 50), (100.0, 40), (200.0, 25), (500.0, 15), (math.inf, 10))
+)
+# The venue's older schedule rose by 0.005 % for each BTC and by 0.0004 % for each ETH: a position
+# in ETH may be 12.5 times as large for the same rate.
+ETH_TIERS = tuple(
+    MarginTier(
+        size_coin_upper=tier.size_coin_upper * 12.5, im_rate=tier.im_rate, mm_rate=tier.mm_rate
+    )
+    for tier in DEFAULT_TIERS
 )
 
 
@@ -75,7 +85,10 @@ class HouseRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBandRules:
-    """How far from the mark an order may be priced before it is clamped."""
+    """How far from the mark an order may be priced before it is clamped.
+
+    `option_coin` is a fraction of the underlying, which for inverse options is coins.
+    """
 
     perp_fraction: float = 0.015
     option_coin: float = 0.03
@@ -84,15 +97,17 @@ class PriceBandRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All parameters of one exchange. `futures_tiers` rise in size; the last has no limit.
+    """All parameters of one exchange.
 
-    An iceberg shows at least `display_lots_min` lots, and hides less than
-    `display_hidden_ratio_max` times as much.
+    Futures tiers go by coin and rise in size; the last has no limit. An iceberg shows at least
+    `display_lots_min` lots, and hides less than `display_hidden_ratio_max` times as much.
     """
 
     fees: FeeRules = field(default_factory=FeeRules)
     funding: FundingRules = field(default_factory=FundingRules)
-    futures_tiers: tuple[MarginTier, ...] = DEFAULT_TIERS
+    futures_tiers: Mapping[str, tuple[MarginTier, ...]] = field(
+        default_factory=lambda: {"BTC": DEFAULT_TIERS, "ETH": ETH_TIERS}
+    )
     option_margin: OptionMarginRules = field(default_factory=OptionMarginRules)
     house: HouseRules = field(default_factory=HouseRules)
     price_band: PriceBandRules = field(default_factory=PriceBandRules)
@@ -106,20 +121,23 @@ class Rules:
     first_trade_number: int = 5_001
 
     def __post_init__(self) -> None:
-        uppers = [tier.size_coin_upper for tier in self.futures_tiers]
-        if not uppers or uppers != sorted(uppers) or not math.isinf(uppers[-1]):
-            raise ValueError(f"futures tiers must rise to infinity, they end as {uppers}")
+        for base, tiers in self.futures_tiers.items():
+            uppers = [tier.size_coin_upper for tier in tiers]
+            if not uppers or uppers != sorted(uppers) or not math.isinf(uppers[-1]):
+                raise ValueError(
+                    f"{base} futures tiers must rise to infinity, they end as {uppers}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningAccount:
-    """An account as the exchange opens it: collateral in coin, then positions set at the mark.
+    """An account as the exchange opens it: collateral by currency, then positions set at the mark.
 
-    The equity after opening is `equity_coin`, whatever the positions cost at the mark. `owner` is
-    the account whose subaccount it is.
+    The equity after opening is `equity`, whatever the positions cost at the mark. Currencies that
+    are left out open empty. `owner` is the account whose subaccount it is.
     """
 
     name: str
     owner: str | None = None
-    equity_coin: float
+    equity: Mapping[str, float] = field(default_factory=dict)
     positions: Mapping[str, float] = field(default_factory=dict)

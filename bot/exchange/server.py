@@ -28,7 +28,7 @@ from bot.exchange.hub import ChannelHub
 from bot.exchange.keys import KeyRing
 from bot.exchange.limits import LIMITS_BY_NAME, RateLimits
 from bot.exchange.liveness import watch
-from bot.exchange.market import Market, MarketFrame
+from bot.exchange.market import Market
 from bot.exchange.platform_state import PlatformState
 from bot.exchange.register import Register
 from bot.exchange.rest import RestRoutes
@@ -51,8 +51,9 @@ class ExchangeOptions:
 
     `port` 0 takes any free one. `market` None is the synthetic market of `seed`, else a chain file.
     `from_ms` is market time (None: where the market begins). `book` is `demo`, `none` or the path
-    of a YAML map of instrument to signed size. `equity_coin` None is comfortable for the book.
-    `limits` is `generous` or `venue`.
+    of a YAML map of instrument to signed size. `equity_coin` is in coins of the market's first
+    pair, None is comfortable for the book; other currencies get as much by value. `limits` is
+    `generous` or `venue`.
     """
 
     port: int = 0
@@ -87,10 +88,11 @@ def build(
     policy = ServerPolicy(limits=LIMITS_BY_NAME[options.limits]) if policy is None else policy
     rules = Rules() if rules is None else rules
     market = _market(options)
-    book = read_book(options.book, market.frame)
+    frame = market.frame(market.pairs[0])
+    book = read_book(options.book, market)
     equity_coin = options.equity_coin
     if equity_coin is None:
-        equity_coin = comfortable_equity(market.frame, book, rules)
+        equity_coin = comfortable_equity(frame, book, rules)
     if not 0.0 < equity_coin < math.inf:
         raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
     held = {name: float(size) for name, size in book.items()}
@@ -102,7 +104,7 @@ def build(
             OpeningAccount(
                 name=name,
                 owner=policy.subaccounts.get(name),
-                equity_coin=equity_coin,
+                equity=_equities(market, equity_coin),
                 positions=held if name == names[0] else {},
             )
             for name in names
@@ -121,6 +123,18 @@ def build(
     )
 
 
+def _equities(market: Market, equity_coin: float) -> dict[str, float]:
+    """Equity by currency: `equity_coin` of the first pair's, the others round and worth as much."""
+    first = market.pairs[0]
+    worth_usd = equity_coin * (1.0 if first.is_linear else market.frame(first).index_usd)
+    equities = {first.settlement_currency: equity_coin}
+    for pair in market.pairs[1:]:
+        unit_usd = 1.0 if pair.is_linear else market.frame(pair).index_usd
+        digits = 1 - math.floor(math.log10(worth_usd / unit_usd))
+        equities.setdefault(pair.settlement_currency, round(worth_usd / unit_usd, digits))
+    return equities
+
+
 def _market(options: ExchangeOptions) -> Market:
     if options.market is not None:
         # Imported only when asked for: the reader of recorded files is slow to load.
@@ -132,14 +146,14 @@ def _market(options: ExchangeOptions) -> Market:
     return SyntheticMarket(options.seed)
 
 
-def read_book(book: str, frame: MarketFrame) -> Mapping[str, Decimal]:
+def read_book(book: str, market: Market) -> Mapping[str, Decimal]:
     """Signed native sizes by instrument: the demo book, none, or those of a YAML file.
 
     Raises:
         ValueError: naming the file, the instrument and what was expected.
     """
     if book == BOOK_DEMO:
-        return demo_book(frame)
+        return demo_book(market.frame(market.pairs[0]))
     if book == BOOK_NONE:
         return {}
     path = Path(book)
@@ -151,7 +165,7 @@ def read_book(book: str, frame: MarketFrame) -> Mapping[str, Decimal]:
         raise ValueError(  # noqa: TRY004 - of the file, not of the caller
             f"{path}: a map of instrument to signed size is expected"
         )
-    listed = {contract.name for contract in frame.contracts}
+    listed = _listed(market)
     sizes: dict[str, Decimal] = {}
     for name, value in content.items():
         try:
@@ -161,9 +175,19 @@ def read_book(book: str, frame: MarketFrame) -> Mapping[str, Decimal]:
     return sizes
 
 
+def _listed(market: Market) -> set[str]:
+    """What a book may hold."""
+    names: set[str] = set()
+    for frame in map(market.frame, market.pairs):
+        names.add(frame.perpetual.contract.name)
+        names.update(quote.contract.name for quote in frame.futures)
+        names.update(contract.name for contract in frame.contracts)
+    return names
+
+
 def _book_size(name: str, value: object, listed: set[str]) -> Decimal:
     contract = parse_name(name)
-    if contract.strike is not None and name not in listed:
+    if name not in listed:
         raise ValueError(f"{name} is not listed in this market")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name}: a signed number is expected, got {value!r}")

@@ -1,8 +1,7 @@
-"""When the exchange settles, and what an expired option pays.
+"""When the exchange settles, and what an expired contract is delivered at.
 
-Options are delivered on the time-weighted average of the index over the last 30 minutes; the
-perpetual's session profit is settled at 08:00 UTC every day. Source: Deribit, contract
-specifications.
+Options and dated futures are delivered on the time-weighted average of their index over the last 30
+minutes; session profit is settled at 08:00 UTC every day. Source: Deribit, contract specifications.
 """
 
 from typing import Final
@@ -13,11 +12,17 @@ DAY_MS: Final = 86_400_000
 SESSION_OF_DAY_MS: Final = 8 * 3_600_000
 
 
-def payoff_coin(contract: Contract, delivery_usd: float) -> float:
-    """What one option pays at this delivery price, in coin: (1 - K/S)+ or (K/S - 1)+."""
-    assert contract.strike is not None, f"{contract.name} does not expire"
-    moneyness = contract.strike / delivery_usd
-    return max(1.0 - moneyness, 0.0) if contract.is_call else max(moneyness - 1.0, 0.0)
+def payoff(contract: Contract, delivery_usd: float) -> float:
+    """What one option pays: (1 - K/S)+ or (K/S - 1)+ coins, or (S - K)+ or (K - S)+ USDC."""
+    assert contract.strike is not None, f"{contract.name} is no option"
+    intrinsic_usd = delivery_usd - contract.strike
+    paid_usd = max(intrinsic_usd if contract.is_call else -intrinsic_usd, 0.0)
+    return paid_usd if contract.pair.is_linear else paid_usd / delivery_usd
+
+
+def delivery_price(contract: Contract, delivery_usd: float) -> float:
+    """At what native price the contract is closed: an option at its payoff, a future at S."""
+    return payoff(contract, delivery_usd) if contract.is_option else delivery_usd
 
 
 def next_session_ms(after_ms: int) -> int:

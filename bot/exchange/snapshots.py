@@ -1,7 +1,8 @@
 """A file of option chain snapshots, read into columns.
 
 The file is parquet, one row for each option and snapshot, with at least the columns of `COLUMNS`
-(inverse options: prices in coin; volatilities in decimals; times in UTC).
+(prices in coin for inverse options, in USDC for linear ones; volatilities in decimals; times in
+UTC). All options of a file are of one pair.
 """
 
 from bisect import bisect_right
@@ -14,8 +15,9 @@ from typing import Final, Self
 import numpy as np
 import polars as pl
 
-from bot.exchange.contracts import Contract, Kind, parse_name
+from bot.exchange.contracts import Contract, Pair, parse_name
 from bot.exchange.market import BoolArray, FloatArray, IntArray, frozen
+from bot.exchange.parity import implied_discount
 
 NUMBERS: Final = ("fwd", "bid", "ask", "mark", "mark_iv")
 COLUMNS: Final = ("ts", "instrument", *NUMBERS)
@@ -26,7 +28,8 @@ class Snapshot:
     """One recorded chain by column, living options only, ordered by expiry, strike, call and put.
 
     `forward_usd` is the median of its expiry, the same for all of its options: forwards inside a
-    recorded snapshot are not simultaneous. nan in a bid or ask (coin) is no quote.
+    recorded snapshot are not simultaneous. `discount` is 1 for inverse options, and what put-call
+    parity implies for linear ones. Prices are native; nan in a bid or ask is no quote.
     """
 
     at_ms: int
@@ -35,10 +38,11 @@ class Snapshot:
     is_call: BoolArray
     expiry_ms: IntArray
     forward_usd: FloatArray
-    mark_coin: FloatArray
+    discount: FloatArray
+    mark_price: FloatArray
     mark_iv: FloatArray
-    bid_coin: FloatArray
-    ask_coin: FloatArray
+    bid_price: FloatArray
+    ask_price: FloatArray
 
     def living(self, now_ms: int) -> "Snapshot":
         """The same without what has expired by `now_ms`."""
@@ -54,18 +58,21 @@ class Snapshot:
             is_call=frozen(self.is_call[rows]),
             expiry_ms=frozen(self.expiry_ms[rows]),
             forward_usd=frozen(self.forward_usd[rows]),
-            mark_coin=frozen(self.mark_coin[rows]),
+            discount=frozen(self.discount[rows]),
+            mark_price=frozen(self.mark_price[rows]),
             mark_iv=frozen(self.mark_iv[rows]),
-            bid_coin=frozen(self.bid_coin[rows]),
-            ask_coin=frozen(self.ask_coin[rows]),
+            bid_price=frozen(self.bid_price[rows]),
+            ask_price=frozen(self.ask_price[rows]),
         )
 
 
 class SnapshotFile:
     """The snapshots of one file in order of time; `times_ms` says when each was complete."""
 
-    def __init__(self, *, base: str, rows: pl.DataFrame, contracts: Mapping[str, Contract]) -> None:
-        self.base = base
+    def __init__(
+        self, *, pair: Pair, rows: pl.DataFrame, contracts: Mapping[str, Contract]
+    ) -> None:
+        self.pair = pair
         self._contracts = contracts
         self._snapshots = rows.partition_by("at_ms", maintain_order=True)
         self.times_ms: tuple[int, ...] = tuple(part["at_ms"][0] for part in self._snapshots)
@@ -88,13 +95,14 @@ class SnapshotFile:
         if missing:
             raise ValueError(f"{path} is not a file of option chains: no {', '.join(missing)}")
         contracts = _contracts(path, table["instrument"])
-        bases = sorted({contract.base for contract in contracts.values()})
-        if len(bases) != 1:
-            raise ValueError(f"{path} must hold options on one coin, not on {', '.join(bases)}")
+        pairs = {contract.pair.prefix: contract.pair for contract in contracts.values()}
+        if len(pairs) != 1:
+            names = ", ".join(sorted(pairs))
+            raise ValueError(f"{path} must hold options of one market, not of {names}")
         rows = _cleaned(path, table)
         if rows.is_empty():
             raise ValueError(f"{path} holds no option with a forward and a volatility")
-        return cls(base=bases[0], rows=rows, contracts=contracts)
+        return cls(pair=next(iter(pairs.values())), rows=rows, contracts=contracts)
 
     def index_at(self, at_ms: int) -> int:
         """Which snapshot holds at `at_ms`: the last at or before it, else the first after it."""
@@ -108,10 +116,17 @@ class SnapshotFile:
         strike = np.array([contract.strike for contract in contracts], dtype=np.float64)
         is_call = np.array([contract.is_call for contract in contracts], dtype=np.bool_)
         numbers = {name: part[name].to_numpy() for name in NUMBERS}
-        forward_usd = np.empty(len(contracts))
+        forward_usd, discount = np.empty(len(contracts)), np.ones(len(contracts))
         for expiry in np.unique(expiry_ms):
             of_expiry = expiry_ms == expiry
             forward_usd[of_expiry] = np.median(numbers["fwd"][of_expiry])
+            if self.pair.is_linear:
+                discount[of_expiry] = implied_discount(
+                    strike[of_expiry],
+                    is_call[of_expiry],
+                    numbers["mark"][of_expiry],
+                    int(expiry) - at_ms,
+                )
         bid, ask = (_quote(numbers[name]) for name in ("bid", "ask"))
         crossed = bid >= ask
         recorded = Snapshot(
@@ -121,10 +136,11 @@ class SnapshotFile:
             is_call=is_call,
             expiry_ms=expiry_ms,
             forward_usd=forward_usd,
-            mark_coin=numbers["mark"],
+            discount=discount,
+            mark_price=numbers["mark"],
             mark_iv=numbers["mark_iv"],
-            bid_coin=np.where(crossed, np.nan, bid),
-            ask_coin=np.where(crossed, np.nan, ask),
+            bid_price=np.where(crossed, np.nan, bid),
+            ask_price=np.where(crossed, np.nan, ask),
         )
         return recorded.taken(np.lexsort((~is_call, strike, expiry_ms))).living(at_ms)
 
@@ -137,8 +153,8 @@ def _contracts(path: Path, names: pl.Series) -> dict[str, Contract]:
         try:
             contract = parse_name(name)
         except ValueError as error:
-            raise ValueError(f"{path} must hold inverse options: {error}") from error
-        if contract.kind is not Kind.OPTION:
+            raise ValueError(f"{path} must hold options that are listed here: {error}") from error
+        if not contract.is_option:
             raise ValueError(f"{path} must hold options only, not {name}")
         contracts[name] = contract
     return contracts

@@ -1,14 +1,17 @@
 """The account summary as Deribit words it, for the methods and for the portfolio channel."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
+from bot.exchange.commands import TradingEngine
 from bot.exchange.protocol import Json
 from bot.exchange.register import Member
 from bot.exchange.reports import AccountView
 from bot.exchange.trading_commands import SelfTradeRule
-from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS, index_name
+from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS
 
-CURRENCIES: Final = ("BTC", "ETH", "USDC")  # only the engine's own has instruments
+CURRENCIES: Final = ("BTC", "ETH", "USDC")  # those the market has no pairs of are empty
 
 MONEY_FIELDS: Final = (
     "balance",
@@ -40,6 +43,23 @@ GREEK_FIELDS: Final = {
     "options_vega": GREEK_DIGITS,
     "options_theta": GREEK_DIGITS,
 }
+MAP_FIELDS: Final = {
+    "options_gamma_map": GAMMA_DIGITS,
+    "options_vega_map": GREEK_DIGITS,
+    "options_theta_map": GREEK_DIGITS,
+    "delta_total_map": COIN_DIGITS,
+    "estimated_liquidation_ratio_map": COIN_DIGITS,
+}
+# Sums that must hold to the last digit that is shown: made of the rounded parts, never rounded
+# beside them.
+SUMS: Final = {
+    "margin_balance": ("balance", "futures_session_upl", "futures_session_rpl"),
+    "equity": ("balance", "futures_session_upl", "futures_session_rpl", "options_value"),
+    "available_funds": ("margin_balance", "-initial_margin"),
+    "session_upl": ("futures_session_upl", "options_session_upl"),
+    "session_rpl": ("futures_session_rpl", "options_session_rpl"),
+    "total_pl": ("futures_pl", "options_pl"),
+}
 ABSENT_MONEY: Final = ("additional_reserve", "spot_reserve", "locked_balance", "fee_balance")
 
 
@@ -50,18 +70,33 @@ def portfolio(view: AccountView) -> dict[str, Json]:
         fields[name] = round(getattr(view, name), COIN_DIGITS)
     for name, digits in GREEK_FIELDS.items():
         fields[name] = round(getattr(view, name), digits)
-    index = index_name(view.currency)
-    for name in ("options_gamma", "options_vega", "options_theta"):
-        fields[f"{name}_map"] = {index: fields[name]}
-    fields["delta_total_map"] = {
-        name: round(delta, COIN_DIGITS) for name, delta in view.delta_total_map.items()
-    }
-    fields["estimated_liquidation_ratio_map"] = {index: fields["estimated_liquidation_ratio"]}
+    fields.update(_exact_sums(fields))
+    for name, digits in MAP_FIELDS.items():
+        by_index: Mapping[str, float] = getattr(view, name)
+        fields[name] = {index: round(value, digits) for index, value in by_index.items()}
     fields["margin_model"] = view.margin_model
     fields["portfolio_margining_enabled"] = False
     fields["cross_collateral_enabled"] = False
     fields.update(dict.fromkeys(ABSENT_MONEY, 0.0))
     return fields
+
+
+def in_currency(engine: TradingEngine, account: str, currency: str) -> dict[str, Json]:
+    """An account's portfolio in a currency; an empty one where the market has nothing in it."""
+    if currency in engine.currencies:
+        return portfolio(engine.account(account, currency))
+    return empty_portfolio(currency)
+
+
+def _exact_sums(fields: Mapping[str, Json]) -> dict[str, Json]:
+    """The `SUMS` of what is shown, to the last digit."""
+    shown = {name: Decimal(str(fields[name])) for name in MONEY_FIELDS}
+    for total, parts in SUMS.items():
+        shown[total] = sum(
+            (-shown[part[1:]] if part.startswith("-") else shown[part] for part in parts),
+            Decimal(0),
+        )
+    return {total: float(shown[total]) for total in SUMS}
 
 
 def empty_portfolio(currency: str) -> dict[str, Json]:

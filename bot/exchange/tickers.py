@@ -1,14 +1,18 @@
 """Tickers and order books as anybody may see them: the house and the users' orders together."""
 
+import math
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
 from itertools import groupby, islice
 
 from bot.exchange.admission import price_band
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.board import Board
+from bot.exchange.contracts import Contract, Kind, future_name
 from bot.exchange.desk import Desk
+from bot.exchange.margins import size_in_coin
 from bot.exchange.orders import ZERO
+from bot.exchange.pair_board import YEAR_MS
 from bot.exchange.reports import BookState, BookView, Direction, OptionFigures, TickerView
 
 Level = tuple[Decimal, Decimal]
@@ -16,11 +20,7 @@ Level = tuple[Decimal, Decimal]
 
 def levels(desk: Desk, contract: Contract, side: Direction) -> Iterator[Level]:
     """(price, amount) of one side, best first, amounts at the same price summed."""
-    column = desk.board.column(contract)
-    house = (
-        (level.price, level.amount)
-        for level in desk.house.levels(contract, desk.board.frame, column, side)
-    )
+    house = ((level.price, level.amount) for level in desk.house.levels(contract, desk.board, side))
     resting = desk.resting.get(contract.name)
     users: Iterable[Level] = ()
     if resting:
@@ -55,10 +55,10 @@ def ticker_view(
     bid = next(levels(desk, contract, Direction.BUY), none)
     ask = next(levels(desk, contract, Direction.SELL), none)
     lowest, highest = price_band(desk.rules.price_band, board, contract)
-    is_perpetual = contract.kind is Kind.PERPETUAL
+    funding = desk.funding[contract.pair] if contract.kind is Kind.PERPETUAL else None
     mark, traded = board.mark(contract), tape.range(now_ms)
     volume = float(tape.volume(now_ms))
-    index = board.frame.index_usd
+    index = board.index_usd(contract.pair)
     return TickerView(
         instrument_name=contract.name,
         at_ms=now_ms,
@@ -72,28 +72,34 @@ def ticker_view(
         last_price=tape.last_price,
         min_price=lowest,
         max_price=highest,
-        open_interest=sum(abs(float(a.size(contract.name))) for a in desk.accounts.values()),
+        open_interest=float(desk.open_interest(contract)),
         settlement_price=settlement_price,
         estimated_delivery_price=estimated_delivery_usd,
-        volume=volume / mark if is_perpetual else volume,
-        volume_usd=volume if is_perpetual else volume * mark * board.underlying(contract),
+        volume=size_in_coin(contract, volume, mark),
+        volume_usd=_volume_usd(desk, contract, volume),
         low=traded[0] if traded else None,
         high=traded[1] if traded else None,
-        funding_8h=desk.funding.trailing_8h() if is_perpetual else None,
-        current_funding=desk.funding.rate_8h if is_perpetual else None,
-        interest_value=desk.funding.paid_per_usd(now_ms) * index if is_perpetual else None,
-        option=None if is_perpetual else _option_figures(desk, contract),
+        funding_8h=None if funding is None else funding.trailing_8h(),
+        current_funding=None if funding is None else funding.rate_8h,
+        interest_value=None if funding is None else funding.interest_value(now_ms),
+        option=_option_figures(desk, contract) if contract.is_option else None,
     )
+
+
+def _volume_usd(desk: Desk, contract: Contract, volume: float) -> float:
+    if contract.is_sized_in_usd:
+        return volume
+    coin = desk.board.underlying(contract) if contract.quote == contract.base else 1.0
+    return volume * desk.board.mark(contract) * coin
 
 
 def _option_figures(desk: Desk, contract: Contract) -> OptionFigures:
     board = desk.board
     greeks, (bid_iv, ask_iv) = board.greeks(contract), board.quote_iv_percent(contract)
-    code = contract.name.split("-")[1]
     return OptionFigures(
         underlying_price=board.underlying(contract),
-        underlying_index=f"SYN.{contract.base}-{code}",
-        interest_rate=0.0,
+        underlying_index=_underlying_index(board, contract),
+        interest_rate=_interest_rate(board, contract),
         mark_iv=100 * board.mark_iv(contract),
         bid_iv=bid_iv,
         ask_iv=ask_iv,
@@ -103,3 +109,16 @@ def _option_figures(desk: Desk, contract: Contract) -> OptionFigures:
         theta=greeks.theta,
         rho=greeks.rho,
     )
+
+
+def _underlying_index(board: Board, contract: Contract) -> str:
+    """The future of the same expiry, or the synthetic one where none is listed."""
+    name = future_name(contract.pair, contract.expiry_ms)
+    return name if board.contract(name) is not None else f"SYN.{name}"
+
+
+def _interest_rate(board: Board, contract: Contract) -> float:
+    """The rate a year behind the discount factor of a linear option; 0 for inverse ones."""
+    years = (contract.expiry_ms - board.frame(contract.pair).at_ms) / YEAR_MS
+    discount = board.discount(contract)
+    return -math.log(discount) / years if discount < 1.0 and years > 0.0 else 0.0

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from bot.exchange.accounts import Account, Position
-from bot.exchange.board import YEAR_MS, Board
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.board import Board
+from bot.exchange.contracts import Contract
 from bot.exchange.orders import Order
+from bot.exchange.pair_board import YEAR_MS
 from bot.exchange.reports import (
     Direction,
     FillCause,
@@ -27,41 +27,49 @@ PAYOFF_DIGITS: Final = 8  # a settlement's price is told to the satoshi; money m
 
 def iv_percent(board: Board, contract: Contract, price: float) -> float | None:
     """The volatility that explains an option's price now, percent; 0 if none does."""
-    if contract.kind is Kind.PERPETUAL:
+    if not contract.is_option:
         return None
-    forward = board.underlying(contract)
-    years = max(contract.expiry_ms - board.frame.at_ms, 0) / YEAR_MS
+    forward, discount = board.underlying(contract), board.discount(contract)
+    years = max(contract.expiry_ms - board.frame(contract.pair).at_ms, 0) / YEAR_MS
     assert contract.strike is not None
-    found = implied_vol(price * forward, forward, contract.strike, years, bool(contract.is_call))
+    usd = price if contract.pair.is_linear else price * forward
+    found = implied_vol(usd, forward, contract.strike, years, bool(contract.is_call), discount)
     return 100 * float(np.nan_to_num(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One fill as the account booked it. Amount native and positive."""
+    """One fill as the wallet booked it. Amount native and positive, money settlement currency."""
 
     amount: Decimal
     price: Decimal
     role: Liquidity
     at_ms: int
-    fee_coin: float
-    realised_coin: float
+    fee: float
+    realised: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An expiry: the average that it settles on, and what one option pays."""
+    """A position closed by an expiry: the average it settled on, and the price that makes, native.
 
+    `size` is what was held, signed; `fee` and `realised` in the settlement currency.
+    """
+
+    account: str
+    contract: Contract
+    size: Decimal
     price_usd: float
-    payoff_coin: float
+    price: float
     at_ms: int
+    fee: float
+    realised: float
 
 
 @dataclass(slots=True, kw_only=True)
 class TradeBook:
     """Every fill, oldest first, with the numbers of the next one."""
 
-    currency: str
     next_number: int
     _all: list[TradeView] = field(default_factory=list)
     _of: dict[str, list[TradeView]] = field(default_factory=dict)
@@ -82,11 +90,10 @@ class TradeBook:
     def filled(self, order: Order, fill: Fill, board: Board) -> TradeView:
         """Number and keep a fill of an order, the order already as it stands after it."""
         contract, tape = order.contract, self.tape(order.contract.name)
-        is_option = contract.kind is Kind.OPTION
         tick_direction = tape.record(fill.at_ms, fill.price, fill.amount)
         return self._keep(
             TradeView(
-                trade_id=self._number(),
+                trade_id=self._number(contract),
                 trade_seq=tape.trades_count,
                 account=order.account,
                 instrument_name=contract.name,
@@ -100,12 +107,12 @@ class TradeBook:
                 order_type=order.order_type,
                 order_state=order.state,
                 liquidity=fill.role,
-                fee_coin=fill.fee_coin,
-                fee_currency=self.currency,
-                profit_loss_coin=fill.realised_coin,
-                index_usd=board.frame.index_usd,
+                fee=fill.fee,
+                fee_currency=contract.settlement_currency,
+                profit_loss=fill.realised,
+                index_usd=board.index_usd(contract.pair),
                 mark_price=board.mark(contract),
-                underlying_usd=board.underlying(contract) if is_option else None,
+                underlying_usd=board.underlying(contract) if contract.is_option else None,
                 iv_percent=iv_percent(board, contract, float(fill.price)),
                 tick_direction=tick_direction,
                 post_only=order.post_only,
@@ -115,31 +122,31 @@ class TradeBook:
             )
         )
 
-    def settled(self, account: Account, delivered: Position, delivery: Delivery) -> TradeView:
+    def settled(self, delivery: Delivery) -> TradeView:
         """Number and keep the settlement of a delivered position: it closes at the payoff."""
-        contract, size = delivered.contract, delivered.size
+        contract, size = delivery.contract, delivery.size
         return self._keep(
             TradeView(
-                trade_id=self._number(),
+                trade_id=self._number(contract),
                 trade_seq=self.tape(contract.name).trades_count + 1,
-                account=account.name,
+                account=delivery.account,
                 instrument_name=contract.name,
                 order_id="",
                 label="",
                 direction=Direction.SELL if size > 0 else Direction.BUY,
                 amount=abs(size),
-                price=Decimal(f"{delivery.payoff_coin:.{PAYOFF_DIGITS}f}"),
+                price=Decimal(f"{delivery.price:.{PAYOFF_DIGITS}f}"),
                 contracts=float(abs(size) / contract.contract_size),
                 at_ms=delivery.at_ms,
                 order_type=OrderType.MARKET,
                 order_state=OrderState.FILLED,
                 liquidity=Liquidity.TAKER,
-                fee_coin=0.0,
-                fee_currency=self.currency,
-                profit_loss_coin=delivered.floating(delivery.payoff_coin),
+                fee=delivery.fee,
+                fee_currency=contract.settlement_currency,
+                profit_loss=delivery.realised,
                 index_usd=delivery.price_usd,
-                mark_price=delivery.payoff_coin,
-                underlying_usd=delivery.price_usd,
+                mark_price=delivery.price,
+                underlying_usd=delivery.price_usd if contract.is_option else None,
                 iv_percent=None,
                 tick_direction=0,
                 post_only=False,
@@ -153,7 +160,7 @@ class TradeBook:
         self._of.setdefault(trade.account, []).append(trade)
         return trade
 
-    def _number(self) -> str:
+    def _number(self, contract: Contract) -> str:
         number = self.next_number
         self.next_number += 1
-        return f"{self.currency}-{number}"
+        return f"{contract.pair.prefix}-{number}"

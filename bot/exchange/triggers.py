@@ -42,7 +42,7 @@ def watched_price(desk: Desk, contract: Contract, source: TriggerSource) -> floa
     """The price that triggers of this source look at now."""
     match source:
         case TriggerSource.INDEX:
-            return desk.board.frame.index_usd
+            return desk.board.index_usd(contract.pair)
         case TriggerSource.MARK:
             return desk.board.mark(contract)
         case TriggerSource.LAST:
@@ -53,9 +53,9 @@ def _last_price(desk: Desk, contract: Contract) -> float:
     last = desk.trades.tape(contract.name).last_price
     if last is None:
         return desk.board.mark(contract)
-    price, column, frame = float(last), desk.board.column(contract), desk.board.frame
+    price = float(last)
     for side, nearer in ((Direction.BUY, max), (Direction.SELL, min)):
-        touch = next(desk.house.levels(contract, frame, column, side), None)
+        touch = next(desk.house.levels(contract, desk.board, side), None)
         if touch is not None:
             price = nearer(price, float(touch.price))
     return price
@@ -169,7 +169,7 @@ def _fire(desk: Desk, order: Order, now_ms: int, log: EventLog) -> None:
     desk.revision += 1
     born = _born(desk, order, now_ms)
     order.fired_ms = order.last_update_ms = now_ms
-    refused = admit(desk, born, desk.situation(order.account, now_ms), now_ms)
+    refused = admit(desk, born, desk.situation_of(order, now_ms), now_ms)
     if refused is not None:
         order.state = OrderState.REJECTED
         order.reject_code, order.reject_message = refused.code, refused.message

@@ -35,12 +35,12 @@ from bot.exchange.reports import FillCause, OrderView, TradeView
 
 @dataclass(slots=True)
 class Transaction:
-    """What happened to one account at once. `positions` names the instruments that changed."""
+    """What happened to one account at once: the instruments and currencies that changed, too."""
 
     orders: list[OrderView] = field(default_factory=list)
     trades: list[TradeView] = field(default_factory=list)
     positions: dict[str, None] = field(default_factory=dict)
-    is_money_changed: bool = False
+    currencies: dict[str, None] = field(default_factory=dict)
 
     def instruments(self) -> list[str]:
         """Names of the instruments concerned, in the order in which they were."""
@@ -76,7 +76,8 @@ def transactions(events: Iterable[Event]) -> Mapping[str, Transaction]:
                 found = by_account.setdefault(event.account, Transaction())
                 found.positions[event.instrument_name] = None
             case PortfolioChanged():
-                by_account.setdefault(event.account, Transaction()).is_money_changed = True
+                found = by_account.setdefault(event.account, Transaction())
+                found.currencies[event.currency] = None
             case _:
                 pass
     return by_account
@@ -152,7 +153,9 @@ def _trades(transaction: Transaction) -> list[str]:
 
 def _position(engine: TradingEngine, account: str, name: str) -> dict[str, Json]:
     view = engine.position(account, name)
-    return views.gone_position(name, engine.index_usd()) if view is None else views.position(view)
+    if view is not None:
+        return views.position(view)
+    return views.gone_position(name, engine.index_usd(parse_name(name).pair.index_name))
 
 
 def _merged(pending: list[Transaction]) -> Transaction:
@@ -179,7 +182,10 @@ class PortfolioFeed:
 
     def hear(self, transaction: Transaction) -> None:
         """Money that changed is told at once."""
-        self.is_urgent |= transaction.is_money_changed
+        wanted = self.channel.currency
+        self.is_urgent |= any(
+            wanted in (ANY, name, name.lower()) for name in transaction.currencies
+        )
 
     def payloads(self, engine: TradingEngine) -> list[str]:
         """The portfolio at this moment; one message a currency for `any`."""
@@ -189,9 +195,8 @@ class PortfolioFeed:
     def contents(self, engine: TradingEngine) -> list[dict[str, Json]]:
         """The same, before it becomes text."""
         wanted = self.channel.currency
-        if wanted in (engine.currency, engine.currency.lower(), ANY):
-            return [summaries.portfolio(engine.account(self.account))]
-        return [summaries.empty_portfolio(wanted.upper())]
+        currencies = engine.currencies if wanted == ANY else (wanted.upper(),)
+        return [summaries.in_currency(engine, self.account, currency) for currency in currencies]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from decimal import Decimal
 import numpy as np
 
 from bot.exchange.commands import Answer, PlaceOrder, Refused
-from bot.exchange.contracts import Contract, option
+from bot.exchange.contracts import BTC_USD, Contract, Pair, option, perpetual
 from bot.exchange.engine import Engine
-from bot.exchange.market import MarketFrame, Skipped
+from bot.exchange.market import FutureQuote, MarketFrame, Skipped
 from bot.exchange.reports import (
     Direction,
     OrderType,
@@ -23,8 +23,8 @@ DAY_MS = 86_400_000
 START_MS = 1_765_281_600_000  # 2025-12-09T12:00Z
 EXPIRY_MS = START_MS - 4 * 3_600_000 + 17 * DAY_MS  # 2025-12-26T08:00Z
 PERP = "BTC-PERPETUAL"
-CALL = option("BTC", EXPIRY_MS, 110_000.0, True)
-PUT = option("BTC", EXPIRY_MS, 90_000.0, False)
+CALL = option(BTC_USD, EXPIRY_MS, 110_000.0, True)
+PUT = option(BTC_USD, EXPIRY_MS, 90_000.0, False)
 DEPTH = ((0, 1_000.0), (2, 2_000.0), (4, 4_000.0))
 BUY, SELL = Direction.BUY, Direction.SELL
 IOC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL
@@ -52,18 +52,24 @@ def frame(
     ticks = np.where(coin > 0.005, 0.0005, 0.0001)
     bid = np.floor(coin / ticks) * ticks
     return MarketFrame(
+        pair=BTC_USD,
         at_ms=at_ms,
         index_usd=index,
-        perp_mark_usd=mark,
-        perp_bid_usd=mark - half_spread,
-        perp_ask_usd=mark + half_spread,
-        perp_depth=depth,
+        perpetual=FutureQuote(
+            contract=perpetual(BTC_USD),
+            mark_usd=mark,
+            bid_usd=mark - half_spread,
+            ask_usd=mark + half_spread,
+            depth=depth,
+        ),
+        futures=(),
         forwards=dict.fromkeys((int(e) for e in expiries), forward),
+        discounts=dict.fromkeys((int(e) for e in expiries), 1.0),
         contracts=tuple(contracts),
-        mark_coin=coin,
+        mark_price=coin,
         mark_iv=np.full(len(contracts), vol),
-        bid_coin=np.where(bid > 0, bid, np.nan),
-        ask_coin=bid + ticks,
+        bid_price=np.where(bid > 0, bid, np.nan),
+        ask_price=bid + ticks,
         bid_size_coin=np.full(len(contracts), 5.0),
         ask_size_coin=np.full(len(contracts), 5.0),
         is_call=calls,
@@ -83,15 +89,15 @@ class ScriptedMarket:
         self._factor = 1.0
 
     @property
-    def base(self) -> str:
-        return "BTC"
+    def pairs(self) -> tuple[Pair, ...]:
+        return (self._frame.pair,)
 
     @property
     def start_ms(self) -> int:
         return self._frame.at_ms
 
-    @property
-    def frame(self) -> MarketFrame:
+    def frame(self, pair: Pair) -> MarketFrame:
+        assert pair == self._frame.pair
         return self._frame
 
     def advance(self, to_ms: int) -> list[MarketFrame | Skipped]:
@@ -110,17 +116,18 @@ class ScriptedMarket:
             out.append(self._frame)
         return out
 
-    def shock(self, move: float) -> None:
+    def shock(self, underlying: str, move: float) -> None:
+        assert underlying == self._frame.pair.base
         self._factor *= 1 + move
 
     def _scaled(self, item: MarketFrame) -> MarketFrame:
-        f = self._factor
+        f, perp = self._factor, item.perpetual
         return replace(
             item,
             index_usd=item.index_usd * f,
-            perp_mark_usd=item.perp_mark_usd * f,
-            perp_bid_usd=item.perp_bid_usd * f,
-            perp_ask_usd=item.perp_ask_usd * f,
+            perpetual=replace(
+                perp, mark_usd=perp.mark_usd * f, bid_usd=perp.bid_usd * f, ask_usd=perp.ask_usd * f
+            ),
             forwards={e: v * f for e, v in item.forwards.items()},
         )
 
@@ -136,8 +143,8 @@ def engine(
         market=ScriptedMarket(script or (frame(),)),
         rules=rules or Rules(),
         accounts=[
-            OpeningAccount(name="demo", equity_coin=equity, positions=positions or {}),
-            OpeningAccount(name="other", equity_coin=10.0),
+            OpeningAccount(name="demo", equity={"BTC": equity}, positions=positions or {}),
+            OpeningAccount(name="other", equity={"BTC": 10.0}),
         ],
     )
 

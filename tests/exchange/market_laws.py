@@ -5,16 +5,16 @@ from decimal import Decimal
 
 import numpy as np
 
-from bot.exchange.contracts import perpetual
+from bot.exchange.contracts import BTC_USD, perpetual
 from bot.exchange.market import FloatArray, MarketFrame
 from bot.quant.black76 import greeks
 from bot.quant.processes import YEAR_MS
 
 COLUMNS = (
-    "mark_coin",
+    "mark_price",
     "mark_iv",
-    "bid_coin",
-    "ask_coin",
+    "bid_price",
+    "ask_price",
     "bid_size_coin",
     "ask_size_coin",
     "is_call",
@@ -44,25 +44,25 @@ def assert_frame_is_sound(frame: MarketFrame) -> None:
         assert terms == (contract.expiry_ms, contract.strike, contract.is_call)
     assert (frame.expiry_ms > frame.at_ms).all()
     assert set(frame.forwards) == set(frame.expiry_ms.tolist())
-    assert np.isfinite(frame.mark_coin).all()
-    assert (frame.mark_coin >= 0).all()
+    assert np.isfinite(frame.mark_price).all()
+    assert (frame.mark_price >= 0).all()
     assert (frame.mark_iv > 0).all()
     assert_quotes_are_sound(frame)
 
 
 def assert_quotes_are_sound(frame: MarketFrame) -> None:
-    both = np.isfinite(frame.bid_coin) & np.isfinite(frame.ask_coin)
-    assert (frame.bid_coin[both] < frame.ask_coin[both]).all()
+    both = np.isfinite(frame.bid_price) & np.isfinite(frame.ask_price)
+    assert (frame.bid_price[both] < frame.ask_price[both]).all()
     for prices, sizes in (
-        (frame.bid_coin, frame.bid_size_coin),
-        (frame.ask_coin, frame.ask_size_coin),
+        (frame.bid_price, frame.bid_size_coin),
+        (frame.ask_price, frame.ask_size_coin),
     ):
         assert ((sizes > 0) == np.isfinite(prices)).all()
         for contract, price in zip(frame.contracts, prices.tolist(), strict=True):
             assert math.isnan(price) or contract.is_on_tick(Decimal(str(price)))
-    perp = perpetual("BTC")
-    assert frame.perp_bid_usd < frame.perp_ask_usd
-    assert perp.is_on_tick(Decimal(str(frame.perp_bid_usd)))
-    assert perp.is_on_tick(Decimal(str(frame.perp_ask_usd)))
-    assert frame.perp_bid_usd <= frame.perp_mark_usd <= frame.perp_ask_usd
-    assert all(size_usd > 0 and size_usd % 10 == 0 for _, size_usd in frame.perp_depth)
+    perp = perpetual(BTC_USD)
+    assert frame.perpetual.bid_usd < frame.perpetual.ask_usd
+    assert perp.is_on_tick(Decimal(str(frame.perpetual.bid_usd)))
+    assert perp.is_on_tick(Decimal(str(frame.perpetual.ask_usd)))
+    assert frame.perpetual.bid_usd <= frame.perpetual.mark_usd <= frame.perpetual.ask_usd
+    assert all(size_usd > 0 and size_usd % 10 == 0 for _, size_usd in frame.perpetual.depth)

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.exchange.accounts import Account, fee_coin, profit_coin, value_account
 from bot.exchange.commands import Answer, SetPosition
-from bot.exchange.contracts import Contract, Kind, option, perpetual
+from bot.exchange.contracts import BTC_USD, Contract, option, perpetual
 from bot.exchange.engine import Engine
+from bot.exchange.fees import trade_fee
 from bot.exchange.market import MarketFrame
 from bot.exchange.reports import Liquidity
 from bot.exchange.rules import FeeRules, FundingRules, Rules
+from bot.exchange.wallets import Wallet, profit, value_wallet
 from bot.quant.black76 import greeks
 from bot.quant.conventions import Convention, inverse_perp_delta_coin, option_delta_coin
 from tests.exchange.engine_builders import (
@@ -32,57 +33,60 @@ from tests.exchange.engine_builders import (
     placed,
 )
 
+PERPETUAL = perpetual(BTC_USD)
 FREE = Rules(funding=FundingRules(cap_8h=0.0))
 
 
 def test_an_inverse_perpetual_earns_the_difference_of_the_inverse_prices() -> None:
-    assert profit_coin(Kind.PERPETUAL, 100_000.0, 100_000.0, 110_000.0) == pytest.approx(
+    assert profit(perpetual(BTC_USD), 100_000.0, 100_000.0, 110_000.0) == pytest.approx(
         100_000 * (1 / 100_000 - 1 / 110_000), rel=1e-15
     )
     venue = engine(frame(), frame(START_MS + 1_000, index=110_000.0), rules=FREE)
     placed(venue.handle(order(BUY, 1_000, 100_001.0)))
     venue.advance(START_MS + 1_000)
-    view = venue.account("demo")
+    view = venue.account("demo", "BTC")
     assert view.futures_session_upl == pytest.approx(1_000 * (1 / 100_001 - 1 / 110_000), rel=1e-12)
     assert view.equity == pytest.approx(10 - 0.0005 * 1_000 / 100_001 + view.futures_session_upl)
 
 
 def test_the_average_price_of_an_inverse_position_is_harmonic() -> None:
-    account = Account(name="a", currency="BTC", balance=1.0)
-    contract = perpetual("BTC")
-    account.trade(contract, Decimal(100), Decimal(80_000), 0.0, 0.0)
-    account.trade(contract, Decimal(300), Decimal(120_000), 0.0, 0.0)
+    account = Wallet(account="a", currency="BTC", balance=Decimal(1))
+    contract = perpetual(BTC_USD)
+    account.trade(contract, Decimal(100), Decimal(80_000), 0.0)
+    account.trade(contract, Decimal(300), Decimal(120_000), 0.0)
     position = account.positions[PERP]
     assert position.average_price == pytest.approx(400 / (100 / 80_000 + 300 / 120_000))
-    realised = account.trade(contract, Decimal(-400), Decimal(100_000), 0.0, 0.0)
+    realised = account.trade(contract, Decimal(-400), Decimal(100_000), 0.0)
     both = 100 * (1 / 80_000 - 1 / 100_000) + 300 * (1 / 120_000 - 1 / 100_000)
-    assert realised == pytest.approx(both, rel=1e-12)
+    assert float(realised) == pytest.approx(both, rel=1e-12)
     assert account.positions == {}
 
 
 def test_a_position_that_flips_realises_the_old_side_and_opens_the_new_one_at_the_price() -> None:
-    account = Account(name="a", currency="BTC", balance=1.0)
-    contract = perpetual("BTC")
-    account.trade(contract, Decimal(100), Decimal(80_000), 0.0, 0.0)
-    realised = account.trade(contract, Decimal(-250), Decimal(90_000), 0.0, 0.0)
+    account = Wallet(account="a", currency="BTC", balance=Decimal(1))
+    contract = perpetual(BTC_USD)
+    account.trade(contract, Decimal(100), Decimal(80_000), 0.0)
+    realised = account.trade(contract, Decimal(-250), Decimal(90_000), 0.0)
     position = account.positions[PERP]
-    assert realised == pytest.approx(100 * (1 / 80_000 - 1 / 90_000))
-    assert (position.size, position.average_price) == (Decimal(-150), 90_000.0)
+    assert float(realised) == pytest.approx(100 * (1 / 80_000 - 1 / 90_000))
+    assert position.size == Decimal(-150)
+    assert position.average_price == pytest.approx(90_000.0, rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("kind", "amount", "price", "role", "fee"),
+    ("contract", "amount", "price", "role", "fee"),
     [
-        (Kind.PERPETUAL, 100_000.0, 50_000.0, Liquidity.TAKER, 0.001),
-        (Kind.PERPETUAL, 100_000.0, 50_000.0, Liquidity.MAKER, 0.0),
-        (Kind.OPTION, 2.0, 0.05, Liquidity.TAKER, 0.0006),
-        (Kind.OPTION, 2.0, 0.0008, Liquidity.TAKER, 0.0002),  # capped at 12.5 % of the premium
+        (PERPETUAL, 100_000.0, 50_000.0, Liquidity.TAKER, 0.001),
+        (PERPETUAL, 100_000.0, 50_000.0, Liquidity.MAKER, 0.0),
+        (CALL, 2.0, 0.05, Liquidity.TAKER, 0.0006),
+        (CALL, 2.0, 0.0008, Liquidity.TAKER, 0.0002),  # capped at 12.5 % of the premium
     ],
 )
 def test_fees_follow_the_schedule(
-    kind: Kind, amount: float, price: float, role: Liquidity, fee: float
+    contract: Contract, amount: float, price: float, role: Liquidity, fee: float
 ) -> None:
-    assert fee_coin(FeeRules(), kind, amount, price, role) == pytest.approx(fee, rel=1e-12)
+    found = trade_fee(FeeRules(), contract, amount, price, role, 50_000.0)
+    assert found == pytest.approx(fee, rel=1e-12)
 
 
 def test_buying_an_option_pays_the_premium_at_once_and_keeps_equity_but_for_spread_and_fee() -> (
@@ -93,7 +97,7 @@ def test_buying_an_option_pays_the_premium_at_once_and_keeps_equity_but_for_spre
     assert ask is not None
     assert ask.best_ask_price is not None
     placed(venue.handle(order(BUY, 2, float(ask.best_ask_price), name=CALL.name)))
-    view, price = venue.account("demo"), float(ask.best_ask_price)
+    view, price = venue.account("demo", "BTC"), float(ask.best_ask_price)
     assert view.balance == pytest.approx(10 - 2 * price - 2 * 0.0003)
     assert view.options_value == pytest.approx(2 * ask.mark_price)
     assert view.margin_balance == pytest.approx(view.balance)
@@ -108,7 +112,7 @@ def test_the_summary_keeps_the_venues_identities() -> None:
     )
     placed(venue.handle(order(BUY, 1_000, 100_001.0)))
     venue.advance(START_MS + 1_000)
-    a = venue.account("demo")
+    a = venue.account("demo", "BTC")
     futures_coin = 51_000 / 103_050
     assert a.margin_balance == pytest.approx(
         a.balance + a.futures_session_upl + a.futures_session_rpl, abs=1e-15
@@ -126,18 +130,21 @@ def test_the_summary_keeps_the_venues_identities() -> None:
 
 def test_the_published_account_examples_add_up_by_the_same_sums() -> None:
     """Deribit's documentation of private/get_account_summary (segregated_sm)."""
-    account = Account(
-        name="a", currency="BTC", balance=302.60065765, futures_session_rpl=-0.03258105
+    account = Wallet(
+        account="a",
+        currency="BTC",
+        balance=Decimal("302.60065765"),
+        futures_session_rpl=Decimal("-0.03258105"),
     )
-    contract, call = perpetual("BTC"), option("BTC", START_MS + DAY_MS, 1.0, True)
-    account.trade(contract, Decimal(10), Decimal(1), 0.0, 0.0)  # 10 USD bought at 1
-    account.set_position(call, Decimal(1), 0.0, 0.0)
+    contract, call = perpetual(BTC_USD), option(BTC_USD, START_MS + DAY_MS, 1.0, True)
+    account.trade(contract, Decimal(10), Decimal(1), 0.0)  # 10 USD bought at 1
+    account.trade(call, Decimal(1), 0.0, 0.0)
     mark = 1 / (1 - 0.005921555)  # where the 10 USD show +0.05921555
 
     def mark_of(which: Contract) -> float:
         return mark if which is contract else -0.0086
 
-    worth = value_account(account, mark_of, 0.0)
+    worth = value_wallet(account, mark_of, lambda _: 0.0)
     assert worth.margin_balance == pytest.approx(302.62729214, abs=1e-7)
     assert worth.equity == pytest.approx(302.61869214, abs=1e-7)
 
@@ -145,11 +152,11 @@ def test_the_published_account_examples_add_up_by_the_same_sums() -> None:
 def test_setting_a_position_changes_the_position_and_not_the_equity() -> None:
     venue = engine(frame(), frame(START_MS + 1_000, index=98_000.0), positions={PERP: 20_000})
     venue.advance(START_MS + 1_000)
-    before = venue.equity_coin("demo")
+    before = venue.equity("demo", "BTC")
     for name, size in ((PERP, -70_000), (CALL.name, -3), (CALL.name, 0), (PUT.name, -1)):
         done = venue.handle(SetPosition(account="demo", instrument_name=name, size=Decimal(size)))
         assert isinstance(done, Answer)
-    assert venue.equity_coin("demo") == pytest.approx(before, abs=1e-12)
+    assert venue.equity("demo", "BTC") == pytest.approx(before, abs=1e-12)
     assert venue.ledger_positions("demo") == {PUT.name: Decimal(-1), PERP: Decimal(-70_000)}
     view = venue.position("demo", PERP)
     assert view is not None
@@ -176,8 +183,8 @@ def test_what_the_users_win_the_house_loses_but_for_fees_and_funding(
     path = 100_000 * np.cumprod([1.0, *moves])
     frames = [frame(START_MS + 1_000 * i, index=float(p)) for i, p in enumerate(path)]
     venue = engine(*frames, equity=1_000.0, positions={CALL.name: -2})
-    house = Account(name="house", currency="BTC", balance=0.0)
-    house.set_position(CALL, Decimal(2), float(frames[0].mark_coin[0]), 0.0)
+    house = Wallet(account="house", currency="BTC")
+    house.trade(CALL, Decimal(2), float(frames[0].mark_price[0]), 0.0)
     for i, (account, direction, name, lots) in enumerate(trades):
         contract = venue.contract(name)
         assert contract is not None
@@ -188,13 +195,13 @@ def test_what_the_users_win_the_house_loses_but_for_fees_and_funding(
         contract = venue.contract(fill.instrument_name)
         assert contract is not None
         sold = -fill.amount if fill.direction is BUY else fill.amount
-        house.trade(contract, sold, fill.price, 0.0, 0.0)
-    house_worth = value_account(house, venue.desk.board.mark, 0.0).equity
-    users = [venue.account(name) for name in venue.accounts()]
+        house.trade(contract, sold, fill.price, 0.0)
+    house_worth = value_wallet(house, venue.desk.board.mark, lambda _: 0.0).equity
+    users = [venue.account(name, "BTC") for name in venue.accounts()]
     pending = sum(
-        p.pending_funding(venue.desk.funding.paid_per_usd(venue.now_ms))
-        for a in venue.desk.accounts.values()
-        for p in a.positions.values()
+        p.pending_funding(venue.desk.funding[BTC_USD].paid_per_unit(venue.now_ms))
+        for wallet in venue.desk.wallets()
+        for p in wallet.positions.values()
     )
     total = sum(u.equity + u.fees_paid + u.funding_paid for u in users) - pending + house_worth
     assert total == pytest.approx(1_010.0, abs=1e-9)
@@ -226,23 +233,23 @@ def _analytic(convention: Convention) -> float:
     years = (now.expiry_ms - now.at_ms) / (365 * DAY_MS)
     black = greeks(forward, now.strike, years, now.mark_iv, now.is_call)
     sizes = np.array([-3.7, 2.1])
-    options = option_delta_coin(convention, sizes, black.delta, now.mark_coin)
-    perp = float(inverse_perp_delta_coin(123_450, now.perp_mark_usd))
+    options = option_delta_coin(convention, sizes, black.delta, now.mark_price)
+    perp = float(inverse_perp_delta_coin(123_450, now.perpetual.mark_usd))
     return float(options.sum()) + perp
 
 
 def test_the_coin_delta_is_what_the_accounts_equity_in_coin_moves_by() -> None:
     venue = _book()
-    moved = _sensitivity(lambda at: venue.equity_coin("demo", at))
+    moved = _sensitivity(lambda at: venue.equity("demo", "BTC", at))
     assert moved == pytest.approx(_analytic(Convention.COIN), rel=1e-6)
-    assert venue.account("demo").delta_total == pytest.approx(moved, rel=1e-6)
+    assert venue.account("demo", "BTC").delta_total == pytest.approx(moved, rel=1e-6)
 
 
 def test_the_usd_delta_is_what_the_accounts_equity_in_dollars_moves_by() -> None:
     venue = _book()
     spot = 100_000.0
-    moved = _sensitivity(lambda at: venue.equity_coin("demo", at) * at.index_usd / spot)
-    expected = _analytic(Convention.USD) + venue.equity_coin("demo")
+    moved = _sensitivity(lambda at: venue.equity("demo", "BTC", at) * at.index_usd / spot)
+    expected = _analytic(Convention.USD) + venue.equity("demo", "BTC")
     assert moved == pytest.approx(expected, rel=1e-6)
 
 
@@ -251,8 +258,8 @@ def test_the_book_delta_is_what_the_options_and_a_rebased_hedge_move_by_in_dolla
     spot, mark = 100_000.0, 100_050.0
 
     def value_usd(at: MarketFrame) -> float:
-        options_usd = venue.valuation("demo", at).options_value * at.index_usd
-        hedge_usd = 123_450 * (1 / mark - 1 / at.perp_mark_usd) * at.index_usd
+        options_usd = venue.valuation("demo", "BTC", at).options_value * at.index_usd
+        hedge_usd = 123_450 * (1 / mark - 1 / at.perpetual.mark_usd) * at.index_usd
         return (options_usd + hedge_usd) / spot
 
     assert _sensitivity(value_usd) == pytest.approx(_analytic(Convention.BOOK), rel=1e-6)
@@ -260,14 +267,14 @@ def test_the_book_delta_is_what_the_options_and_a_rebased_hedge_move_by_in_dolla
 
 def test_the_golden_option_shows_its_published_value_and_deltas() -> None:
     """F = 100,000, K = 110,000, T = 30/365, vol 0.60: the design's golden values."""
-    call = option("BTC", START_MS + 30 * DAY_MS, 110_000.0, True)
-    put = option("BTC", START_MS + 30 * DAY_MS, 110_000.0, False)
+    call = option(BTC_USD, START_MS + 30 * DAY_MS, 110_000.0, True)
+    put = option(BTC_USD, START_MS + 30 * DAY_MS, 110_000.0, False)
     venue = engine(frame(contracts=(call, put)), positions={call.name: 1})
     view = venue.position("demo", call.name)
     assert view is not None
     assert view.mark_price == pytest.approx(0.032702605047, abs=1e-11)
     assert view.delta == pytest.approx(0.3198656857, abs=1e-9)
-    assert venue.account("demo").delta_total == pytest.approx(0.2871630806, abs=1e-9)
+    assert venue.account("demo", "BTC").delta_total == pytest.approx(0.2871630806, abs=1e-9)
     ticker = venue.ticker(put.name)
     assert ticker is not None
     assert ticker.option is not None
@@ -277,8 +284,8 @@ def test_the_golden_option_shows_its_published_value_and_deltas() -> None:
 
 def test_published_valuation_rounds_marks_and_the_true_one_does_not() -> None:
     venue = engine(positions={CALL.name: 1})
-    true = venue.valuation("demo").options_value
-    shown = venue.valuation("demo", rounded=True).options_value
+    true = venue.valuation("demo", "BTC").options_value
+    shown = venue.valuation("demo", "BTC", rounded=True).options_value
     assert shown == round(true, 4) != true
 
 
@@ -288,5 +295,5 @@ def test_a_perpetual_bought_and_sold_back_has_paid_two_fees_and_the_spread() -> 
     placed(venue.handle(order(SELL, 1_000, 99_999.0, tif=IOC)))
     spread = 1_000 * (1 / 100_001 - 1 / 99_999)
     fees = 0.0005 * 1_000 * (1 / 100_001 + 1 / 99_999)
-    assert venue.equity_coin("demo") == pytest.approx(10 + spread - fees, abs=1e-15)
-    assert venue.account("demo").fees_paid == pytest.approx(fees)
+    assert venue.equity("demo", "BTC") == pytest.approx(10 + spread - fees, abs=1e-15)
+    assert venue.account("demo", "BTC").fees_paid == pytest.approx(fees)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exchange.contracts import (
+    BTC_USD,
     PERPETUAL_EXPIRY_MS,
     Kind,
     expiry_code,
@@ -60,7 +61,7 @@ def test_a_price_between_the_steps_is_refused_and_rounds_either_way():
     assert contract.floor_price(Decimal("0.04327")) == Decimal("0.0430")
     assert contract.ceil_price(Decimal("0.04327")) == Decimal("0.0435")
     assert contract.ceil_price(Decimal("0.00501")) == Decimal("0.0055")
-    assert perpetual("BTC").floor_price(Decimal("95000.74")) == Decimal("95000.5")
+    assert perpetual(BTC_USD).floor_price(Decimal("95000.74")) == Decimal("95000.5")
 
 
 @given(st.decimals("0.0001", "2", places=6), st.booleans())
@@ -82,9 +83,9 @@ def test_rounding_a_price_gives_a_valid_one_less_than_a_step_away(price, up):
 def test_names_lead_back_to_the_terms_they_were_made_of(day, strike, is_call):
     expiry_ms = day * 86_400_000 + 8 * 3_600_000
 
-    contract = parse_name(option_name("BTC", expiry_ms, strike, is_call))
+    contract = parse_name(option_name(BTC_USD, expiry_ms, strike, is_call))
 
-    assert contract == option("BTC", expiry_ms, strike, is_call)
+    assert contract == option(BTC_USD, expiry_ms, strike, is_call)
     assert parse_expiry_code(expiry_code(expiry_ms)) == expiry_ms
 
 
@@ -98,9 +99,9 @@ def test_the_day_of_an_expiry_has_no_leading_zero():
     [
         "",
         "BTC",
-        "BTC-26DEC25",
+        "BTC-26DEC2",
         "DOGE-PERPETUAL",
-        "BTC_USDC-26DEC25-90000-C",
+        "BTC_USDT-26DEC25-90000-C",
         "BTC-26DEC25-90000-X",
         "BTC-26DEZ25-90000-C",
         "BTC-99DEC25-90000-C",

@@ -4,7 +4,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from bot.exchange.contracts import parse_name
+from bot.exchange.contracts import BTC_USD, parse_name
 from bot.exchange.demo_book import comfortable_equity, demo_book, net_delta_coin
 from bot.exchange.margins import short_option_margin
 from bot.exchange.rules import Rules
@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_demo_starts_nearly_flat_with_strangles_sold_on_three_expiries(seed):
-    frame = SyntheticMarket(seed).frame
+    frame = SyntheticMarket(seed).frame(BTC_USD)
     book = demo_book(frame)
     contracts = [parse_name(name) for name in book]
     names = {contract.name for contract in frame.contracts}
@@ -31,31 +31,31 @@ def test_the_demo_starts_nearly_flat_with_strangles_sold_on_three_expiries(seed)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_demo_book_lives_longer_than_a_night_and_is_quoted_on_both_sides(seed):
-    frame = SyntheticMarket(seed).frame
+    frame = SyntheticMarket(seed).frame(BTC_USD)
     column = {contract.name: at for at, contract in enumerate(frame.contracts)}
 
     for name in demo_book(frame):
         assert parse_name(name).expiry_ms > frame.at_ms + 12 * HOUR_MS
-        assert np.isfinite(frame.bid_coin[column[name]])
-        assert np.isfinite(frame.ask_coin[column[name]])
+        assert np.isfinite(frame.bid_price[column[name]])
+        assert np.isfinite(frame.ask_price[column[name]])
 
 
 def test_an_hour_of_market_moves_the_demo_book_by_more_than_a_coin():
     widest = []
     for seed in range(4):
-        market = SyntheticMarket(seed)
-        book = demo_book(market.frame)
+        market = SyntheticMarket(seed, pairs=(BTC_USD,))
+        book = demo_book(market.frame(BTC_USD))
         market.advance(market.start_ms + HOUR_MS // 2)
-        middle = net_delta_coin(market.frame, book)
+        middle = net_delta_coin(market.frame(BTC_USD), book)
         market.advance(market.start_ms + HOUR_MS)
-        widest.append(max(abs(middle), abs(net_delta_coin(market.frame, book))))
+        widest.append(max(abs(middle), abs(net_delta_coin(market.frame(BTC_USD), book))))
 
     assert np.median(widest) > 1.0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_demo_s_equity_leaves_two_thirds_of_its_margin_free(seed):
-    frame = SyntheticMarket(seed).frame
+    frame = SyntheticMarket(seed).frame(BTC_USD)
     book, rules = demo_book(frame), Rules()
     column = {contract.name: at for at, contract in enumerate(frame.contracts)}
     needed = sum(
@@ -65,7 +65,7 @@ def test_the_demo_s_equity_leaves_two_thirds_of_its_margin_free(seed):
             is_call=bool(frame.is_call[column[name]]),
             strike_usd=float(frame.strike[column[name]]),
             underlying_usd=frame.forwards[int(frame.expiry_ms[column[name]])],
-            mark_coin=float(frame.mark_coin[column[name]]),
+            mark_coin=float(frame.mark_price[column[name]]),
         )[0]
         for name, size in book.items()
     )
@@ -74,21 +74,21 @@ def test_the_demo_s_equity_leaves_two_thirds_of_its_margin_free(seed):
 
 
 def test_a_book_of_one_s_own_may_hold_the_perpetual_and_long_options():
-    frame = SyntheticMarket(1).frame
+    frame = SyntheticMarket(1).frame(BTC_USD)
     call = next(contract.name for contract in frame.contracts if contract.is_call)
     book = {"BTC-PERPETUAL": Decimal(-2_500_000), call: Decimal(3)}
 
     assert comfortable_equity(frame, {}) == 1.0
-    needed = 2_500_000 / frame.perp_mark_usd * 0.02
+    needed = 2_500_000 / frame.perpetual.mark_usd * 0.02
     assert comfortable_equity(frame, book) == max(round(needed / 0.30, 1), 1.0)
     assert net_delta_coin(frame, {"BTC-PERPETUAL": Decimal(-500_000)}) == pytest.approx(
-        -500_000 / frame.perp_mark_usd
+        -500_000 / frame.perpetual.mark_usd
     )
 
 
 def test_without_quotes_there_is_no_demo_book():
-    frame = SyntheticMarket(1).frame
-    dark = replace(frame, bid_coin=np.full(len(frame.contracts), np.nan))
+    frame = SyntheticMarket(1).frame(BTC_USD)
+    dark = replace(frame, bid_price=np.full(len(frame.contracts), np.nan))
 
     with pytest.raises(ValueError, match="quoted on both sides, and there are 0"):
         demo_book(dark)

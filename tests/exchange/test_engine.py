@@ -19,6 +19,7 @@ from bot.exchange.commands import (
     Shock,
     TradingEngine,
 )
+from bot.exchange.contracts import BTC_USD
 from bot.exchange.engine import Engine
 from bot.exchange.reports import Direction, OrderState
 from bot.exchange.rules import OpeningAccount, Rules
@@ -40,8 +41,8 @@ from tests.exchange.engine_builders import (
 
 def _synthetic(seed: int) -> Engine:
     market = SyntheticMarket(seed)
-    names = [c.name for c in market.frame.contracts[::60]]
-    demo = OpeningAccount(name="demo", equity_coin=30.0, positions=dict.fromkeys(names, -0.5))
+    names = [c.name for c in market.frame(BTC_USD).contracts[::60]]
+    demo = OpeningAccount(name="demo", equity={"BTC": 30.0}, positions=dict.fromkeys(names, -0.5))
     return Engine(market=market, rules=Rules(), accounts=[demo])
 
 
@@ -59,11 +60,12 @@ def _session(seed: int, stops: Sequence[int]) -> list[str]:
         if stop not in acts:
             continue
         direction, offset = acts[stop]
-        touch = venue.frame.perp_bid_usd if direction is SELL else venue.frame.perp_ask_usd
+        perpetual = venue.frame(BTC_USD).perpetual
+        touch = perpetual.bid_usd if direction is SELL else perpetual.ask_usd
         done = venue.handle(order(direction, 200_000, float(touch) + float(offset)))
         assert isinstance(done, Answer)
         told += _told(done.events)
-    told.append(repr(venue.account("demo")))
+    told.append(repr(venue.account("demo", "BTC")))
     return told
 
 
@@ -79,7 +81,7 @@ def test_another_seed_is_another_day() -> None:
 
 def test_the_engine_is_what_its_seam_promises() -> None:
     venue: TradingEngine = engine()
-    assert venue.currency == "BTC"
+    assert (venue.pairs, venue.currencies) == ((BTC_USD,), ("BTC",))
     assert venue.contracts()[0].name == PERP
 
 
@@ -132,9 +134,9 @@ def test_the_events_of_a_command_tell_money_and_books_once_and_last() -> None:
 def test_a_shock_moves_every_later_frame() -> None:
     venue = engine(frame(), frame(START_MS + 1_000))
     assert isinstance(venue.handle(Shock(underlying="BTC", move=-0.1)), Answer)
-    assert venue.index_usd() == 100_000
+    assert venue.index_usd("btc_usd") == 100_000
     venue.advance(START_MS + 1_000)
-    assert venue.index_usd() == pytest.approx(90_000)
+    assert venue.index_usd("btc_usd") == pytest.approx(90_000)
     assert isinstance(venue.handle(Shock(underlying="ETH", move=-0.1)), Refused)
     assert isinstance(venue.handle(Shock(underlying="BTC", move=-1.0)), Refused)
 
@@ -147,8 +149,8 @@ def test_a_position_that_could_not_exist_is_refused(name: str, size: str) -> Non
 
 def test_an_account_opens_with_the_equity_it_was_given_whatever_its_positions_cost() -> None:
     venue = engine(equity=7.5, positions={CALL.name: -4, PERP: 250_000})
-    assert venue.equity_coin("demo") == pytest.approx(7.5, abs=1e-12)
-    assert venue.account("demo").balance > 7.5  # the premium of the sold calls
+    assert venue.equity("demo", "BTC") == pytest.approx(7.5, abs=1e-12)
+    assert venue.account("demo", "BTC").balance > 7.5  # the premium of the sold calls
     with pytest.raises(ValueError, match="opening position of 3 in NONE"):
         engine(positions={"NONE": 3})
 
@@ -156,18 +158,18 @@ def test_an_account_opens_with_the_equity_it_was_given_whatever_its_positions_co
 def test_a_query_changes_nothing() -> None:
     venue = _synthetic(5)
     venue.advance(venue.now_ms + 3_000)
-    first = [repr(venue.account("demo")), repr(venue.ticker(PERP)), repr(venue.book(PERP))]
+    first = [repr(venue.account("demo", "BTC")), repr(venue.ticker(PERP)), repr(venue.book(PERP))]
     venue.margins("demo", PERP, Decimal(10), Decimal(100_000))
     venue.positions("demo")
-    again = [repr(venue.account("demo")), repr(venue.ticker(PERP)), repr(venue.book(PERP))]
+    again = [repr(venue.account("demo", "BTC")), repr(venue.ticker(PERP)), repr(venue.book(PERP))]
     assert first == again
 
 
 def test_a_frame_costs_the_engine_less_than_a_millisecond() -> None:
-    """500 options, nine held, two orders resting: what the market itself costs is taken off."""
+    """1,500 options, ten held, two orders resting: what the market itself costs is taken off."""
     venue, alone = _synthetic(6), SyntheticMarket(6)
     for direction, offset in ((Direction.BUY, -5_000), (Direction.SELL, 5_000)):
-        price = round(float(venue.frame.index_usd)) + offset
+        price = round(float(venue.frame(BTC_USD).index_usd)) + offset
         placed(venue.handle(order(direction, 100, price, post_only=True)))
     start, count = venue.now_ms, 300
     began = time.process_time()
@@ -176,4 +178,4 @@ def test_a_frame_costs_the_engine_less_than_a_millisecond() -> None:
     began = time.process_time()
     venue.advance(start + 1_000 * count)
     engine_s = time.process_time() - began - market_s
-    assert engine_s / count < 0.001
+    assert engine_s / (count * len(venue.pairs)) < 0.001

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.exchange.contracts import BTC_USD
 from bot.exchange.funding import EIGHT_HOURS_MS, IndexHistory, funding_rate_8h
 from bot.exchange.market import Skipped
 from bot.exchange.rules import FundingRules, Rules
@@ -41,30 +42,30 @@ def test_the_premium_is_dampened_and_capped(premium: float, rate: float) -> None
 def test_a_long_pays_and_a_short_receives_while_the_mark_is_above_the_index() -> None:
     rich = frame(mark=100_125.0)  # premium 0.125 %, rate 0.1 % per eight hours
     venue = engine(rich, positions={PERP: 100_000})
-    start = venue.equity_coin("demo")
+    start = venue.equity("demo", "BTC")
     venue.advance(START_MS + HOUR_MS)
     paid = 0.001 * 1.0 / 8
-    assert venue.equity_coin("demo") == pytest.approx(start - paid, abs=1e-15)
+    assert venue.equity("demo", "BTC") == pytest.approx(start - paid, abs=1e-15)
     view = venue.position("demo", PERP)
     assert view is not None
     assert view.realized_funding == pytest.approx(-paid)
     assert view.realized_profit_loss == pytest.approx(-paid)
-    assert venue.account("demo").futures_session_rpl == pytest.approx(-paid)
+    assert venue.account("demo", "BTC").futures_session_rpl == pytest.approx(-paid)
     placed(venue.handle(order(SELL, 1_000, 100_100.0)))  # books what was pending
-    assert venue.account("demo").funding_paid == pytest.approx(paid)
+    assert venue.account("demo", "BTC").funding_paid == pytest.approx(paid)
     short = engine(rich, positions={PERP: -100_000})
-    start = short.equity_coin("demo")
+    start = short.equity("demo", "BTC")
     short.advance(START_MS + HOUR_MS)
-    assert short.equity_coin("demo") == pytest.approx(start + paid, abs=1e-15)
+    assert short.equity("demo", "BTC") == pytest.approx(start + paid, abs=1e-15)
 
 
 def test_a_position_opened_late_pays_only_from_then_on() -> None:
     venue = engine(frame(mark=100_125.0))
     venue.advance(START_MS + HOUR_MS)
     placed(venue.handle(order(BUY, 1_000, 100_126.0)))
-    before = venue.equity_coin("demo")
+    before = venue.equity("demo", "BTC")
     venue.advance(START_MS + 2 * HOUR_MS)
-    assert before - venue.equity_coin("demo") == pytest.approx(0.001 * 0.01 / 8, rel=1e-9)
+    assert before - venue.equity("demo", "BTC") == pytest.approx(0.001 * 0.01 / 8, rel=1e-9)
 
 
 def test_each_frames_rate_holds_until_the_next_frame() -> None:
@@ -81,13 +82,13 @@ def test_a_hole_in_the_data_costs_no_funding() -> None:
     gap = Skipped(from_ms=START_MS + HOUR_MS, to_ms=START_MS + 5 * HOUR_MS)
     late = frame(gap.to_ms, mark=100_125.0)
     venue = engine(frame(mark=100_125.0), gap, late, positions={PERP: 100_000})
-    start = venue.equity_coin("demo")
+    start = venue.equity("demo", "BTC")
     events = venue.advance(START_MS + HOUR_MS)
     assert events[0] == gap
-    assert venue.now_ms == venue.frame.at_ms == gap.to_ms
+    assert venue.now_ms == venue.frame(BTC_USD).at_ms == gap.to_ms
     assert venue.advance(START_MS + HOUR_MS) == []  # a caller still on the old clock
     venue.advance(gap.to_ms + HOUR_MS)
-    assert start - venue.equity_coin("demo") == pytest.approx(2 * 0.001 / 8, rel=1e-9)
+    assert start - venue.equity("demo", "BTC") == pytest.approx(2 * 0.001 / 8, rel=1e-9)
 
 
 def test_the_trailing_rate_is_the_sum_of_the_last_eight_hours() -> None:
@@ -108,9 +109,9 @@ def test_asking_more_often_changes_no_digit_of_funding(stops: list[int]) -> None
         venue = engine(*frames, rules=Rules(), positions={PERP: 77_770})
         for stop in sorted(asked):
             venue.advance(START_MS + stop)
-            venue.account("demo")
+            venue.account("demo", "BTC")
         venue.advance(START_MS + EIGHT_HOURS_MS // 4)
-        return venue.equity_coin("demo")
+        return venue.equity("demo", "BTC")
 
     assert equity(stops) == equity([])
 

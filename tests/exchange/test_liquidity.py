@@ -48,7 +48,7 @@ def test_an_options_levels_step_outward_on_its_ticks_and_grow() -> None:
 
 def test_an_option_without_a_bid_has_no_bids_and_cannot_be_sold_at_market() -> None:
     none = np.array([np.nan, np.nan])
-    venue = engine(replace(frame(), bid_coin=none, bid_size_coin=np.zeros(2)))
+    venue = engine(replace(frame(), bid_price=none, bid_size_coin=np.zeros(2)))
     ticker = venue.ticker(CALL.name)
     assert ticker is not None
     assert ticker.best_bid_price is None
@@ -60,7 +60,7 @@ def test_an_option_without_a_bid_has_no_bids_and_cannot_be_sold_at_market() -> N
 
 
 def test_bids_never_go_to_zero_or_below() -> None:
-    cheap = replace(frame(), bid_coin=np.array([0.0003, 0.0003]))
+    cheap = replace(frame(), bid_price=np.array([0.0003, 0.0003]))
     book = engine(cheap).book(PUT.name)
     assert book is not None
     assert [p for p, _ in book.bids] == [Decimal("0.0003"), Decimal("0.0001")]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.exchange.commands import Answer, CancelOrder
-from bot.exchange.contracts import perpetual
+from bot.exchange.contracts import ETH_USD, perpetual
 from bot.exchange.margins import Exposure, futures_rates, short_option_margin
 from bot.exchange.rules import MarginTier, OptionMarginRules, Rules
 from tests.exchange.engine_builders import (
@@ -61,21 +61,21 @@ def test_a_perpetual_position_needs_its_rate_of_its_size_in_coin() -> None:
     """Size in coin 0.000509344, margins 0.000010187 and 0.000005093: an ETH account, 2026-02."""
     tiers = (MarginTier(size_coin_upper=math.inf, im_rate=0.02, mm_rate=0.01),)
     mark = 1 / 0.000509344
-    exposure = Exposure(contract=perpetual("ETH"), mark=mark, underlying_usd=mark, size=1.0)
-    initial, maintenance = exposure.position_margin(Rules(futures_tiers=tiers), 1.0)
+    exposure = Exposure(contract=perpetual(ETH_USD), mark=mark, underlying_usd=mark, size=1.0)
+    initial, maintenance = exposure.position_margin(Rules(futures_tiers={"ETH": tiers}), 1.0)
     assert initial == pytest.approx(0.000010187, abs=1e-9)
     assert maintenance == pytest.approx(0.000005093, abs=1e-9)
 
 
 def test_a_table_that_does_not_reach_infinity_is_refused() -> None:
     with pytest.raises(ValueError, match="infinity"):
-        Rules(futures_tiers=(MarginTier(size_coin_upper=5.0, im_rate=0.1, mm_rate=0.1),))
+        Rules(futures_tiers={"BTC": (MarginTier(size_coin_upper=5.0, im_rate=0.1, mm_rate=0.1),)})
 
 
 def test_positions_are_margined_one_by_one_and_nothing_is_netted() -> None:
     venue = engine(positions={PERP: 100_000, CALL.name: -1, PUT.name: 2})
-    summary = venue.account("demo")
-    mark = float(frame().mark_coin[0])
+    summary = venue.account("demo", "BTC")
+    mark = float(frame().mark_price[0])
     call = max(0.15 - 0.1, 0.1) + mark
     assert summary.initial_margin == pytest.approx(0.02 + call)
     assert summary.maintenance_margin == pytest.approx(0.02 * 2 / 3 + 0.075 + mark)
@@ -86,22 +86,24 @@ def test_positions_are_margined_one_by_one_and_nothing_is_netted() -> None:
 
 def test_an_open_order_reserves_margin_and_its_cancel_releases_it() -> None:
     venue = engine()
-    before = venue.account("demo")
+    before = venue.account("demo", "BTC")
     buy = placed(venue.handle(order(BUY, 100_000, 99_000.0))).order
     put = placed(venue.handle(order(BUY, 1, 0.01, name=PUT.name))).order
-    during = venue.account("demo")
+    during = venue.account("demo", "BTC")
     fees = 0.0005 * 100_000 / 99_000 + 0.0003
     assert during.open_orders_margin == pytest.approx(0.02 + 0.01 + fees)
     assert during.available_funds == pytest.approx(before.available_funds - 0.03 - fees)
     for one in (buy, put):
         assert isinstance(venue.handle(CancelOrder(account="demo", order_id=one.order_id)), Answer)
-    assert venue.account("demo").available_funds == before.available_funds
+    assert venue.account("demo", "BTC").available_funds == before.available_funds
 
 
 def test_an_order_that_could_only_reduce_reserves_a_fee_and_no_more() -> None:
     venue = engine(positions={PERP: 100_000})
     placed(venue.handle(order(SELL, 100_000, 101_000.0)))
-    assert venue.account("demo").open_orders_margin == pytest.approx(0.0005 * 100_000 / 101_000)
+    assert venue.account("demo", "BTC").open_orders_margin == pytest.approx(
+        0.0005 * 100_000 / 101_000
+    )
 
 
 def test_an_order_beyond_the_funds_is_refused_with_its_arithmetic() -> None:
@@ -136,14 +138,14 @@ def test_get_margins_answers_for_a_single_hypothetical_order() -> None:
     assert getattr(perp, "buy", None) == pytest.approx(0.02)
     assert getattr(perp, "sell", None) == pytest.approx(0.02)
     put = venue.margins("demo", PUT.name, Decimal(2), Decimal("0.01"))
-    mark = float(frame().mark_coin[1])
+    mark = float(frame().mark_price[1])
     assert getattr(put, "buy", None) == pytest.approx(0.02)
     assert getattr(put, "sell", None) == pytest.approx(2 * (0.1 + mark))
 
 
 def test_the_liquidation_ratio_is_where_margin_balance_meets_maintenance() -> None:
     venue = engine(equity=1.0, positions={PERP: 1_000_000})
-    ratio = venue.account("demo").estimated_liquidation_ratio
+    ratio = venue.account("demo", "BTC").estimated_liquidation_ratio
     assert 0.8 < ratio < 1
     there = 100_000 * ratio
     balance = 1.0 + 1_000_000 * (1 / 100_000 - 1 / there)

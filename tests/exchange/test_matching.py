@@ -103,7 +103,7 @@ def test_a_resting_order_is_filled_as_maker_when_the_house_reaches_it() -> None:
         (Decimal("99992.0"), Decimal(1_000), Liquidity.MAKER),
         (Decimal("99992.0"), Decimal(500), Liquidity.MAKER),
     ]
-    assert fills[0].fee_coin == 0.0
+    assert fills[0].fee == 0.0
     after = venue.order("demo", resting.order_id)
     assert after is not None
     assert after.order_state is OrderState.FILLED

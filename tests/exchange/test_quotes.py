@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.exchange.contracts import parse_name
-from bot.exchange.quotes import option_quotes, perpetual_quotes
+from bot.exchange.contracts import BTC_USD, parse_name, perpetual
+from bot.exchange.quotes import future_quotes, option_quotes, option_ticks
 
 CONTRACT = parse_name("BTC-26DEC25-90000-C")
+TICKS = option_ticks(BTC_USD)
 prices = st.floats(-0.001, 2.0)
 
 
 def quoted(bid: float, ask: float) -> tuple[float, float]:
-    found_bid, found_ask = option_quotes(np.array([bid]), np.array([ask]))
+    found_bid, found_ask = option_quotes(np.array([bid]), np.array([ask]), TICKS)
     return float(found_bid[0]), float(found_ask[0])
 
 
@@ -43,7 +44,7 @@ def test_an_ask_that_would_meet_its_bid_goes_one_step_over(price):
 
 
 def test_a_missing_side_stays_missing():
-    bid, ask = option_quotes(np.array([np.nan, 0.01]), np.array([0.02, np.nan]))
+    bid, ask = option_quotes(np.array([np.nan, 0.01]), np.array([0.02, np.nan]), TICKS)
 
     assert np.isnan([bid[0], ask[1]]).all()
     assert (bid[1], ask[0]) == (0.01, 0.02)
@@ -51,7 +52,7 @@ def test_a_missing_side_stays_missing():
 
 @given(st.floats(10_000.0, 200_000.0), st.floats(0.0, 50.0))
 def test_the_perpetual_is_quoted_around_its_mark_on_its_steps(mark, half_spread):
-    bid, ask = perpetual_quotes(mark, half_spread, 0.5)
+    bid, ask = future_quotes(perpetual(BTC_USD), mark, half_spread)
 
     assert bid % 0.5 == ask % 0.5 == 0.0
     assert bid < ask

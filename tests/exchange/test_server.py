@@ -308,7 +308,7 @@ async def test_a_port_in_use_is_told_in_one_sentence() -> None:
         ("BTC-PERPETUAL: many", "signed number is expected"),
         ("BTC-PERPETUAL: .nan", "signed number is expected"),
         ("BTC-1JAN31-90000-C: 1", "not listed"),
-        ("DOGE: 1", "not an instrument"),
+        ("DOGE: 1", "nothing is listed on"),
         ("- 1", "a map of instrument to signed size"),
         ("BTC-PERPETUAL: 10\nBTC-PERPETUAL: 20", "not YAML"),
         ("a: [", "not YAML"),

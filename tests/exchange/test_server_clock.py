@@ -63,7 +63,7 @@ def test_a_hole_in_recorded_data_moves_the_clock_and_is_announced(tmp_path: Path
     assert "115 minutes" in said[0]
     assert floor.engine.now_ms == floor.market_clock.market_ms()
     assert 0 <= floor.engine.now_ms - (noon_ms + 2 * 3_600_000) <= 65_000
-    assert floor.engine.index_usd() == pytest.approx(91_000.0, rel=0.001)
+    assert floor.engine.index_usd("btc_usd") == pytest.approx(91_000.0, rel=0.001)
 
 
 def test_a_machine_that_cannot_keep_up_slows_the_market_instead_of_filling_its_memory() -> None:

@@ -178,11 +178,13 @@ def test_trades_are_found_by_time_and_by_order() -> None:
     assert by_order == by_time["trades"]
 
 
-def test_currencies_without_instruments_are_empty_and_unknown_ones_are_refused() -> None:
+def test_each_currency_has_its_own_instruments_and_unknown_ones_are_refused() -> None:
     client = trader()
-
-    assert client.call("public/get_instruments", currency="ETH") == []
-    assert client.call("private/get_account_summary", currency="USDC")["equity"] == 0
+    whole = client.call("public/get_instruments")
+    for currency in ("BTC", "ETH", "USDC"):
+        part = client.call("public/get_instruments", currency=currency)
+        assert part == [each for each in whole if each["settlement_currency"] == currency]
+        assert client.call("private/get_account_summary", currency=currency)["equity"] > 0
     with pytest.raises(RpcFailedError) as refused:
         client.call("public/get_instruments", currency="XYZ")
     assert refused.value.error["data"]["param"] == "currency"

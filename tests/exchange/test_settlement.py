@@ -14,10 +14,11 @@ from bot.exchange.commands import (
     SessionSettled,
     Traded,
 )
-from bot.exchange.contracts import Contract, option
+from bot.exchange.contracts import BTC_USD, Contract, option
 from bot.exchange.market import MarketFrame, Skipped
 from bot.exchange.reports import CancelReason, FillCause
-from bot.exchange.settlement import next_session_ms, payoff_coin
+from bot.exchange.rules import FeeRules, Rules
+from bot.exchange.settlement import next_session_ms, payoff
 from tests.exchange.engine_builders import (
     BUY,
     CALL,
@@ -34,7 +35,7 @@ from tests.exchange.engine_builders import (
 
 MINUTE_MS = 60_000
 OPEN_MS = EXPIRY_MS - 60 * MINUTE_MS
-NEXT_CALL = option("BTC", EXPIRY_MS + 7 * DAY_MS, 110_000.0, True)
+NEXT_CALL = option(BTC_USD, EXPIRY_MS + 7 * DAY_MS, 110_000.0, True)
 
 
 def _minutes(
@@ -57,18 +58,18 @@ def _kinds(events: list[Event]) -> list[str]:
 
 
 def test_an_option_pays_its_intrinsic_value_in_coin() -> None:
-    assert payoff_coin(CALL, 137_500.0) == pytest.approx(0.2)
-    assert payoff_coin(CALL, 100_000.0) == 0.0
-    assert payoff_coin(PUT, 60_000.0) == pytest.approx(0.5)
-    assert payoff_coin(PUT, 100_000.0) == 0.0
+    assert payoff(CALL, 137_500.0) == pytest.approx(0.2)
+    assert payoff(CALL, 100_000.0) == 0.0
+    assert payoff(PUT, 60_000.0) == pytest.approx(0.5)
+    assert payoff(PUT, 100_000.0) == 0.0
 
 
 def test_expired_options_are_delivered_on_the_average_of_the_last_half_hour() -> None:
     venue = engine(*_last_hour(), positions={CALL.name: -2, PUT.name: -1, PERP: 1_000})
     resting = placed(venue.handle(order(BUY, 0.1, 0.0100, name=CALL.name))).order
     venue.advance(EXPIRY_MS - 1)
-    before = venue.account("demo")
-    held = float(venue.frame.mark_coin[0])
+    before = venue.account("demo", "BTC")
+    held = float(venue.frame(BTC_USD).mark_price[0])
     events = venue.advance(EXPIRY_MS)
     # Frames of minutes -30 .. -1 each hold for a minute: the mean of 115,000 + 10 m.
     delivery = 115_000 - 10 * np.mean(np.arange(1, 31))
@@ -77,9 +78,9 @@ def test_expired_options_are_delivered_on_the_average_of_the_last_half_hour() ->
         PUT.name: pytest.approx(delivery),
     }
     payoff = 1 - 110_000 / delivery
-    after = venue.account("demo")
-    assert after.balance - before.balance == pytest.approx(-2 * payoff, abs=1e-4)
-    assert after.equity - before.equity == pytest.approx(-2 * (payoff - held), abs=1e-6)
+    after = venue.account("demo", "BTC")
+    assert after.balance - before.balance == pytest.approx(-2 * (payoff + 0.00015), abs=1e-4)
+    assert after.equity - before.equity == pytest.approx(-2 * (payoff - held + 0.00015), abs=1e-6)
     assert venue.ledger_positions("demo") == {PERP: 1_000}
     gone = venue.order("demo", resting.order_id)
     assert gone is not None
@@ -114,7 +115,7 @@ def test_expiry_does_not_wait_for_the_next_frame() -> None:
     assert "InstrumentExpired" in _kinds(events)
     assert venue.contracts()[0].name == PERP
     assert CALL.name not in {c.name for c in venue.contracts()}
-    assert venue.account("demo").options_value == 0.0
+    assert venue.account("demo", "BTC").options_value == 0.0
     listed = venue.advance(EXPIRY_MS + 90_000)
     assert _kinds(listed) == ["MarketMoved"]
 
@@ -131,8 +132,8 @@ def test_an_option_that_the_data_loses_keeps_its_last_mark_until_it_is_delivered
     venue = engine(*lost, positions={CALL.name: 1})
     venue.advance(EXPIRY_MS - 1)
     assert venue.contract(CALL.name) is None
-    carried = venue.account("demo")
-    assert carried.options_value == pytest.approx(float(frames[9].mark_coin[0]))
+    carried = venue.account("demo", "BTC")
+    assert carried.options_value == pytest.approx(float(frames[9].mark_price[0]))
     assert carried.options_delta > 0
     assert venue.advance(EXPIRY_MS)
     assert venue.ledger_positions("demo") == {}
@@ -174,11 +175,11 @@ def test_the_daily_settlement_moves_session_profit_into_the_balance_and_keeps_eq
         positions={PERP: 50_000, CALL.name: -1},
     )
     venue.advance(eve - 1_000)
-    before = venue.account("demo")
+    before = venue.account("demo", "BTC")
     assert before.futures_session_upl > 0
     events = venue.advance(eve)
     assert _kinds(events) == ["SessionSettled", "PortfolioChanged", "PortfolioChanged"]
-    after = venue.account("demo")
+    after = venue.account("demo", "BTC")
     assert after.futures_session_upl == after.futures_session_rpl == 0.0
     assert after.options_session_upl == 0.0
     assert after.equity == pytest.approx(before.equity, abs=1e-7)  # a second of funding
@@ -204,7 +205,7 @@ def test_an_expiry_inside_a_hole_of_the_data_settles_on_what_was_known_before_it
     # Twenty minutes as recorded, then the last of them held for the ten that are missing.
     known = [115_000 - 10.0 * m for m in range(30, 10, -1)] + [115_000 - 100.0] * 10
     assert venue.expired_contracts()[CALL.name] == pytest.approx(np.mean(known))
-    assert venue.now_ms == venue.frame.at_ms == gap.to_ms
+    assert venue.now_ms == venue.frame(BTC_USD).at_ms == gap.to_ms
     assert venue.ledger_positions("demo") == {}
 
 
@@ -214,12 +215,13 @@ def test_sessions_end_at_eight_utc() -> None:
 
 
 def test_equity_moves_at_settlement_by_the_payoff_less_the_mark_and_nothing_else() -> None:
-    venue = engine(*_last_hour(), positions={CALL.name: -3, PUT.name: 2})
+    free = Rules(fees=FeeRules(option_delivery_coin=0.0))
+    venue = engine(*_last_hour(), positions={CALL.name: -3, PUT.name: 2}, rules=free)
     venue.advance(EXPIRY_MS - 1)
-    before, marks = venue.equity_coin("demo"), venue.frame.mark_coin
+    before, marks = venue.equity("demo", "BTC"), venue.frame(BTC_USD).mark_price
     venue.advance(EXPIRY_MS)
     delivered = venue.expired_contracts()
-    jump = -3 * (payoff_coin(CALL, delivered[CALL.name]) - marks[0])
-    jump += 2 * (payoff_coin(PUT, delivered[PUT.name]) - marks[1])
-    assert venue.equity_coin("demo") == pytest.approx(before + jump, abs=1e-12)
+    jump = -3 * (payoff(CALL, delivered[CALL.name]) - marks[0])
+    jump += 2 * (payoff(PUT, delivered[PUT.name]) - marks[1])
+    assert venue.equity("demo", "BTC") == pytest.approx(before + jump, abs=1e-12)
     assert any(isinstance(e, MarketMoved) for e in venue.advance(EXPIRY_MS + MINUTE_MS))

@@ -109,7 +109,7 @@ async def test_a_position_can_be_set_and_its_owner_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "body"),
     [
-        ("shock", {"underlying": "ETH", "move": 0.1}),
+        ("shock", {"underlying": "SOL", "move": 0.1}),
         ("shock", {"underlying": "BTC", "move": -1.5}),
         ("shock", {"move": 0.1}),
         ("position", {"instrument_name": PERPETUAL, "size": 15}),

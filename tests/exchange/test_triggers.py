@@ -159,9 +159,9 @@ def test_a_trailing_stop_follows_the_price_and_never_goes_back(
 
 def test_a_waiting_order_holds_no_margin_and_is_in_no_book() -> None:
     venue = engine(equity=1.0)
-    before, book = venue.account("demo"), venue.book(PERP)
+    before, book = venue.account("demo", "BTC"), venue.book(PERP)
     placed(venue.handle(trigger(STOP_LIMIT, BUY, 101_000, price=101_500, amount=10_000_000)))
-    after, now = venue.account("demo"), venue.book(PERP)
+    after, now = venue.account("demo", "BTC"), venue.book(PERP)
     assert after.initial_margin == before.initial_margin
     assert book is not None
     assert now is not None

@@ -41,7 +41,7 @@ def crowd(*script: MarketFrame, equity: float = 100.0, size: float = 0.0) -> Eng
         accounts=[
             OpeningAccount(
                 name=name,
-                equity_coin=equity,
+                equity={"BTC": equity},
                 positions={PERP: size} if size and name == "demo" else {},
             )
             for name in names

@@ -116,7 +116,7 @@ def rate_at(size_coin: float) -> tuple[float, float]:
     "size_coin", [0.01, 10, 26.55, 26.56, 50, 51, 100, 199, 201, 500, 900, 5_000]
 )
 def test_our_futures_margin_is_never_below_what_the_embedded_exchange_asks(size_coin: float):
-    tier = next(t for t in ExchangeRules().futures_tiers if size_coin <= t.size_coin_upper)
+    tier = next(t for t in ExchangeRules().futures_tiers["BTC"] if size_coin <= t.size_coin_upper)
     initial, maintenance = rate_at(size_coin)
 
     assert initial >= tier.im_rate

@@ -13,9 +13,10 @@ MARGIN_MODELS = ("cross_pm", "cross_sm", "segregated_pm", "segregated_sm")
 def get_positions(call: Call) -> Json:
     """Positions that are not flat, perhaps of one kind."""
     kinds = call.kinds()
-    if not call.is_served(call.currency(required=False)):
+    currency = call.currency(required=False)
+    if not call.is_served(currency):
         return []
-    held = call.floor.engine.positions(call.subject())
+    held = call.floor.engine.positions(call.subject(), currency=currency)
     return [views.position(each) for each in held if each.kind in kinds]
 
 
@@ -30,8 +31,7 @@ def get_position(call: Call) -> Json:
 
 def get_account_summary(call: Call) -> Json:
     """Money, margins and Greeks in one currency."""
-    currency = call.currency()
-    summary = _summary(call, currency or call.floor.engine.currency)
+    summary = _summary(call, call.currency() or call.floor.engine.currencies[0])
     if call.params.flag("extended"):
         summary.update(_person(call))
     return summary
@@ -55,11 +55,7 @@ def _person(call: Call) -> dict[str, Json]:
 
 
 def _summary(call: Call, currency: str) -> dict[str, Json]:
-    engine = call.floor.engine
-    if currency == engine.currency:
-        content = summaries.portfolio(engine.account(call.subject()))
-    else:
-        content = summaries.empty_portfolio(currency)
+    content = summaries.in_currency(call.floor.engine, call.subject(), currency)
     content["limits"] = call.floor.limits.policy.stated()
     return content
 

@@ -15,7 +15,7 @@ INSTRUMENT_NOT_FOUND = 13020
 ANY = "any"
 # The venue's kinds; those without a counterpart here have no instruments.
 KINDS: dict[str, frozenset[Kind]] = {
-    "future": frozenset({Kind.PERPETUAL}),
+    "future": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
     "option": frozenset({Kind.OPTION}),
     "spot": frozenset(),
     "future_combo": frozenset(),
@@ -94,7 +94,7 @@ class Call:
 
     def is_served(self, currency: str | None) -> bool:
         """Whether the exchange has anything in this currency (None = any)."""
-        return currency in (None, self.floor.engine.currency)
+        return currency is None or currency in self.floor.engine.currencies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

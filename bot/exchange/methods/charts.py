@@ -94,7 +94,7 @@ def get_volatility_index_data(call: Call) -> Json:
     currency = call.currency()
     start_ms, end_ms = span_of(call)
     step_ms = _choice(call, "resolution", VOLATILITY_RESOLUTION_MS)
-    series = call.floor.chronicle.volatility.get(views.index_name(currency or ""))
+    series = call.floor.chronicle.volatility.get(f"{currency}_usd".lower())
     minutes = [] if series is None else series.between(start_ms - start_ms % step_ms, end_ms)
     candles = coarser(minutes, step_ms)
     told, rest = candles[-1_000:], candles[:-1_000]
@@ -114,7 +114,7 @@ def get_volatility_index_data(call: Call) -> Json:
 def get_historical_volatility(call: Call) -> Json:
     """(time, volatility in percent a year) hour by hour: of the index over fifteen days."""
     currency = call.currency()
-    series = call.floor.chronicle.indices.get(views.index_name(currency or ""))
+    series = call.floor.chronicle.indices.get(f"{currency}_usd".lower())
     now_ms = call.floor.engine.now_ms
     minutes = [] if series is None else series.between(0, now_ms)
     if len(minutes) <= RETURNS_MIN:

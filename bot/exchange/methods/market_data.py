@@ -37,7 +37,9 @@ def hello(call: Call) -> Json:
 
 def status(call: Call) -> Json:
     """Whether trading is locked, and on which indices."""
-    return call.floor.platform.status(frozenset({views.index_name(call.floor.engine.currency)}))
+    return call.floor.platform.status(
+        frozenset(pair.index_name for pair in call.floor.engine.pairs)
+    )
 
 
 def get_currencies(_call: Call) -> Json:
@@ -62,14 +64,17 @@ def get_currencies(_call: Call) -> Json:
 
 def get_instruments(call: Call) -> Json:
     """Listed contracts, or with `expired` those that expired while the exchange ran."""
-    kinds = call.kinds()
-    if not call.is_served(call.currency(required=False)):
-        return []
+    kinds, currency = call.kinds(), call.currency(required=False)
     if call.params.flag("expired"):
-        gone = [parse_name(name) for name in call.floor.engine.expired_contracts()]
-        return [views.instrument(each, BookState.DELIVERED) for each in gone if each.kind in kinds]
-    listed = call.floor.engine.contracts()
-    return [views.instrument(each, BookState.OPEN) for each in listed if each.kind in kinds]
+        state = BookState.DELIVERED
+        found = [parse_name(name) for name in call.floor.engine.expired_contracts()]
+    else:
+        state, found = BookState.OPEN, list(call.floor.engine.contracts())
+    return [
+        views.instrument(each, state)
+        for each in found
+        if each.kind in kinds and currency in (None, each.settlement_currency)
+    ]
 
 
 def get_instrument(call: Call) -> Json:
@@ -137,12 +142,11 @@ def _book(call: Call, name: str) -> Json:
 
 def get_book_summary_by_currency(call: Call) -> Json:
     """One line for each contract of a currency."""
-    kinds = call.kinds()
-    if not call.is_served(call.currency()):
-        return []
+    kinds, currency = call.kinds(), call.currency()
     lines: list[Json] = []
     for contract in call.floor.engine.contracts():
-        view = call.floor.engine.ticker(contract.name) if contract.kind in kinds else None
+        is_asked = contract.kind in kinds and currency in (None, contract.settlement_currency)
+        view = call.floor.engine.ticker(contract.name) if is_asked else None
         if view is not None:
             lines.append(views.book_summary(view, contract))
     return lines
@@ -207,17 +211,18 @@ def get_index_price(call: Call) -> Json:
     """The index; estimated delivery is the index as long as nothing settles."""
     name = call.params.text("index_name")
     engine = call.floor.engine
-    if name != views.index_name(engine.currency):
-        raise invalid_param("index_name", f"only {views.index_name(engine.currency)} is served")
-    price = round(engine.index_usd(), views.USD_DIGITS)
+    served = [pair.index_name for pair in engine.pairs]
+    if name not in served:
+        raise invalid_param("index_name", f"must be one of {', '.join(served)}; got {name!r}")
+    price = round(engine.index_usd(name), views.USD_DIGITS)
     return {"index_price": price, "estimated_delivery_price": price}
 
 
 def get_margins(call: Call) -> Json:
-    """What an order would need by itself, coin, and the price band of the moment."""
+    """What an order would need by itself, and the price band of the moment."""
     amount, price = call.params.decimal("amount"), call.params.decimal("price")
     contract = call.contract()
-    if amount <= 0 or (contract.kind is Kind.OPTION and price < 0):
+    if amount <= 0 or (contract.is_option and price < 0):
         raise invalid_param("amount", f"must be positive, got {amount}")
     found = call.floor.engine.margins(call.account, contract.name, amount, price)
     margins = checked(found)

@@ -102,4 +102,4 @@ def _key(call: Call, *, required: bool) -> MmpKey | None:
 
 
 def _indices(call: Call) -> list[str]:
-    return [f"{call.floor.engine.currency.lower()}_usd"]
+    return [pair.index_name for pair in call.floor.engine.pairs]

@@ -104,7 +104,8 @@ def remove_subaccount(call: Call) -> Json:
     """Strike a subaccount off that holds nothing; its keys and logins go with it."""
     member = _subaccount(call, "subaccount_id")
     engine, ring = call.floor.engine, call.floor.gatekeeper.ring
-    holds = engine.account(member.name).equity != 0 or engine.positions(member.name)
+    money = (engine.account(member.name, currency).equity for currency in engine.currencies)
+    holds = any(money) or engine.positions(member.name)
     if holds or engine.open_orders(member.name):
         reason = "the subaccount must have no position, no open order and no balance"
         raise RpcError(REQUEST_FAILED, "request_failed", {"reason": reason})
@@ -147,21 +148,18 @@ def _full(call: Call, member: Member, *, with_portfolio: bool) -> dict[str, Json
 
 
 def _holding(call: Call, member: Member, currency: str) -> Json:
-    if call.is_served(currency):
-        summary = summaries.portfolio(call.floor.engine.account(member.name))
-    else:
-        summary = summaries.empty_portfolio(currency)
+    summary = summaries.in_currency(call.floor.engine, member.name, currency)
     return {name: summary[name] for name in PORTFOLIO_FIELDS} | {"currency": currency.lower()}
 
 
 def _details(call: Call, member: Member, currency: str | None) -> Json:
-    engine, is_served = call.floor.engine, call.is_served(currency)
-    held = engine.positions(member.name) if is_served else ()
+    engine = call.floor.engine
+    held = engine.positions(member.name, currency=currency)
     told: dict[str, Json] = {
         "uid": member.number,
         "positions": [views.position(each) for each in held],
     }
     if call.params.flag("with_open_orders"):
-        orders = engine.open_orders(member.name) if is_served else ()
+        orders = engine.open_orders(member.name, currency=currency)
         told["open_orders"] = [views.order(each) for each in orders]
     return told

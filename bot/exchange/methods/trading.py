@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.exchange import views
+from bot.exchange.contracts import parse_name
 from bot.exchange.methods.call import Call
 from bot.exchange.methods.order_filters import order_types
 from bot.exchange.protocol import Json, RpcError
@@ -22,10 +23,14 @@ def get_order_state(call: Call) -> Json:
 
 def get_order_state_by_label(call: Call) -> Json:
     """Every order with one label, newest first; labels may repeat."""
-    if not call.is_served(call.currency()):
-        return []
-    label = call.params.text("label", "")
-    return views.orders(call.floor.engine.orders_by_label(call.account, label))
+    currency, label = call.currency(), call.params.text("label", "")
+    return views.orders(
+        [
+            order
+            for order in call.floor.engine.orders_by_label(call.account, label)
+            if currency in (None, parse_name(order.instrument_name).settlement_currency)
+        ]
+    )
 
 
 def get_open_orders(call: Call) -> Json:
@@ -35,9 +40,8 @@ def get_open_orders(call: Call) -> Json:
 
 def get_open_orders_by_currency(call: Call) -> Json:
     """Open orders in one currency, or in any."""
-    if not call.is_served(call.currency()):
-        return []
-    return _open(call, call.floor.engine.open_orders(call.account))
+    found = call.floor.engine.open_orders(call.account, currency=call.currency())
+    return _open(call, found)
 
 
 def get_open_orders_by_instrument(call: Call) -> Json:
@@ -48,10 +52,8 @@ def get_open_orders_by_instrument(call: Call) -> Json:
 
 def get_open_orders_by_label(call: Call) -> Json:
     """Open orders with one label."""
-    if not call.is_served(call.currency()):
-        return []
     label = call.params.text("label", "")
-    orders = call.floor.engine.open_orders(call.account)
+    orders = call.floor.engine.open_orders(call.account, currency=call.currency())
     return views.orders([order for order in orders if order.label == label])
 
 

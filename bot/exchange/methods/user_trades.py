@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Final
 
 from bot.exchange import views
-from bot.exchange.contracts import Kind
 from bot.exchange.methods.call import Call
 from bot.exchange.protocol import Json, invalid_param
 from bot.exchange.reports import TradeView
@@ -25,14 +24,11 @@ class Sorting(StrEnum):
 
 def get_user_trades_by_currency(call: Call) -> Json:
     """Fills in one currency, perhaps between two trade ids or two times."""
-    kinds = call.kinds()
-    if not kinds or not call.is_served(call.currency()):
-        return {"trades": [], "has_more": False}
     found = call.floor.engine.trades(
         call.subject(),
-        kind=_one(kinds),
-        start_ms=call.params.optional_integer("start_timestamp"),
-        end_ms=call.params.optional_integer("end_timestamp"),
+        kinds=call.kinds(),
+        currency=call.currency(),
+        span_ms=_span_ms(call),
     )
     start, end = call.params.optional_text("start_id"), call.params.optional_text("end_id")
     within = [
@@ -56,8 +52,7 @@ def get_user_trades_by_instrument(call: Call) -> Json:
     found = call.floor.engine.trades(
         call.subject(),
         instrument_name=name,
-        start_ms=call.params.optional_integer("start_timestamp"),
-        end_ms=call.params.optional_integer("end_timestamp"),
+        span_ms=_span_ms(call),
     )
     first = call.params.optional_integer("start_seq")
     last = call.params.optional_integer("end_seq")
@@ -84,6 +79,12 @@ def get_user_trades_by_order(call: Call) -> Json:
     return views.trades(found)
 
 
+def _span_ms(call: Call) -> tuple[int | None, int | None]:
+    """The two times that fills are asked for between, either of them open."""
+    start, end = "start_timestamp", "end_timestamp"
+    return call.params.optional_integer(start), call.params.optional_integer(end)
+
+
 def _page(call: Call, found: Sequence[TradeView]) -> Json:
     count = call.params.integer("count", TRADES_DEFAULT)
     if not 1 <= count <= TRADES_MAX:
@@ -91,10 +92,6 @@ def _page(call: Call, found: Sequence[TradeView]) -> Json:
     ascending = call.params.choice("sorting", Sorting, Sorting.DEFAULT) is Sorting.ASC
     ordered = list(found) if ascending else list(reversed(found))
     return {"trades": views.trades(ordered[:count]), "has_more": len(ordered) > count}
-
-
-def _one(kinds: frozenset[Kind]) -> Kind | None:
-    return next(iter(kinds)) if len(kinds) == 1 else None
 
 
 def _trade_number(trade_id: str, param: str = "start_id") -> int:

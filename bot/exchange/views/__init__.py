@@ -33,10 +33,8 @@ from bot.exchange.views.wording import (
     OPTION_MARK_DIGITS,
     PERCENT_DIGITS,
     USD_DIGITS,
-    index_name,
     number,
     price_digits,
-    price_index,
 )
 
 __all__ = [
@@ -49,7 +47,6 @@ __all__ = [
     "USD_DIGITS",
     "book_summary",
     "gone_position",
-    "index_name",
     "instrument",
     "instrument_id",
     "ledger_fill",
@@ -62,7 +59,6 @@ __all__ = [
     "orders",
     "position",
     "price_digits",
-    "price_index",
     "public_trade",
     "quote",
     "settlement",

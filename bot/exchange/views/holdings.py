@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.exchange.chronicle import Settled
-from bot.exchange.contracts import Kind
+from bot.exchange.contracts import parse_name
 from bot.exchange.protocol import Json
 from bot.exchange.reports import PositionView
 from bot.exchange.views.wording import (
@@ -50,8 +50,7 @@ def position(view: PositionView) -> dict[str, Json]:
         "realized_profit_loss": round(view.realized_profit_loss, COIN_DIGITS),
         "total_profit_loss": round(view.total_profit_loss, COIN_DIGITS),
     }
-    if view.kind is Kind.PERPETUAL:
-        assert view.size_coin is not None
+    if view.size_coin is not None:
         fields["size_currency"] = round(view.size_coin, COIN_DIGITS)
         fields["realized_funding"] = round(view.realized_funding, COIN_DIGITS)
         fields["interest_value"] = round(view.interest_value, COIN_DIGITS)
@@ -68,10 +67,9 @@ def position(view: PositionView) -> dict[str, Json]:
 
 def gone_position(instrument_name: str, index_usd: float) -> dict[str, Json]:
     """What is left of a position whose contract has been delivered: nothing."""
-    kind = Kind.PERPETUAL if instrument_name.endswith("-PERPETUAL") else Kind.OPTION
     return {
         "instrument_name": instrument_name,
-        "kind": KIND_WORD[kind],
+        "kind": KIND_WORD[parse_name(instrument_name).kind],
         "direction": "zero",
         "index_price": round(index_usd, USD_DIGITS),
         **dict.fromkeys(GONE_FIELDS, 0.0),

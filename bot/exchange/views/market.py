@@ -1,8 +1,6 @@
 """Instruments, tickers, books and their summaries as Deribit words them."""
 
-from typing import Final
-
-from bot.exchange.contracts import Contract, Kind
+from bot.exchange.contracts import Contract
 from bot.exchange.protocol import Json
 from bot.exchange.reports import BookState, BookView, OptionFigures, TickerView
 from bot.exchange.views.wording import (
@@ -14,13 +12,10 @@ from bot.exchange.views.wording import (
     PERCENT_DIGITS,
     RATE_DIGITS,
     USD_DIGITS,
-    index_name,
     number,
     optional_number,
     price_or_zero,
 )
-
-DAY_MS: Final = 86_400_000
 
 
 def instrument_id(name: str) -> int:
@@ -31,29 +26,19 @@ def instrument_id(name: str) -> int:
     return value
 
 
-def settlement_period(contract: Contract) -> str:
-    """`perpetual`, `day`, `week` or `month`, by how long the contract was listed for."""
-    if contract.kind is Kind.PERPETUAL:
-        return "perpetual"
-    days = (contract.expiry_ms - contract.creation_ms) / DAY_MS
-    if days <= 3:
-        return "day"
-    return "week" if days <= 22 else "month"
-
-
 def instrument(contract: Contract, state: BookState) -> dict[str, Json]:
     """One entry of `public/get_instruments`."""
     fields: dict[str, Json] = {
         "instrument_name": contract.name,
         "instrument_id": instrument_id(contract.name),
         "kind": KIND_WORD[contract.kind],
-        "instrument_type": "reversed",
+        "instrument_type": "linear" if contract.pair.is_linear else "reversed",
         "base_currency": contract.base,
         "quote_currency": contract.quote,
-        "counter_currency": "USD",
+        "counter_currency": contract.pair.quote,
         "settlement_currency": contract.settlement_currency,
-        "price_index": index_name(contract.base),
-        "settlement_period": settlement_period(contract),
+        "price_index": contract.pair.index_name,
+        "settlement_period": contract.settlement_period.value,
         "contract_size": number(contract.contract_size),
         "min_trade_amount": number(contract.lot),
         "tick_size": number(contract.tick_size),
@@ -67,18 +52,18 @@ def instrument(contract: Contract, state: BookState) -> dict[str, Json]:
         "expiration_timestamp": contract.expiry_ms,
         "is_active": state is BookState.OPEN,
         "state": state.value,
-        "max_leverage": 50 if contract.kind is Kind.PERPETUAL else 1,
+        "max_leverage": 1 if contract.is_option else 50,
         "block_trade_commission": 0.00025,
-        "block_trade_min_trade_amount": 200_000 if contract.kind is Kind.PERPETUAL else 25,
-        "block_trade_tick_size": 0.01 if contract.kind is Kind.PERPETUAL else 0.0001,
+        "block_trade_min_trade_amount": 200_000 if contract.is_sized_in_usd else 25,
+        "block_trade_tick_size": 0.0001 if contract.is_option else 0.01,
     }
-    if contract.kind is Kind.PERPETUAL:
-        fields["future_type"] = "reversed"
-        fields["max_liquidation_commission"] = 0.0075
-    else:
+    if contract.is_option:
         assert contract.strike is not None
         fields["strike"] = contract.strike
         fields["option_type"] = "call" if contract.is_call else "put"
+    else:
+        fields["future_type"] = "linear" if contract.pair.is_linear else "reversed"
+        fields["max_liquidation_commission"] = 0.0075
     return fields
 
 
@@ -128,7 +113,7 @@ def _option_figures(option: OptionFigures) -> dict[str, Json]:
     return {
         "underlying_price": round(option.underlying_price, 4),
         "underlying_index": option.underlying_index,
-        "interest_rate": option.interest_rate,
+        "interest_rate": round(option.interest_rate, RATE_DIGITS),
         "mark_iv": round(option.mark_iv, PERCENT_DIGITS),
         "bid_iv": round(option.bid_iv, PERCENT_DIGITS),
         "ask_iv": round(option.ask_iv, PERCENT_DIGITS),
@@ -188,7 +173,7 @@ def book_summary(view: TickerView, contract: Contract) -> dict[str, Json]:
     }
     if view.option is not None:
         fields["mark_iv"] = round(view.option.mark_iv, PERCENT_DIGITS)
-        fields["interest_rate"] = view.option.interest_rate
+        fields["interest_rate"] = round(view.option.interest_rate, RATE_DIGITS)
         fields["underlying_index"] = view.option.underlying_index
         fields["underlying_price"] = round(view.option.underlying_price, 4)
     else:

@@ -12,7 +12,7 @@ GREEK_DIGITS: Final = 5
 GAMMA_DIGITS: Final = 8
 PERCENT_DIGITS: Final = 2
 RATE_DIGITS: Final = 8
-KIND_WORD: Final = {Kind.PERPETUAL: "future", Kind.OPTION: "option"}
+KIND_WORD: Final = {Kind.PERPETUAL: "future", Kind.FUTURE: "future", Kind.OPTION: "option"}
 
 
 def number(value: Decimal) -> int | float:
@@ -30,16 +30,6 @@ def price_or_zero(value: Decimal | None) -> int | float:
     return 0.0 if value is None else number(value)
 
 
-def index_name(base: str) -> str:
-    """The name of the index: `btc_usd`."""
-    return f"{base.lower()}_usd"
-
-
-def price_index(contract: Contract) -> str:
-    """The name of the index that a contract settles on."""
-    return index_name(contract.base)
-
-
 def price_digits(contract: Contract) -> int:
     """Decimals of a contract's mark: coin prices are finer than those in USD."""
-    return OPTION_MARK_DIGITS if contract.kind is Kind.OPTION else USD_DIGITS
+    return OPTION_MARK_DIGITS if contract.is_option else USD_DIGITS
