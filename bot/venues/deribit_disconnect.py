@@ -151,7 +151,7 @@ async def _state(proof: Proof, order_id: str) -> tuple[str, str]:
     if not isinstance(order, dict):
         raise MessageError(f"not an order: {order!r:.100}")
     if raw.figure(order, "filled_amount") != 0.0:
-        return "filled", "of all things"
+        return "filled", "somebody traded with it"
     return raw.text(order, "order_state"), raw.optional_text(order, "cancel_reason")
 
 
