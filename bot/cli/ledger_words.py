@@ -108,7 +108,8 @@ def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
         case events.OrderSent():
             return f"order {fact.order_id} handed to the socket"
         case events.OrderRejected():
-            return f"order {fact.order_id} rejected: {fact.reason} (code {fact.code})"
+            verb = "turned away" if fact.is_passing else "rejected"
+            return f"order {fact.order_id} {verb}: {fact.reason} (code {fact.code})"
         case events.OrderUnknown():
             return f"order {fact.order_id} of unknown fate: {fact.reason}"
         case events.OrderNotFound():

@@ -26,6 +26,8 @@ from bot.core.state import Counts, Mode, State, differing
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
 DEGRADED_SHARE = 0.5
 REJECT_REST_NS = units.NS_PER_SECOND
+RESTS_MAX = 4  # a rest doubles until then: 1, 2, 4, 8 seconds
+REFUSED = frozenset({Outcome.REJECTED, Outcome.TURNED_AWAY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,15 +207,22 @@ def _sized(
 
 
 def _rejected_lately(state: State, name: str) -> str | None:
-    """Rest a second after a rejection: asking again at once would only be rejected again."""
-    for order in reversed(list(state.standing.orders.values())):
-        if order.instrument == name:
-            fresh = state.now_ns - order.requested_ns < REJECT_REST_NS
-            rejected = order.outcome is Outcome.REJECTED
-            return (
-                f"the venue rejected the last order: {order.reason}" if fresh and rejected else None
-            )
-    return None
+    """Rest after a rejection: asking again at once would only be rejected again.
+
+    A venue that takes no orders at all is left alone for longer each time, up to eight seconds.
+    """
+    ours = [order for order in state.standing.orders.values() if order.instrument == name]
+    if not ours or ours[-1].outcome not in REFUSED:
+        return None
+    last = ours[-1]
+    away = 0
+    while away < min(len(ours), RESTS_MAX) and ours[-1 - away].outcome is Outcome.TURNED_AWAY:
+        away += 1
+    rest_ns = REJECT_REST_NS << (max(away, 1) - 1)
+    if state.now_ns - last.requested_ns >= rest_ns:
+        return None
+    what = "takes no orders now" if away else "rejected the last order"
+    return f"the venue {what}: {last.reason}"
 
 
 def _commit(

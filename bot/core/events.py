@@ -168,11 +168,16 @@ class OrderSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRejected:
-    """The venue refused an order with a code from the allow-list of definite rejections."""
+    """The venue refused an order with a code from the allow-list of definite rejections.
+
+    `is_passing` says that it was not about the order: the venue takes none just now (maintenance,
+    settlement, too many requests, no connection), and will take the next.
+    """
 
     order_id: str
     code: int
     reason: str
+    is_passing: bool = False
     venue_ms: int | None = None
     arrived_ns: int | None = None
 

@@ -38,12 +38,13 @@ class OrderStatus(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a closed order ended."""
+    """How a closed order ended. Turned away is an order that was refused without being judged."""
 
     PENDING = "pending"
     FILLED = "filled"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
+    TURNED_AWAY = "turned-away"
     ABSENT = "absent"
 
 
@@ -196,7 +197,8 @@ def rejected(order: Order, fact: OrderRejected, now_ms: int, now_ns: int) -> Ord
     """Apply a definite rejection. An order that was seen alive is not closed by it."""
     moved = _heard(order, News.REFUSED, now_ms, now_ns, f"{fact.reason} (code {fact.code})")
     if moved.status is OrderStatus.CLOSED and order.status is not OrderStatus.CLOSED:
-        return replace(moved, outcome=Outcome.REJECTED)
+        outcome = Outcome.TURNED_AWAY if fact.is_passing else Outcome.REJECTED
+        return replace(moved, outcome=outcome)
     return moved
 
 

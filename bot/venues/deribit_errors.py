@@ -83,6 +83,9 @@ UNLISTED = frozenset({10012, 10020, 11046, 13019, 13020})
 
 CREDENTIALS = frozenset({10000, 13004, 13009})
 
+# An order refused with one of these was not judged: the venue, or the line to it, takes none now.
+PASSING = BUSY | {NOT_SENT_CODE, 13009}
+
 
 def is_refusal(code: int) -> bool:
     """Return whether an answer with this code proves that no order came to be."""

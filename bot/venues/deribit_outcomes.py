@@ -13,6 +13,7 @@ from bot.core.actions import (
     Watch,
 )
 from bot.core.events import BadMessage, Fact, OrderRejected, OrderSeen, OrderUnknown, ReadFailed
+from bot.venues import deribit_errors
 from bot.venues import deribit_translate as raw
 from bot.venues.deribit_translate import MessageError
 
@@ -36,7 +37,13 @@ def rejected(
     action: SubmitOrder, code: int, reason: str, arrived_ns: int | None = None
 ) -> OrderRejected:
     """Return that an order was refused."""
-    return OrderRejected(order_id=action.order_id, code=code, reason=reason, arrived_ns=arrived_ns)
+    return OrderRejected(
+        order_id=action.order_id,
+        code=code,
+        reason=reason,
+        is_passing=code in deribit_errors.PASSING,
+        arrived_ns=arrived_ns,
+    )
 
 
 def unknown(action: SubmitOrder, reason: str) -> OrderUnknown:

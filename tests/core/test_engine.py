@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -247,6 +248,25 @@ def test_a_rejected_order_is_not_repeated_at_once_and_five_in_a_row_stop_trading
     assert rejects == 5
     assert world.state.mode is Mode.HOLD
     assert "not_enough_funds" in world.state.mode_reason
+
+
+def test_a_venue_that_takes_no_orders_is_asked_ever_less_often_and_needs_no_person_after() -> None:
+    world = short_calls()
+    step, asked_s = world.quotes(), [0.0]
+    for _ in range(300):
+        for order in world.orders():
+            asked_s.append(world.now_ns / 1e9)
+            refused = OrderRejected(
+                order_id=order.order_id, code=11051, reason="system_maintenance", is_passing=True
+            )
+            step = world.fold(refused)
+        step = world.quotes()
+
+    rests = [round(after - before) for before, after in pairwise(asked_s[1:])]
+    assert rests[:3] == [1, 2, 4]
+    assert set(rests[3:]) == {8}
+    assert world.state.mode is Mode.RUN
+    assert "the venue takes no orders now: system_maintenance" in step.verdicts["main"].reason
 
 
 def test_another_daemon_on_the_account_halts_this_one() -> None:

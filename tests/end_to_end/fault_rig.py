@@ -27,15 +27,23 @@ class Rig:
     venue: Exchange
     running: Daemon
     journal: Path
+    shaker: Shaker
     read_seq: int = 0
-    facts: list[Any] = field(default_factory=list)
+    facts: list[Any] = field(default_factory=list, repr=False)
 
     # ------------------------------------------------------------------ what each side says
 
     def status(self) -> Any:
         """What the daemon says of itself."""
+        return self._asked("status")
+
+    def decided(self, words: str) -> bool:
+        """Whether one of the daemon's latest decisions has these words in its reason."""
+        return any(words in each["reason"] for each in self._asked("decisions")["decisions"])
+
+    def _asked(self, what: str) -> Any:
         port = self.journal.with_name(self.journal.name + ".port").read_text().strip()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/status", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{what}", timeout=5) as answer:
             return json.load(answer)
 
     def orders(self) -> int:
@@ -86,10 +94,9 @@ class Rig:
 
     def shaken(self, what: str, holds: Callable[[], bool], seconds: float = STRIKE_SECONDS) -> None:
         """Shake the market, so that there is something to hedge, until something holds."""
-        shaker = Shaker(self.venue, every_seconds=SHAKE_SECONDS)
 
         def looked() -> bool:
-            shaker.shake()
+            self.shaker.shake()
             assert self.running.process.poll() is None, self.running.said()
             return holds()
 
@@ -162,7 +169,7 @@ def rig(folder: Path, *options: str) -> Iterator[Rig]:
         exchange("--seed", "7", "--speed", "60", *options) as venue,
         daemon(venue.rest_url, venue.ws_url, journal) as running,
     ):
-        pair = Rig(venue, running, journal)
+        pair = Rig(venue, running, journal, Shaker(venue, every_seconds=SHAKE_SECONDS))
         port = journal.with_name(journal.name + ".port")
         until("the daemon answers", port.exists, 30, running.said)
         until("the daemon trades", pair._is_well, 30, running.said)

@@ -1,4 +1,4 @@
-"""Every fault of the wire against the real daemon: one exchange, one daemon, one thing after another.
+"""Every fault of the wire against the real daemon: one pair of them, one thing after another.
 
 Each test leaves both as it found them: running, books agreed, delta inside the band.
 """
@@ -103,8 +103,8 @@ def test_nothing_is_decided_on_a_stale_quote_and_the_daemon_says_so_when(
     pair.arm(fault.pop("kind"), channel=TICKER, window_ms=60_000, **fault)
     pair.shaken("it says why it holds", lambda: f"{HEDGE}: last good quote" in pair.why_it_held())
     sent = pair.orders()
-    pair.venue.shock(0.01)
-    pair.stays(1.0, lambda: pair.orders() == sent and "unpriced" in pair.why_it_held())
+    pair.shaker.shake()
+    pair.stays(0.7, lambda: pair.orders() == sent and "unpriced" in pair.why_it_held())
     pair.healed()
     pair.hedges_again()
 
@@ -114,8 +114,14 @@ def test_a_dead_market_line_is_left_and_nothing_was_decided_on_it(pair: Rig) -> 
     pair.struck_by("half_open", channel=TICKER)
     pair.shaken("it says why it holds", lambda: "last good quote" in pair.why_it_held())
     sent = pair.orders()
-    until("the dead line is left", lambda: pair.times_up("market") > before, 15)
-    assert pair.orders() == sent
+
+    def is_left() -> bool:
+        now = pair.orders()
+        is_up = pair.times_up("market") > before
+        assert is_up or now == sent, "an order left before the line was back"
+        return is_up
+
+    until("the dead line is left", is_left, 15)
     pair.healed()
 
 
@@ -136,18 +142,24 @@ def test_too_many_requests_and_the_end_of_the_session_are_no_fate_of_an_order(pa
     pair.hedges_again()
 
 
-def test_maintenance_is_waited_out(pair: Rig) -> None:
-    before = pair.orders()
+def test_maintenance_is_waited_out_without_a_person(pair: Rig) -> None:
+    """The venue is asked less and less often, and no number of refusals stops the daemon."""
+    before = pair.told("OrderRejected", "system_maintenance")
     pair.arm("maintenance", window_ms=60_000)
-    pair.shaken("an order is refused", lambda: pair.orders() > before)
-    pair.shaken("it says so", lambda: "maintenance" in pair.why_it_held())
+    pair.shaken(
+        "orders are turned away", lambda: pair.told("OrderRejected", "maintenance") >= before + 3
+    )
+    assert pair.decided("the venue takes no orders now: system_maintenance")
+    assert pair.status()["mode"]["name"] == "run"
     pair.healed()
     pair.hedges_again()
 
 
-@pytest.mark.parametrize("step_ms", [3_600_000, -3_600_000])
-def test_a_venue_that_tells_the_wrong_time_moves_no_deadline(pair: Rig, step_ms: int) -> None:
-    pair.struck_by("clock_step", step_ms=step_ms, count=2)
+@pytest.mark.parametrize("step_ms", [60_000, -60_000])
+def test_a_venue_that_tells_the_wrong_time_for_a_moment_loses_no_order(
+    pair: Rig, step_ms: int
+) -> None:
+    pair.struck_by("clock_step", step_ms=step_ms)
     pair.healed()
     pair.hedges_again()
 
