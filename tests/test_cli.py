@@ -95,6 +95,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
         (("--speed", "0"), "speed must be a positive number"),
         (("--equity", "-1"), "equity must be a positive number"),
         (("--book", "nothing.yaml"), "nothing.yaml cannot be read"),
+        (("--limits", "none"), "generous"),
     ],
 )
 def test_an_exchange_that_cannot_be_is_a_usage_error(words: tuple[str, ...], said: str) -> None:

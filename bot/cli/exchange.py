@@ -174,6 +174,7 @@ def _say_ready(port: int, options: "ExchangeOptions", as_json: bool) -> None:
         "seed": options.seed,
         "speed": options.speed,
         "sim": options.sim,
+        "limits": options.limits,
     }
     if as_json:
         print_json(ready)

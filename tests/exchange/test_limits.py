@@ -136,6 +136,15 @@ def test_the_summary_states_the_limits_that_hold(limits: LimitPolicy) -> None:
     assert stated["matching_engine"] == {"trading": {"total": orders}, "cancel_all": orders}
 
 
+@pytest.mark.parametrize(
+    ("name", "policy"), [("venue", VENUE_LIMITS), ("generous", GENEROUS_LIMITS)]
+)
+def test_an_exchange_is_built_with_the_limits_that_were_asked_for(
+    name: str, policy: LimitPolicy
+) -> None:
+    assert hall(limits=name).floor.limits.policy == policy
+
+
 def test_by_default_a_thousand_orders_at_once_are_no_matter() -> None:
     client = hall().client().login()
 
