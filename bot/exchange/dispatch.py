@@ -12,9 +12,9 @@ from bot.exchange.methods.table import METHODS
 from bot.exchange.protocol import (
     METHOD_NOT_FOUND,
     MUST_BE_WEBSOCKET,
-    Json,
     NoCallError,
     Params,
+    Result,
     RpcError,
     RpcRequest,
     Stamp,
@@ -67,7 +67,7 @@ def answer(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Reply:
     """Answer one call. What it caused waits for `floor.publish`, so that the answer goes first."""
     us_in = floor.wire.epoch_ms() * US_PER_MS
     began_ns = floor.wire.monotonic_ns()
-    content: Json | RpcError
+    content: Result | RpcError
     try:
         content = _run(floor, request, caller)
     except RpcError as error:
@@ -86,7 +86,7 @@ def refusal(floor: TradingFloor, error: NoCallError) -> Reply:
     return Reply(text=failure(error.call_id, error, stamp), code=error.code)
 
 
-def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Json:
+def _run(floor: TradingFloor, request: RpcRequest, caller: Caller) -> Result:
     method = METHODS.get(request.method)
     if method is None:
         raise RpcError(METHOD_NOT_FOUND, "Method not found")

@@ -101,6 +101,7 @@ class TradingFloor:
     ledger: RequestLedger | None = None
     sessions: dict[int, Session] = field(default_factory=dict)
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
+    instrument_lines: dict[str, str] = field(default_factory=dict)
     skips: int = 0
     holds: int = 0
     _pending: list[Event] = field(default_factory=list)

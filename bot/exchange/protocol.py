@@ -163,8 +163,21 @@ class Stamp:
         }
 
 
-def success(call_id: CallId | None, result: Json, stamp: Stamp) -> str:
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A result that is JSON text already."""
+
+    text: str
+
+
+Result: TypeAlias = "Json | Encoded"
+
+
+def success(call_id: CallId | None, result: Result, stamp: Stamp) -> str:
     """The envelope of a result, as text."""
+    if isinstance(result, Encoded):
+        # `result` goes last, so that the text can be put in without reading it.
+        return f'{_envelope(call_id, {}, stamp)[:-1]},"result":{result.text}}}'
     return _envelope(call_id, {"result": result}, stamp)
 
 

@@ -72,7 +72,7 @@ async def test_an_answer_carries_the_times_that_the_venue_adds() -> None:
 
 async def test_an_unknown_method_is_answered_as_the_venue_does() -> None:
     async with serving() as server:
-        status, body = await get(server, "/api/v2/private/withdraw?amount=1")
+        status, body = await get(server, "/api/v2/private/nothing?amount=1")
         over_socket = None
         async with line_to(server) as line:
             with pytest.raises(RpcFailedError) as refused:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from bot.exchange.contracts import Contract, Kind
 from bot.exchange.floor import TradingFloor
-from bot.exchange.protocol import Json, Params, RpcError, Transport, invalid_param, unauthorized
+from bot.exchange.protocol import (
+    Params,
+    Result,
+    RpcError,
+    Transport,
+    invalid_param,
+    unauthorized,
+)
 from bot.exchange.scopes import Scope
 from bot.exchange.session import Session
 from bot.exchange.summaries import CURRENCIES
@@ -104,7 +111,7 @@ class Method:
     `counts` marks the trading requests, which the simulator's ledger keeps.
     """
 
-    run: Callable[[Call], Json]
+    run: Callable[[Call], Result]
     login: bool = False
     scope: Scope | None = None
     websocket_only: bool = False

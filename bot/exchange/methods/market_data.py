@@ -1,12 +1,13 @@
 """Public market data: instruments, tickers, books, the index, the time."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from bot.exchange import views
-from bot.exchange.contracts import Kind, parse_name
+from bot.exchange.contracts import Contract, Kind, parse_name
 from bot.exchange.floor import checked
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
-from bot.exchange.protocol import Json, RpcError, invalid_param
+from bot.exchange.protocol import Encoded, Json, RpcError, dumps, invalid_param
 from bot.exchange.reports import BookState, TickerView
 from bot.exchange.summaries import CURRENCIES
 
@@ -62,19 +63,28 @@ def get_currencies(_call: Call) -> Json:
     ]
 
 
-def get_instruments(call: Call) -> Json:
+def get_instruments(call: Call) -> Encoded:
     """Listed contracts, or with `expired` those that expired while the exchange ran."""
     kinds, currency = call.kinds(), call.currency(required=False)
+    engine, state = call.floor.engine, BookState.OPEN
+    contracts: Iterable[Contract] = engine.contracts()
     if call.params.flag("expired"):
-        state = BookState.DELIVERED
-        found = [parse_name(name) for name in call.floor.engine.expired_contracts()]
-    else:
-        state, found = BookState.OPEN, list(call.floor.engine.contracts())
-    return [
-        views.instrument(each, state)
-        for each in found
+        contracts, state = map(parse_name, engine.expired_contracts()), BookState.DELIVERED
+    lines = [
+        _instrument_line(call.floor.instrument_lines, each, state)
+        for each in contracts
         if each.kind in kinds and currency in (None, each.settlement_currency)
     ]
+    return Encoded(f"[{','.join(lines)}]")
+
+
+def _instrument_line(known: dict[str, str], contract: Contract, state: BookState) -> str:
+    """A contract's entry as text; it is put together once."""
+    key = f"{contract.name} {state}"
+    line = known.get(key)
+    if line is None:
+        line = known[key] = dumps(views.instrument(contract, state))
+    return line
 
 
 def get_instrument(call: Call) -> Json:

@@ -21,7 +21,7 @@ from bot.exchange.methods import (
     wallet,
 )
 from bot.exchange.methods.call import Call, Method
-from bot.exchange.protocol import Json
+from bot.exchange.protocol import Result
 from bot.exchange.scopes import (
     ACCOUNT_READ,
     ACCOUNT_WRITE,
@@ -33,7 +33,7 @@ from bot.exchange.scopes import (
     Scope,
 )
 
-Run = Callable[[Call], Json]
+Run = Callable[[Call], Result]
 
 
 def _public(run: Run) -> Method:
