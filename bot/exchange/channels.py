@@ -323,3 +323,20 @@ def cadence_of(channel: PublicChannel) -> Cadence | None:
             | PlatformChannel()
         ):
             return None
+
+
+def instrument_of(channel: PublicChannel) -> str | None:
+    """The instrument whose book or ticker a channel is about; None for all others."""
+    match channel:
+        case (
+            TickerChannel()
+            | IncrementalChannel()
+            | QuoteChannel()
+            | BookChannel()
+            | DepthChannel()
+            | PerpetualChannel()
+            | ChartChannel()
+        ):
+            return channel.instrument_name
+        case TradesChannel() | IndexChannel() | InstrumentStateChannel() | PlatformChannel():
+            return None

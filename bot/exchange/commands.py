@@ -28,6 +28,7 @@ from bot.exchange.reports import (
     TradeView,
     TriggerTerms,
 )
+from bot.exchange.rules import Rules
 from bot.exchange.trading_commands import (
     ClosePosition,
     EditByLabel,
@@ -274,6 +275,11 @@ class TradingEngine(TraderReadings, Protocol):
     @property
     def currencies(self) -> tuple[str, ...]:
         """The settlement currencies of the pairs: `BTC`, `ETH`, `USDC`."""
+        ...
+
+    @property
+    def rules(self) -> Rules:
+        """What holds here: fees, margins, funding."""
         ...
 
     def frame(self, pair: Pair) -> MarketFrame:

@@ -34,6 +34,7 @@ from bot.exchange.protocol import Json, dumps
 from bot.exchange.reports import BookView, TickerView
 
 BOOK_LEVELS_MAX: Final = 1_000
+STAMPED: Final = '{"timestamp":'
 
 
 class Feed(Protocol):
@@ -63,6 +64,7 @@ class TickerFeed:
 
     channel: TickerChannel | QuoteChannel
     is_stale: bool = False
+    _rest: str | None = None  # what was said last, after its timestamp
 
     def hear(self, news: News) -> None:
         """A new frame concerns every ticker, a change of the book its own."""
@@ -75,9 +77,19 @@ class TickerFeed:
 
     def payloads(self, look: Look) -> list[str]:
         """The state at this moment, also where nothing changed: a held quote stays fresh."""
-        self.is_stale = False
-        text = self.opening(look)
-        return [] if text is None else [text]
+        if self._rest is not None and not self.is_stale:
+            # Half of what a quiet market says: the same again, at another time.
+            is_listed = look.engine.contract(self.channel.instrument_name) is not None
+            return [f"{STAMPED}{look.engine.now_ms},{self._rest}"] if is_listed else []
+        self.is_stale, self._rest = False, None
+        view = look.ticker(self.channel.instrument_name)
+        if view is None:
+            return []
+        text = dumps(self._content(view))
+        if view.interest_value is None:  # a perpetual's grows by itself
+            assert text.startswith(STAMPED), "the time is what a ticker begins with"
+            self._rest = text.partition(",")[2]
+        return [text]
 
     def _content(self, view: TickerView) -> dict[str, Json]:
         match self.channel:

@@ -32,14 +32,15 @@ from bot.exchange.channels import (
     TradesChannel,
     UserChannel,
     cadence_of,
+    instrument_of,
     parse_channel,
 )
 from bot.exchange.chronicle import Chronicle
 from bot.exchange.clock import NS_PER_MS
-from bot.exchange.commands import Event, MarketMoved, TradingEngine
+from bot.exchange.commands import BookChanged, Event, MarketMoved, TradingEngine
 from bot.exchange.contracts import Kind
 from bot.exchange.feeds import Feed, make_feed
-from bot.exchange.look import Look
+from bot.exchange.look import Look, News
 from bot.exchange.protocol import Json, notification
 from bot.exchange.public_tape import PublicTrade
 from bot.exchange.session import Session
@@ -105,6 +106,8 @@ class ChannelHub:
         self._chronicle = chronicle
         self._policy = policy
         self._public: dict[str, PublicLine] = {}
+        self._about: dict[str, dict[str, PublicLine]] = {}  # the same, by instrument
+        self._general: dict[str, PublicLine] = {}  # those that are about no single instrument
         self._private: dict[tuple[str, str], PrivateLine] = {}
         self._openings: list[tuple[Session, str]] = []
 
@@ -167,10 +170,16 @@ class ChannelHub:
                 spoken_ns=now_ns,
             )
             self._public[name] = line
+            self._shelf(channel)[name] = line
         line.sessions[session] = None
         opening = line.feed.opening(Look(self._engine, self._chronicle))
         if opening is not None:
             self._openings.append((session, notification(name, opening)))
+
+    def _shelf(self, channel: PublicChannel) -> dict[str, PublicLine]:
+        """Where a channel's line is found by what it is about."""
+        name = instrument_of(channel)
+        return self._general if name is None else self._about.setdefault(name, {})
 
     def _listen_private(
         self, session: Session, name: str, channel: PrivateChannel, now_ns: int
@@ -220,13 +229,23 @@ class ChannelHub:
         if public is not None:
             public.sessions.pop(session, None)
             if not public.sessions:
-                del self._public[name]
+                self._forget(name)
         for key in [key for key, line in self._private.items() if line.name == name]:
             private = self._private[key]
             private.sessions.pop(session, None)
             if not private.sessions:
                 del self._private[key]
         return True
+
+    def _forget(self, name: str) -> None:
+        del self._public[name]
+        channel = parse_channel(name)
+        assert isinstance(channel, PublicChannel), "what was listened to has a name that parses"
+        shelf = self._shelf(channel)
+        del shelf[name]
+        instrument = instrument_of(channel)
+        if instrument is not None and not shelf:
+            del self._about[instrument]
 
     def drop(self, session: Session) -> None:
         """Forget a session that is gone."""
@@ -257,8 +276,8 @@ class ChannelHub:
         Market data waits for `speak`, so that no order's answer waits for other people's tickers.
         """
         events = _latest_frame_only(events)
-        for line in self._public.values():
-            for news in (*events, *trades):
+        for news in (*events, *trades):
+            for line in self._concerned(news):
                 line.feed.hear(news)
         for event in events:
             if isinstance(event, MmpTriggered):
@@ -273,6 +292,16 @@ class ChannelHub:
             if private_line.account in private and not isinstance(feed, AccountFeed):
                 feed.hear(private[private_line.account])
             self._speak_private(private_line, now_ns)
+
+    def _concerned(self, news: News) -> Iterable[PublicLine]:
+        """Lines that may care: an order must not have to ask every ticker."""
+        match news:
+            case MarketMoved():
+                return self._public.values()
+            case BookChanged():
+                return self._about.get(news.instrument_name, {}).values()
+            case _:
+                return self._general.values()
 
     def tell_account(self, account: str, topic: AccountTopic, content: Mapping[str, Json]) -> None:
         """Say something at once to those who listen to an account's channel of a topic."""

@@ -29,6 +29,7 @@ from bot.exchange.reports import (
     TickerView,
     TradeView,
 )
+from bot.exchange.rules import Rules
 from bot.exchange.tickers import book_view, ticker_view
 from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
 from bot.exchange.wallets import Valuation, value_wallet
@@ -64,6 +65,11 @@ class Readings:
     def frame(self, pair: Pair) -> MarketFrame:
         """The pair's latest frame."""
         return self.desk.board.frame(pair)
+
+    @property
+    def rules(self) -> Rules:
+        """What holds here: fees, margins, funding."""
+        return self.desk.rules
 
     # ---- the market --------------------------------------------------------------------------
 

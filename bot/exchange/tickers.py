@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
 from itertools import groupby, islice
+from typing import Final
 
 from bot.exchange.admission import price_band
 from bot.exchange.board import Board
@@ -16,6 +17,7 @@ from bot.exchange.pair_board import YEAR_MS
 from bot.exchange.reports import BookState, BookView, Direction, OptionFigures, TickerView
 
 Level = tuple[Decimal, Decimal]
+NO_LEVEL: Final = (None, ZERO)
 
 
 def levels(desk: Desk, contract: Contract, side: Direction) -> Iterator[Level]:
@@ -28,6 +30,14 @@ def levels(desk: Desk, contract: Contract, side: Direction) -> Iterator[Level]:
     both = merge(house, users, key=lambda level: level[0], reverse=side is Direction.BUY)
     for price, same in groupby(both, key=lambda level: level[0]):
         yield price, sum((amount for _, amount in same), ZERO)
+
+
+def best_level(desk: Desk, contract: Contract, side: Direction) -> Level | tuple[None, Decimal]:
+    """(price, amount) of the best level, which most often is the house's alone."""
+    if desk.resting.get(contract.name):
+        return next(levels(desk, contract, side), NO_LEVEL)
+    house = next(desk.house.levels(contract, desk.board, side), None)
+    return NO_LEVEL if house is None else (house.price, house.amount)
 
 
 def book_view(desk: Desk, contract: Contract, depth: int, now_ms: int) -> BookView:
@@ -51,9 +61,8 @@ def ticker_view(
 ) -> TickerView:
     """Everything a ticker says about one contract."""
     board, tape = desk.board, desk.trades.tape(contract.name)
-    none = (None, ZERO)
-    bid = next(levels(desk, contract, Direction.BUY), none)
-    ask = next(levels(desk, contract, Direction.SELL), none)
+    bid = best_level(desk, contract, Direction.BUY)
+    ask = best_level(desk, contract, Direction.SELL)
     lowest, highest = price_band(desk.rules.price_band, board, contract)
     funding = desk.funding[contract.pair] if contract.kind is Kind.PERPETUAL else None
     mark, traded = board.mark(contract), tape.range(now_ms)
