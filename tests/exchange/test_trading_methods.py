@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.exchange.commands import Shock
+from bot.exchange.methods import histories, user_trades
 from tests.exchange.wire import PERPETUAL, Client, Hall, RpcFailedError, hall
 
 PERP = {"instrument_name": PERPETUAL}
@@ -203,6 +204,36 @@ def test_history_is_turned_page_by_page_with_a_token() -> None:
         token = {"continuation": page["continuation"]}
     assert seen == filled[::-1]
     assert token == {"continuation": ""}
+
+
+def test_recent_and_historical_records_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A day and half an hour would take too long.
+    monkeypatch.setattr(user_trades, "RECENT_MS", 20_000)
+    monkeypatch.setattr(histories, "RECENT_MS", 10_000)
+    world = hall(speed=100.0)
+    client = trader(world)
+    client.call("private/buy", **PERP, amount=10, type="market", label="old")
+
+    def labels(method: str, **more: Any) -> list[str]:
+        answer = client.call(method, **{**BTC, **more})
+        found = answer["trades"] if isinstance(answer, dict) else answer
+        return [each["label"] for each in found]
+
+    trades = "private/get_user_trades_by_currency"
+    orders = "private/get_order_history_by_currency"
+    assert (labels(trades), labels(orders)) == (["old"], ["old"])
+    assert (labels(trades, historical=True), labels(orders, historical=True)) == ([], [])
+
+    world.pass_ms(120)  # twelve seconds of the market
+    client.call("private/buy", **PERP, amount=10, type="market", label="new")
+    assert (labels(trades), labels(orders)) == (["new", "old"], ["new"])
+    assert labels(trades, start_timestamp=0) == ["old", "new"]
+    assert labels(trades, start_timestamp=0, sorting="desc") == ["new", "old"]
+    assert labels(orders, historical=True) == ["old"]
+    assert labels(orders, include_old=True) == ["new", "old"]
+
+    world.pass_ms(120)
+    assert (labels(trades), labels(trades, historical=True)) == (["new"], ["old"])
 
 
 def test_the_margin_of_orders_is_what_they_add_and_closed_ones_are_left_out() -> None:

@@ -1,4 +1,8 @@
-"""What became of orders: those that are over, and the log of trigger orders."""
+"""What became of orders: those that are over, and the log of trigger orders.
+
+As the venue has it, orders that ended in the last half hour and historical ones are kept apart; its
+older `include_old` sees both.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -11,8 +15,7 @@ from bot.exchange.reports import OrderView
 
 COUNT_DEFAULT: Final = 20
 COUNT_MAX: Final = 1_000
-OLD_MS: Final = 2 * 86_400_000
-RECENT_MS: Final = 30 * 60_000  # "historical" begins where recent orders end
+RECENT_MS: Final = 30 * 60_000
 
 
 def get_order_history_by_currency(call: Call) -> Json:
@@ -35,9 +38,9 @@ def get_order_history_by_instrument(call: Call) -> Json:
 def _history(call: Call, covers: Callable[[OrderView], bool]) -> Json:
     params, now_ms = call.params, call.floor.engine.now_ms
     with_unfilled, historical = params.flag("include_unfilled"), params.flag("historical")
-    # Historical records leave the recent ones out; otherwise those of two days are all there is.
-    latest_ms = now_ms - RECENT_MS if historical else now_ms
-    earliest_ms = 0 if historical or params.flag("include_old") else now_ms - OLD_MS
+    # Historical records leave the recent ones out, recent ones go back so far and no further.
+    latest_ms = now_ms - RECENT_MS - 1 if historical else now_ms
+    earliest_ms = 0 if historical or params.flag("include_old") else now_ms - RECENT_MS
     found = [
         order
         for order in reversed(call.floor.engine.closed_orders(call.account))

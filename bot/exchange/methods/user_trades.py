@@ -1,4 +1,8 @@
-"""What the user traded: by instrument, currency or order, paged."""
+"""What the user traded: by instrument, currency or order, paged.
+
+As the venue has it, recent trades and historical ones are kept apart: a call sees one or the other.
+With `start_timestamp` a page begins at the earliest trade, else at the latest.
+"""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,7 +15,7 @@ from bot.exchange.reports import TradeView
 
 TRADES_DEFAULT: Final = 10
 TRADES_MAX: Final = 1_000
-RECENT_MS: Final = 86_400_000  # "historical" begins where recent trades end
+RECENT_MS: Final = 86_400_000
 
 
 class Sorting(StrEnum):
@@ -73,23 +77,30 @@ def get_user_trades_by_instrument_and_time(call: Call) -> Json:
 def get_user_trades_by_order(call: Call) -> Json:
     """Fills of one order, oldest first unless asked otherwise."""
     order_id = call.params.text("order_id")
-    found = list(call.floor.engine.trades(call.subject(), order_id=order_id))
+    engine, span_ms = call.floor.engine, _span_ms(call)
+    found = list(engine.trades(call.subject(), order_id=order_id, span_ms=span_ms))
     if call.params.choice("sorting", Sorting, Sorting.DEFAULT) is Sorting.DESC:
         found.reverse()
     return views.trades(found)
 
 
-def _span_ms(call: Call) -> tuple[int | None, int | None]:
-    """The two times that fills are asked for between, either of them open."""
-    start, end = "start_timestamp", "end_timestamp"
-    return call.params.optional_integer(start), call.params.optional_integer(end)
+def _span_ms(call: Call) -> tuple[int, int]:
+    """From when to when trades are asked for, within the last day or before it."""
+    params, now_ms = call.params, call.floor.engine.now_ms
+    recent_ms = now_ms - RECENT_MS
+    first, last = (0, recent_ms - 1) if params.flag("historical") else (recent_ms, now_ms)
+    start = params.integer("start_timestamp", first)
+    end = params.integer("end_timestamp", last)
+    return max(start, first), min(end, last)
 
 
 def _page(call: Call, found: Sequence[TradeView]) -> Json:
     count = call.params.integer("count", TRADES_DEFAULT)
     if not 1 <= count <= TRADES_MAX:
         raise invalid_param("count", f"must be from 1 to {TRADES_MAX}, got {count}")
-    ascending = call.params.choice("sorting", Sorting, Sorting.DEFAULT) is Sorting.ASC
+    sorting = call.params.choice("sorting", Sorting, Sorting.DEFAULT)
+    has_start = call.params.has("start_timestamp")
+    ascending = sorting is Sorting.ASC or (sorting is Sorting.DEFAULT and has_start)
     ordered = list(found) if ascending else list(reversed(found))
     return {"trades": views.trades(ordered[:count]), "has_more": len(ordered) > count}
 
