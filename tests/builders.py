@@ -252,8 +252,11 @@ class World:
         before = self.state.standing.positions.get(order.instrument, Decimal(0))
         size = str(order.size_native)
         return self.fold(
-            fill(order.order_id, size=size, trade_id=f"T-{order.order_id}"),
-            order_seen(order.order_id, VenueStatus.FILLED, size=size, filled=size),
+            self._fill_of(order),
+            replace(
+                order_seen(order.order_id, VenueStatus.FILLED, size=size, filled=size),
+                instrument=order.instrument,
+            ),
             positions(
                 {order.instrument: str(before + order.size_native)},
                 complete=False,
@@ -261,6 +264,14 @@ class World:
                 arrived_ns=self.now_ns,
             ),
         )
+
+    def _fill_of(self, order: SubmitOrder) -> FillSeen:
+        told = fill(order.order_id, size=str(order.size_native), trade_id=f"T-{order.order_id}")
+        if order.instrument == PERP:
+            return told
+        mark = self.state.quotes[order.instrument].mark
+        assert mark is not None
+        return replace(told, instrument=order.instrument, price=mark, fee=0.0)
 
 
 def submits(actions: Sequence[Action]) -> list[SubmitOrder]:

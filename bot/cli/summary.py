@@ -23,8 +23,7 @@ def _lines(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
     return [
         ("rehearsed", _span(told)),
         ("hedges", _hedges(told)),
-        *_delta(told),
-        *_money(told),
+        *_judged(told),
         ("quote to decision", _latency(told["tick_to_decision_us"])),
         ("quote to order", _latency(told["tick_to_order_us"])),
         ("books", _books(told)),
@@ -50,6 +49,18 @@ def _hedges(told: Mapping[str, Any]) -> str:
         f"{told['hedges_sent']:,} ({told['hedges_buy']:,} bought, {told['hedges_sell']:,} sold), "
         f"{told['fills']:,} fills; refused: {refused}; rejected: {told['rejects']:,}"
     )
+
+
+def _judged(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:
+    """Tell of the one book, or of each of several by name."""
+    books = told["books"]
+    if len(books) == 1:
+        return [*_delta(told), *_money(told)]
+    rows: list[tuple[str, Text | str]] = []
+    for name, book in books.items():
+        rows.append((f"book {name}", f"{book['underlying']}, settled in {book['currency']}"))
+        rows += [(f"  {what}", text) for what, text in (*_delta(book), *_money(book))]
+    return rows
 
 
 def _delta(told: Mapping[str, Any]) -> list[tuple[str, Text | str]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bot.core import units
-from bot.core.columns import Floats, OptionTable, Stamps
+from bot.core.columns import Flags, Floats, OptionTable, Stamps
 from bot.quant import black76
 
 REFRESH_NS = units.NS_PER_SECOND  # rates move in hours; a second saves the tick path the work
@@ -55,7 +55,7 @@ def learned(table: OptionTable, now_ms: int, now_ns: int) -> OptionTable:
     return replace(table, discount=discount, learned_ns=now_ns)
 
 
-def _expiries(table: OptionTable, quoted: np.ndarray, now_ms: int) -> Iterator[_Expiry]:
+def _expiries(table: OptionTable, quoted: Flags, now_ms: int) -> Iterator[_Expiry]:
     groups: dict[tuple[str, str, int], list[int]] = {}
     for row in (quoted & table.is_linear).nonzero()[0]:
         key = (table.underlyings[row], table.currencies[row], int(table.expiry_ms[row]))
