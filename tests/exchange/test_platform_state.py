@@ -91,6 +91,25 @@ def test_strangers_are_sent_away_and_those_who_are_known_are_served() -> None:
     stranger.login().call("public/ticker", instrument_name=PERPETUAL)
 
 
+async def test_who_shows_a_token_is_no_stranger_even_where_none_is_needed() -> None:
+    token = "grant_type=client_credentials&client_id=demo&client_secret=demo-secret"
+    async with serving() as server, aiohttp.ClientSession() as http:
+        root = f"http://127.0.0.1:{server.port}/api/v2/public"
+        async with http.get(f"{root}/auth?{token}") as response:
+            access = (await response.json())["result"]["access_token"]
+        server.floor.platform.serve_strangers(is_on=False)
+        statuses = []
+        for shown in (f"bearer {access}", "bearer made-up", "nonsense"):
+            headers = {"Authorization": shown}
+            url = f"{root}/ticker?instrument_name={PERPETUAL}"
+            async with http.get(url, headers=headers) as response:
+                statuses.append(response.status)
+        async with http.get(f"{root}/test", headers={"Authorization": "nonsense"}) as response:
+            statuses.append(response.status)
+
+    assert statuses == [200, 400, 400, 200]
+
+
 def test_trading_pauses_while_profits_are_settled_if_the_exchange_is_asked_to() -> None:
     start = {"from_ms": SETTLEMENT_MS - 500}
     for pause_s, code in ((0.0, None), (5.0, 10041)):
