@@ -80,6 +80,12 @@ class MarketClock(Protocol):
     def observe(self, sample: TimeSample) -> None:
         """Learn from one answer of the venue."""
 
+    def age_ns(self, venue_ms: int, arrived_ns: int) -> float:
+        """Wire time between a stamp of the venue and an arrival; 0 if nothing is known yet.
+
+        By the venue's own time, also where it ran back and `now_ms` waits for it.
+        """
+
 
 def to_market_ms(clock: MarketClock, wire_ns: float) -> int:
     """Convert a duration on the wire clock to whole market milliseconds."""
@@ -135,6 +141,10 @@ class SystemMarketClock:
         """Note how far the venue is from this host."""
         offset_ms = float(sample.venue_ms - self._at(sample.middle_ns))
         self._recent.append((sample.half_trip_ms, offset_ms))
+
+    def age_ns(self, venue_ms: int, arrived_ns: int) -> float:
+        """Wire time between a stamp of the venue and an arrival, if the host's time is right."""
+        return float((self._at(arrived_ns) - venue_ms) * NS_PER_MS)
 
     def _at(self, wire_ns: int) -> int:
         return self._origin_ms + (wire_ns - self._origin_ns) // NS_PER_MS
@@ -269,6 +279,12 @@ class VenueMarketClock:
             raise RuntimeError("the venue has not told its time yet")
         self._latest_ms = max(self._latest_ms, int(self._line.at(self._wire.monotonic_ns())))
         return self._latest_ms
+
+    def age_ns(self, venue_ms: int, arrived_ns: int) -> float:
+        """Wire time between a stamp of the venue and an arrival, 0 before the first answer."""
+        if self._line is None:
+            return 0.0
+        return (self._line.at(arrived_ns) - venue_ms) / self._line.rate * NS_PER_MS
 
     def observe(self, sample: TimeSample) -> None:
         """Learn from one answer of the venue."""

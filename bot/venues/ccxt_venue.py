@@ -39,17 +39,24 @@ class LinkError(Exception):
 LINK_ERRORS = (DialError, LinkError, NotSentError, AnswerLostError, RpcError, VenueRefusedError)
 
 
+def _unknown_age_ns(venue_ms: int, arrived_ns: int) -> float:  # noqa: ARG001  # the clock's signature
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
     """The clocks that a venue is handed.
 
     `epoch_ms` is the host's time, for signatures; `monotonic_ns` the wire clock, for arrivals and
-    waits; `market_ms` the venue's time as the daemon knows it, for the moment of a question.
+    waits; `market_ms` the venue's time as the daemon knows it, for the moment of a question;
+    `age_ns` the wire time between a stamp of the venue (market ms) and an arrival (wire ns), 0 as
+    long as nobody knows.
     """
 
     epoch_ms: Callable[[], int]
     monotonic_ns: Callable[[], int]
     market_ms: Callable[[], int]
+    age_ns: Callable[[int, int], float] = _unknown_age_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ from bot.venues.deribit_trading import TradingDesk
 from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Backoff, Pacer, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
+from bot.venues.transit import Transit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class DeribitVenue:
 
     Market data and trading have a connection each, and each is replaced by a fresh one after the
     daily roll, without a gap. Resting orders of a trading connection are cancelled by the venue
-    when that connection ends, for whatever reason.
+    when that connection ends, for whatever reason. `transit` tells how old what arrives is.
 
     Args:
         options: addresses, network and currencies.
@@ -91,12 +92,14 @@ class DeribitVenue:
         self._post: Post = _unheard
         self._deafness: asyncio.Future[None] | None = None
         self._pacer = Pacer(policy=limits.credits, monotonic_ns=clocks.monotonic_ns, sleep=sleep)
+        self.transit = Transit(age_ns=clocks.age_ns, late_s=limits.late_after_s)
         self._listing = self._new_listing()
         shared = Shared(
             make=self._line,
             pacer=self._pacer,
             listing=self._listing,
             roll=RollWatch(market_ms=clocks.market_ms, after_ms=limits.recycle_after_ms),
+            transit=self.transit,
             post=self._tell,
         )
         self._feed = MarketFeed(shared=shared, interval=options.ticker_interval)

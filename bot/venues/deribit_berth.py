@@ -17,6 +17,7 @@ from bot.venues.deribit_listing import Listing
 from bot.venues.deribit_names import EXPIRY_OF_DAY_MS
 from bot.venues.pacing import Pacer
 from bot.venues.port import Post
+from bot.venues.transit import Transit
 
 RETRY_S = 60.0  # after a succession that failed
 LEAVE_S = 5.0  # the longest that an old line waits for its answers
@@ -54,6 +55,7 @@ class Shared:
         pacer: bounds the rate of everything that is sent.
         listing: hears of instruments that come and go, and knows what has expired.
         roll: tells when the venue's day has rolled over.
+        transit: measures how old what arrives is.
         post: takes what was pushed, and what could not be read.
     """
 
@@ -61,6 +63,7 @@ class Shared:
     pacer: Pacer
     listing: Listing
     roll: RollWatch
+    transit: Transit
     post: Post
 
 
@@ -83,7 +86,7 @@ class Berth(Generic[SessionT]):
         self._make = make
         self._establish = establish
         self._roll = roll
-        self._day: int | None = None  # the last roll that the line in use has seen
+        self._day = 0  # the last roll that the line in use has seen
         self._retry_ns = 0
         self.session = make()
 
@@ -98,8 +101,8 @@ class Berth(Generic[SessionT]):
         Raises:
             LINK_ERRORS: it cannot be had.
         """
-        self._day = None
         await self._establish(self.session)
+        self._day = self._roll.day()
 
     async def live(self, mind: Callable[[], Awaitable[str | None]]) -> str:
         """Stay until the connection has to be given up, and return why; a succession is no end."""
@@ -111,8 +114,8 @@ class Berth(Generic[SessionT]):
 
     async def _minded(self, mind: Callable[[], Awaitable[str | None]]) -> str | None:
         day, now_ns = self._roll.day(), self.line.monotonic_ns()
-        if self._day is None or day < self._day:
-            self._day = day
+        if day < self._day:
+            self._day = day  # a rehearsal whose market began anew
         elif day > self._day and now_ns >= self._retry_ns:
             self._retry_ns = now_ns + int(RETRY_S * 1e9)
             if await self._succeeded():
@@ -147,6 +150,8 @@ class Berth(Generic[SessionT]):
 async def _left(line: Line) -> None:
     """Let an old line hear its answers, then close it."""
     until_ns = line.monotonic_ns() + int(LEAVE_S * 1e9)
-    while line.socket.unanswered and line.socket.is_up and line.monotonic_ns() < until_ns:
-        await line.sleep(line.limits.check_every_s / 10.0)
-    await line.retire("replaced after the daily roll")
+    try:
+        while line.socket.unanswered and line.socket.is_up and line.monotonic_ns() < until_ns:
+            await line.sleep(line.limits.check_every_s / 10.0)
+    finally:
+        await line.retire("replaced after the daily roll")

@@ -13,14 +13,12 @@ from bot.core import units
 from bot.core.events import BadMessage, QuoteSeen
 from bot.core.instruments import Kind
 from bot.venues import deribit_names, deribit_requests
-from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import AnswerLostError, NotSentError, RpcError
 from bot.venues.ccxt_venue import LinkError, brief
 from bot.venues.channels import Channels
 from bot.venues.credits import Kind as Request
 from bot.venues.deribit_line import Line
 from bot.venues.deribit_listing import STATE_CHANNEL
-from bot.venues.deribit_translate import MessageError
 from bot.venues.order_book import OrderBook
 from bot.venues.pacing import Pacer
 
@@ -126,6 +124,7 @@ class QuoteSession:
     ) -> None:
         self._pacer = pacer
         self._is_excused = is_excused
+        self._on_push = on_push
         self._channels = Channels()
         self.books = Books()
         self.line = make(lambda channel, data, at_ns: on_push(self, channel, data, at_ns))
@@ -230,9 +229,10 @@ class QuoteSession:
         await self._pacer.wait(Request.QUESTION)
         try:
             answer = await self.line.socket.call("public/ticker", {"instrument_name": instrument})
-            self.line.post(raw.quote(_fields(answer.result), answer.arrived_ns))
-        except (RpcError, MessageError) as error:
+        except RpcError as error:
             self.line.post(BadMessage(source=f"public/ticker {instrument}", reason=brief(error)))
+        else:
+            self._on_push(self, f"ticker.{instrument}", answer.result, answer.arrived_ns)
 
 
 def instrument_of(channel: str) -> str:
@@ -242,9 +242,3 @@ def instrument_of(channel: str) -> str:
 
 def _is_ticker(channel: str) -> bool:
     return channel.startswith("ticker.")
-
-
-def _fields(result: Any) -> dict[str, Any]:
-    if not isinstance(result, dict):
-        raise MessageError(f"not an object: {result!r:.100}")
-    return result

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from bot.core.events import BadMessage, QuoteSeen
+from bot.core.events import BadMessage, Fact, QuoteSeen
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_venue import brief
 from bot.venues.deribit_berth import Berth, Shared
@@ -87,5 +87,18 @@ class MarketFeed:
                 self._post(BadMessage(source=channel, reason=f"{error}"))
         else:
             for fact in raw.pushed(channel, data, arrived_ns):
-                told = session.books.deepened(fact) if isinstance(fact, QuoteSeen) else fact
-                self._post(told)
+                told = self._timely(session, fact) if isinstance(fact, QuoteSeen) else fact
+                if told is not None:
+                    self._post(told)
+
+    def _timely(self, session: QuoteSession, quote: QuoteSeen) -> Fact | None:
+        """Return a quote with its depth; of one that comes too late only a complaint, now and then.
+
+        It is not posted: the last good quote stays, and ages.
+        """
+        transit, name = self._shared.transit, quote.instrument
+        if transit.is_late(quote.venue_ms, quote.arrived_ns):
+            reason = transit.complaint(name, quote.venue_ms, quote.arrived_ns)
+            return None if reason is None else BadMessage(source=name, reason=reason)
+        transit.in_time(name)
+        return session.books.deepened(quote)

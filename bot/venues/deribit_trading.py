@@ -43,6 +43,7 @@ class TradingDesk:
         self._scope = frozenset(currencies)
         self._pacer = shared.pacer
         self._listing = shared.listing
+        self._transit = shared.transit
         self._post = shared.post
         self.berth: Berth[TradingSession] = Berth(
             make=lambda: TradingSession(line=shared.make(self._pushed)),
@@ -71,6 +72,8 @@ class TradingDesk:
         facts = raw.pushed(channel, data, arrived_ns)
         self.told(facts)
         for fact in facts:
+            if isinstance(fact, FillSeen):  # late or not, it is true; its age is worth knowing
+                self._transit.is_late(fact.venue_ms, arrived_ns)
             within = deribit_scope.within(fact, self._scope)
             if within is not None:
                 self._post(within)

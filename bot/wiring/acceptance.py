@@ -12,7 +12,7 @@ from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit_findings import Finding, Outcome
 from bot.venues.deribit_readings import BookTerms
 from bot.venues.deribit_requests import Credentials as VenueCredentials
-from bot.wiring.daemon import NETWORKS
+from bot.wiring.venue import NETWORKS
 
 __all__ = ["Finding", "Outcome", "accept"]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import secrets as tokens
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -27,8 +26,6 @@ from bot.runtime import notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import (
     MarketClock,
-    SystemMarketClock,
-    VenueMarketClock,
     WireClock,
 )
 from bot.runtime.daemon import Daemon
@@ -36,6 +33,7 @@ from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.latency import Reservoir
+from bot.runtime.ledger_file import LedgerRefusedError
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.metrics import ShellMetrics
 from bot.runtime.narration import Narrator
@@ -44,30 +42,16 @@ from bot.runtime.redaction import Redactor
 from bot.runtime.sampler import ClockSampler
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
-from bot.settings import ClockSource, Credentials, RunMode, Settings
+from bot.settings import Credentials, Settings
 from bot.settings.checks import is_loopback
 from bot.settings.policies import currency_of
-from bot.venues.ccxt_venue import Clocks
-from bot.venues.deribit import DeribitOptions, DeribitVenue
-from bot.venues.deribit_network import Network
-from bot.venues.deribit_requests import Credentials as VenueCredentials
 from bot.venues.port import Venue, VenueRefusedError, VenueUnreachableError
+from bot.wiring import venue as venue_of
 
 MEGABYTE: Final = 1_000_000
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 INSTANCE_BYTES: Final = 3
 LIBRARIES: Final = ("ccxt", "numpy", "numba")
-NETWORKS: Final[Mapping[RunMode, Network]] = {
-    RunMode.REHEARSAL: Network.REHEARSAL,
-    RunMode.TESTNET: Network.TESTNET,
-    RunMode.LIVE: Network.LIVE,
-}
-# Real venues live at the speed of this machine; a rehearsal's speed is learned.
-RATES: Final[Mapping[RunMode, float | None]] = {
-    RunMode.REHEARSAL: None,
-    RunMode.TESTNET: 1.0,
-    RunMode.LIVE: 1.0,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +166,8 @@ async def _connect(
     settings: Settings, credentials: Credentials, wire: WireClock, stack: AsyncExitStack
 ) -> _Connected:
     """Open the venue, learn its time, and see that every hedge can be traded."""
-    market = _market_clock(settings, wire)
-    venue = _venue(settings, credentials, wire, market)
+    market = venue_of.market_clock(settings, wire)
+    venue = venue_of.deribit(settings, credentials, wire, market)
     stack.push_async_callback(venue.close)
     inbox, listed = Inbox(), _Listed()
     await venue.open(listed.heard_by(inbox.admit))
@@ -272,33 +256,6 @@ def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
     return tape
 
 
-def _market_clock(settings: Settings, wire: WireClock) -> MarketClock:
-    match settings.venue.clock:
-        case ClockSource.VENUE:
-            return VenueMarketClock(wire, rate=RATES[settings.mode])
-        case ClockSource.SYSTEM:
-            return SystemMarketClock(wire)
-
-
-def _venue(
-    settings: Settings, credentials: Credentials, wire: WireClock, market: MarketClock
-) -> Venue:
-    return DeribitVenue(
-        options=DeribitOptions(
-            rest_url=settings.venue.rest_url,
-            ws_url=settings.venue.ws_url,
-            network=NETWORKS[settings.mode],
-            currencies=tuple(item.value for item in settings.account.currencies),
-        ),
-        credentials=VenueCredentials(key=credentials.key, secret=credentials.secret),
-        clocks=Clocks(
-            epoch_ms=wire.epoch_ms, monotonic_ns=wire.monotonic_ns, market_ms=market.now_ms
-        ),
-        sleep=asyncio.sleep,
-        chance=random.random,
-    )
-
-
 class _Listed:
     """Listens in while the venue opens: which instruments are there?"""
 
@@ -344,7 +301,11 @@ def _standing(ledger: Ledger, now_ms: int) -> Standing:
     text = ledger.standing()
     if text is None:
         return engine.fresh_standing(tokens.token_hex(INSTANCE_BYTES), now_ms)
-    known = codec.loads(text)
+    try:
+        known = codec.loads(text)
+    except codec.CodecError as error:
+        reason = f"{ledger.path} was left by another version, which this one cannot take up"
+        raise LedgerRefusedError(f"{reason}: {error}") from error
     assert isinstance(known, Standing), "a standing row holds a standing"
     return known
 

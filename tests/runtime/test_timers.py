@@ -30,6 +30,10 @@ class FastMarket:
     def observe(self, sample: object) -> None:
         pass
 
+    def age_ns(self, venue_ms: int, arrived_ns: int) -> float:
+        passed_ms = (arrived_ns - self._origin_ns) * self.rate / 1e6
+        return (self._start_ms + passed_ms - venue_ms) / self.rate * 1e6
+
     def jump(self, by_ms: int) -> None:
         self._start_ms += by_ms
         self.jumps += 1

@@ -33,6 +33,7 @@ class Failure:
 
     code: int
     message: str
+    data: Any = None
 
 
 class Vanish:
@@ -42,6 +43,18 @@ class Vanish:
 class Silent:
     """No answer at all."""
 
+
+_MONEY: dict[str, dict[str, Any]] = {
+    "ETH": {"base_currency": "ETH", "settlement_currency": "ETH", "price_index": "eth_usd"},
+    "USDC": {
+        "settlement_currency": "USDC",
+        "instrument_type": "linear",
+        "quote_currency": "USDC",
+        "contract_size": 0.0001,
+        "min_trade_amount": 0.0001,
+        "price_index": "btc_usdc",
+    },
+}
 
 Reply = Any
 Rule = Callable[[dict[str, Any]], Reply]
@@ -72,6 +85,8 @@ class Server:
     scope: str = SCOPE
     expires_in: float = 900.0
     testnet: bool = True
+    currencies: tuple[str, ...] = ("BTC",)
+    limits: Any = None
     port: int = 0
 
     @property
@@ -130,7 +145,12 @@ class Server:
         return [{"currency": "BTC", "currency_long": "Bitcoin", "withdrawal_fee": 0.0001}]
 
     def public_get_instruments(self, params):
-        return [perpetual(), option(CALL, 100_000.0, "call"), option(PUT, 90_000.0, "put")]
+        rows = [perpetual(), option(CALL, 100_000.0, "call"), option(PUT, 90_000.0, "put")]
+        if "ETH" in self.currencies:
+            rows.append(perpetual(instrument_name="ETH-PERPETUAL", **_MONEY["ETH"]))
+        if "USDC" in self.currencies:
+            rows.append(perpetual(instrument_name="BTC_USDC-PERPETUAL", **_MONEY["USDC"]))
+        return rows
 
     def public_get_time(self, params):
         return NOW_MS
@@ -212,7 +232,8 @@ class Server:
         return self.positions
 
     def private_get_account_summaries(self, params):
-        return {"id": 1, "summaries": [summary()]}
+        told = {} if self.limits is None else {"limits": self.limits}
+        return {"id": 1, "summaries": [summary(currency=c, **told) for c in self.currencies]}
 
     # -------------------------------------------------------------- transport
 
@@ -264,7 +285,8 @@ class Server:
     def envelope(self, request_id: int | None, reply: Reply) -> dict[str, Any]:
         message: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "testnet": self.testnet}
         if isinstance(reply, Failure):
-            return message | {"error": {"code": reply.code, "message": reply.message}}
+            error = {"code": reply.code, "message": reply.message}
+            return message | {"error": error | ({"data": reply.data} if reply.data else {})}
         return message | {"result": reply}
 
 

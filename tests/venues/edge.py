@@ -44,7 +44,14 @@ class Facts(list[Any]):
         return [fact for fact in self if isinstance(fact, kind)]
 
 
-def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> DeribitVenue:
+def venue(
+    server: Server,
+    limits: VenueLimits = QUICK,
+    *,
+    market_ms: Callable[[], int] = lambda: NOW_MS,
+    age_ns: Callable[[int, int], float] = lambda _stamp, _arrival: 0.0,
+    **changes: Any,
+) -> DeribitVenue:
     options = {
         "rest_url": server.rest_url,
         "ws_url": server.ws_url,
@@ -56,7 +63,8 @@ def venue(server: Server, limits: VenueLimits = QUICK, **changes: Any) -> Deribi
         clocks=Clocks(
             epoch_ms=lambda: time.time_ns() // 1_000_000,
             monotonic_ns=time.monotonic_ns,
-            market_ms=lambda: NOW_MS,
+            market_ms=market_ms,
+            age_ns=age_ns,
         ),
         sleep=asyncio.sleep,
         chance=lambda: 0.5,
