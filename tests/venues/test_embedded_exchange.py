@@ -34,6 +34,7 @@ from bot.exchange.clock import WireClocks
 from bot.exchange.server import ExchangeOptions, ExchangeServer, build
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
+from bot.venues.deribit_limits import VenueLimits
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.port import VenueRefusedError
@@ -45,7 +46,9 @@ def epoch_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def edge_of(server: ExchangeServer, secret: str = "demo-secret") -> DeribitVenue:
+def edge_of(
+    server: ExchangeServer, secret: str = "demo-secret", limits: VenueLimits = QUICK
+) -> DeribitVenue:
     return DeribitVenue(
         options=DeribitOptions(
             rest_url=f"http://127.0.0.1:{server.port}",
@@ -60,14 +63,14 @@ def edge_of(server: ExchangeServer, secret: str = "demo-secret") -> DeribitVenue
         ),
         sleep=asyncio.sleep,
         chance=lambda: 0.5,
-        limits=QUICK,
+        limits=limits,
     )
 
 
 @contextlib.asynccontextmanager
-async def exchange() -> AsyncIterator[ExchangeServer]:
+async def exchange(speed: float = 1.0) -> AsyncIterator[ExchangeServer]:
     clocks = WireClocks(epoch_ms=epoch_ms, monotonic_ns=time.monotonic_ns)
-    server = build(ExchangeOptions(seed=7, sim=True), clocks)
+    server = build(ExchangeOptions(seed=7, sim=True, speed=speed), clocks)
     await server.start()
     try:
         yield server
