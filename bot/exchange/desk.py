@@ -77,11 +77,7 @@ class Desk(Clearing):
             board=self.board,
             paid_of=self.paid_at(now_ms),
             wallet=self.accounts[account][currency],
-            open_orders=[
-                order
-                for order in self.register.open_of(account).values()
-                if order.contract.settlement_currency == currency
-            ],
+            open_orders=self.register.open_in(account, currency),
         )
 
     def situation_of(self, order: Order, now_ms: int) -> Situation:

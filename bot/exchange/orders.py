@@ -24,6 +24,20 @@ def numbered_id(contract: Contract, number: int, mark: str = "") -> str:
     return f"{contract.base}-{mark}-{number}" if mark else f"{contract.base}-{number}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """What an open order holds back: its amount, premium and fee, as it was when worked out.
+
+    `of` is the order's amount, filled amount and price, `coin_usd` the index that the fee is of.
+    """
+
+    of: tuple[Decimal, Decimal, Decimal]
+    coin_usd: float
+    amount: float
+    premium: float
+    fee: float
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order:
     """One order, changed in place as it trades. `number` is its place in time.
@@ -70,6 +84,7 @@ class Order:
     trigger_order_id: str | None = None
     fired_ms: int | None = None
     spawned_order_id: str | None = None
+    reserve: Reserve | None = None
 
     @property
     def remaining(self) -> Decimal:
@@ -163,6 +178,8 @@ class OrderRegister:
     _by_id: dict[str, Order] = field(default_factory=dict)
     _by_label: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
     _open: dict[str, dict[str, Order]] = field(default_factory=dict)
+    _open_on: dict[tuple[str, str], dict[str, Order]] = field(default_factory=dict)
+    _open_in: dict[tuple[str, str], dict[str, Order]] = field(default_factory=dict)
     _waiting: dict[str, dict[str, Order]] = field(default_factory=dict)
     _closed: dict[str, list[Order]] = field(default_factory=dict)
 
@@ -173,15 +190,24 @@ class OrderRegister:
             return
         self._by_label.setdefault((order.account, order.label), []).append(order)
         if order.state is OrderState.OPEN:
-            self._open.setdefault(order.account, {})[order.order_id] = order
+            for orders in self._lists(order):
+                orders[order.order_id] = order
         elif order.state is OrderState.UNTRIGGERED:
             self._waiting.setdefault(order.account, {})[order.order_id] = order
 
     def closed(self, order: Order) -> None:
         """Take an order that is no longer live off its list."""
-        self._open.get(order.account, {}).pop(order.order_id, None)
+        for orders in self._lists(order):
+            orders.pop(order.order_id, None)
         self._waiting.get(order.account, {}).pop(order.order_id, None)
         self._closed.setdefault(order.account, []).append(order)
+
+    def _lists(self, order: Order) -> Iterator[dict[str, Order]]:
+        """The lists of open orders that this one belongs on."""
+        account, contract = order.account, order.contract
+        yield self._open.setdefault(account, {})
+        yield self._open_on.setdefault((account, contract.name), {})
+        yield self._open_in.setdefault((account, contract.settlement_currency), {})
 
     def owner(self, order_id: str) -> str | None:
         """The account that an accepted order belongs to."""
@@ -205,7 +231,11 @@ class OrderRegister:
 
     def open_on(self, account: str, instrument_name: str) -> list[Order]:
         """Orders of the account in one instrument's book, oldest first."""
-        return [o for o in self.open_of(account).values() if o.contract.name == instrument_name]
+        return list(self._open_on.get((account, instrument_name), {}).values())
+
+    def open_in(self, account: str, currency: str) -> list[Order]:
+        """Orders of the account in the books of what settles in a currency, oldest first."""
+        return list(self._open_in.get((account, currency), {}).values())
 
     def waiting_of(self, account: str) -> Mapping[str, Order]:
         """Trigger orders of the account that wait, by id, oldest first."""

@@ -20,7 +20,7 @@ from bot.exchange.margins import (
     size_in_coin,
     total_margins,
 )
-from bot.exchange.orders import Order, signed
+from bot.exchange.orders import Order, Reserve, signed
 from bot.exchange.reports import AccountView, Direction, PositionView
 from bot.exchange.rules import MarginUnderlying, Rules
 from bot.exchange.wallets import Position, Valuation, Wallet, value_wallet
@@ -45,12 +45,16 @@ class Situation:
     def exposures(self, extra: Order | None = None) -> Mapping[str, Exposure]:
         """Position and open orders by instrument, `extra` counted as if it were open."""
         orders = [*self.open_orders, extra] if extra is not None else self.open_orders
-        contracts = {p.contract.name: p.contract for p in self.wallet.positions.values()}
-        contracts.update({order.contract.name: order.contract for order in orders})
-        return {
-            name: self._exposure(contract, [o for o in orders if o.contract.name == name])
-            for name, contract in contracts.items()
+        by_contract: dict[str, tuple[Contract, list[Order]]] = {
+            name: (position.contract, []) for name, position in self.wallet.positions.items()
         }
+        for order in orders:
+            contract = order.contract
+            found = by_contract.get(contract.name)
+            if found is None:
+                found = by_contract[contract.name] = (contract, [])
+            found[1].append(order)
+        return {name: self._exposure(*found) for name, found in by_contract.items()}
 
     def exposure_on(self, contract: Contract) -> Exposure:
         """One instrument's position and open orders."""
@@ -63,27 +67,30 @@ class Situation:
 
     def is_reducing(self, order: Order) -> bool:
         """Whether the order only reduces its position, after the open orders of its side too."""
+        size = float(self.wallet.size(order.contract.name))
+        change = float(signed(order.direction, order.remaining))
+        if size * change >= 0:
+            return False
         already = sum(
             float(o.remaining)
             for o in self.open_orders
             if o.contract.name == order.contract.name and o.direction is order.direction
         )
-        change = float(signed(order.direction, order.remaining))
-        return reduces(float(self.wallet.size(order.contract.name)), change, already)
+        return reduces(size, change, already)
 
     def _exposure(self, contract: Contract, orders: Sequence[Order]) -> Exposure:
         board, rules = self.board, self.rules
         buys, sells, premium, fees = 0.0, 0.0, 0.0, 0.0
         mark, index_usd = board.mark(contract), board.index_usd(contract.pair)
+        coin_usd = index_usd if contract.pair.is_linear else 1.0
         for order in orders:
-            amount = float(order.remaining)
-            price = float(order.price)
-            is_buy = order.direction is Direction.BUY
-            cost, fee = order_reserve(
-                rules.fees, contract, amount, price, is_buy=is_buy, index_usd=index_usd
-            )
-            buys, sells = (buys + amount, sells) if is_buy else (buys, sells + amount)
-            premium, fees = premium + cost, fees + fee
+            held = _reserve(rules, order, coin_usd)
+            if order.direction is Direction.BUY:
+                buys += held.amount
+            else:
+                sells += held.amount
+            premium += held.premium
+            fees += held.fee
         on_index = rules.option_margin.underlying is MarginUnderlying.INDEX
         return Exposure(
             contract=contract,
@@ -95,6 +102,33 @@ class Situation:
             premium=premium,
             fees=fees,
         )
+
+
+def _reserve(rules: Rules, order: Order, coin_usd: float) -> Reserve:
+    """What an open order holds back, worked out again only when the order or the coin changed.
+
+    `coin_usd` is the index where a fee depends on it, else 1. An account may have a thousand open
+    orders, and each new one asks all of them.
+    """
+    known = order.reserve
+    if (
+        known is not None
+        and known.of == (order.amount, order.filled, order.price)
+        and known.coin_usd == coin_usd
+    ):
+        return known
+    amount, is_buy = float(order.remaining), order.direction is Direction.BUY
+    premium, fee = order_reserve(
+        rules.fees, order.contract, amount, float(order.price), is_buy=is_buy, index_usd=coin_usd
+    )
+    order.reserve = Reserve(
+        of=(order.amount, order.filled, order.price),
+        coin_usd=coin_usd,
+        amount=amount,
+        premium=premium,
+        fee=fee,
+    )
+    return order.reserve
 
 
 @dataclass(frozen=True, slots=True)

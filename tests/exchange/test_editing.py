@@ -198,3 +198,36 @@ def test_an_edit_never_unfills_an_order_and_what_it_fills_is_told(
         assert not (post_only and told)
     fills = venue.trades("demo", order_id=mine.order_id)
     assert sum(trade.amount for trade in fills) == order_now(venue, mine.order_id).filled_amount
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.integers(-6, 6), st.integers(0, 3)),
+        min_size=1,
+        max_size=10,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_what_open_orders_hold_back_is_as_if_it_were_worked_out_afresh(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    venue = engine(frame(), frame(LATER_MS, index=99_990.0), equity=100.0)
+    for lots, ticks, what in steps:
+        live = venue.open_orders("demo")
+        price = 100_000 + 0.5 * ticks
+        if what == 0 or not live:
+            venue.handle(order(BUY, 100 * lots, price))
+        elif what == 1:
+            venue.handle(edit(live[0].order_id, amount=100 * lots, price=price))
+        elif what == 2:
+            venue.handle(CancelOrder(account="demo", order_id=live[-1].order_id))
+        else:
+            venue.handle(order(SELL, 50 * lots, price, account="other"))
+    venue.advance(LATER_MS)
+    kept = venue.account("demo", "BTC")
+    register = venue.desk.register
+    opened = list(register.open_of("demo").values())
+    assert register.open_in("demo", "BTC") == register.open_on("demo", PERP) == opened
+    for each in opened:
+        each.reserve = None
+    assert venue.account("demo", "BTC") == kept
