@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from bot.exchange import views
 from bot.exchange.commands import TradingEngine
+from bot.exchange.contracts import Kind, parse_name
 from bot.exchange.protocol import Json
 from bot.exchange.register import Member
-from bot.exchange.reports import AccountView
+from bot.exchange.reports import AccountView, PositionView
 from bot.exchange.trading_commands import SelfTradeRule
 from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS
 
@@ -86,6 +88,37 @@ def in_currency(engine: TradingEngine, account: str, currency: str) -> dict[str,
     if currency in engine.currencies:
         return portfolio(engine.account(account, currency))
     return empty_portfolio(currency)
+
+
+def position(engine: TradingEngine, account: str, view: PositionView) -> dict[str, Json]:
+    """One position, with the price at which the account would be liquidated, all else still."""
+    liquidation_usd = None
+    if view.kind is Kind.PERPETUAL and view.size:
+        pair = parse_name(view.instrument_name).pair
+        ratios = engine.account(account, pair.settlement_currency).estimated_liquidation_ratio_map
+        liquidation_usd = ratios.get(pair.index_name, 0.0) * view.mark_price
+    return views.position(view, liquidation_usd or None)
+
+
+def fees(engine: TradingEngine, currency: str) -> dict[str, Json]:
+    """What trading costs in a currency, by index and kind: rates of the notional."""
+    by_index: dict[str, dict[str, Json]] = {}
+    for contract in engine.contracts():
+        if contract.settlement_currency != currency:
+            continue
+        of_index = by_index.setdefault(contract.pair.index_name, {})
+        of_index.setdefault(
+            contract.kind.value,
+            {
+                "default": {
+                    "type": "fixed",
+                    "taker": float(contract.taker_fee),
+                    "maker": float(contract.maker_fee),
+                },
+                "block_trade": views.BLOCK_TRADE_FEE,
+            },
+        )
+    return dict(by_index)
 
 
 def _exact_sums(fields: Mapping[str, Json]) -> dict[str, Json]:

@@ -154,7 +154,7 @@ def _trades(transaction: Transaction) -> list[str]:
 def _position(engine: TradingEngine, account: str, name: str) -> dict[str, Json]:
     view = engine.position(account, name)
     if view is not None:
-        return views.position(view)
+        return summaries.position(engine, account, view)
     return views.gone_position(name, engine.index_usd(parse_name(name).pair.index_name))
 
 

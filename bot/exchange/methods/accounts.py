@@ -1,6 +1,6 @@
 """What an account holds: positions and summaries."""
 
-from bot.exchange import summaries, views
+from bot.exchange import summaries
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
 from bot.exchange.methods.paging import offset_part
 from bot.exchange.portfolio import MARGIN_MODEL
@@ -17,7 +17,11 @@ def get_positions(call: Call) -> Json:
     if not call.is_served(currency):
         return []
     held = call.floor.engine.positions(call.subject(), currency=currency)
-    return [views.position(each) for each in held if each.kind in kinds]
+    return [
+        summaries.position(call.floor.engine, call.subject(), each)
+        for each in held
+        if each.kind in kinds
+    ]
 
 
 def get_position(call: Call) -> Json:
@@ -26,7 +30,7 @@ def get_position(call: Call) -> Json:
     view = call.floor.engine.position(call.account, name)
     if view is None:
         raise RpcError(INSTRUMENT_NOT_FOUND, "not_found")
-    return views.position(view)
+    return summaries.position(call.floor.engine, call.account, view)
 
 
 def get_account_summary(call: Call) -> Json:
@@ -57,6 +61,8 @@ def _person(call: Call) -> dict[str, Json]:
 def _summary(call: Call, currency: str) -> dict[str, Json]:
     content = summaries.in_currency(call.floor.engine, call.subject(), currency)
     content["limits"] = call.floor.limits.policy.stated()
+    if call.params.flag("extended"):
+        content["fees"] = summaries.fees(call.floor.engine, currency)
     return content
 
 

@@ -157,7 +157,7 @@ def _details(call: Call, member: Member, currency: str | None) -> Json:
     held = engine.positions(member.name, currency=currency)
     told: dict[str, Json] = {
         "uid": member.number,
-        "positions": [views.position(each) for each in held],
+        "positions": [summaries.position(engine, member.name, each) for each in held],
     }
     if call.params.flag("with_open_orders"):
         orders = engine.open_orders(member.name, currency=currency)

@@ -7,6 +7,7 @@ profit is measured second by second and 4 decimals are 9 dollars a coin.
 
 from bot.exchange.views.holdings import gone_position, position, settlement
 from bot.exchange.views.market import (
+    BLOCK_TRADE_FEE,
     book_summary,
     instrument,
     instrument_id,
@@ -38,6 +39,7 @@ from bot.exchange.views.wording import (
 )
 
 __all__ = [
+    "BLOCK_TRADE_FEE",
     "COIN_DIGITS",
     "GAMMA_DIGITS",
     "GREEK_DIGITS",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.exchange.chronicle import Settled
-from bot.exchange.contracts import parse_name
+from bot.exchange.contracts import Kind, parse_name
 from bot.exchange.protocol import Json
 from bot.exchange.reports import PositionView
 from bot.exchange.views.wording import (
@@ -31,7 +31,7 @@ GONE_FIELDS: Final = (
 )
 
 
-def position(view: PositionView) -> dict[str, Json]:
+def position(view: PositionView, liquidation_usd: float | None = None) -> dict[str, Json]:
     """One position; the extra Greeks and USD figures only for options, `size_currency` only not."""
     fields: dict[str, Json] = {
         "instrument_name": view.instrument_name,
@@ -52,10 +52,13 @@ def position(view: PositionView) -> dict[str, Json]:
     }
     if view.size_coin is not None:
         fields["size_currency"] = round(view.size_coin, COIN_DIGITS)
-        fields["realized_funding"] = round(view.realized_funding, COIN_DIGITS)
-        fields["interest_value"] = round(view.interest_value, COIN_DIGITS)
         fields["leverage"] = view.leverage
-        fields["estimated_liquidation_price"] = None
+        fields["estimated_liquidation_price"] = (
+            None if liquidation_usd is None else round(liquidation_usd, USD_DIGITS)
+        )
+        if view.kind is Kind.PERPETUAL:
+            fields["realized_funding"] = round(view.realized_funding, COIN_DIGITS)
+            fields["interest_value"] = round(view.interest_value, COIN_DIGITS)
     else:
         fields["gamma"] = round(view.gamma, GAMMA_DIGITS)
         fields["vega"] = round(view.vega, GREEK_DIGITS)

@@ -1,6 +1,8 @@
 """Instruments, tickers, books and their summaries as Deribit words them."""
 
-from bot.exchange.contracts import Contract
+from typing import Final
+
+from bot.exchange.contracts import Contract, Kind
 from bot.exchange.protocol import Json
 from bot.exchange.reports import BookState, BookView, OptionFigures, TickerView
 from bot.exchange.views.wording import (
@@ -16,6 +18,8 @@ from bot.exchange.views.wording import (
     optional_number,
     price_or_zero,
 )
+
+BLOCK_TRADE_FEE: Final = 0.00025
 
 
 def instrument_id(name: str) -> int:
@@ -53,9 +57,9 @@ def instrument(contract: Contract, state: BookState) -> dict[str, Json]:
         "is_active": state is BookState.OPEN,
         "state": state.value,
         "max_leverage": 1 if contract.is_option else 50,
-        "block_trade_commission": 0.00025,
+        "block_trade_commission": BLOCK_TRADE_FEE,
         "block_trade_min_trade_amount": 200_000 if contract.is_sized_in_usd else 25,
-        "block_trade_tick_size": 0.0001 if contract.is_option else 0.01,
+        "block_trade_tick_size": 0.0001 if contract.quote == contract.base else 0.01,
     }
     if contract.is_option:
         assert contract.strike is not None
@@ -178,6 +182,7 @@ def book_summary(view: TickerView, contract: Contract) -> dict[str, Json]:
         fields["underlying_price"] = round(view.option.underlying_price, 4)
     else:
         fields["volume_notional"] = fields["volume_usd"]
-        fields["current_funding"] = round(view.current_funding or 0.0, RATE_DIGITS)
-        fields["funding_8h"] = round(view.funding_8h or 0.0, RATE_DIGITS)
+        if contract.kind is Kind.PERPETUAL:
+            fields["current_funding"] = round(view.current_funding or 0.0, RATE_DIGITS)
+            fields["funding_8h"] = round(view.funding_8h or 0.0, RATE_DIGITS)
     return fields

@@ -41,6 +41,7 @@ CORRECTIONS: Final[Mapping[str, Any]] = {
     "instrument/properties/settlement_currency": {"enum": ["BTC", "ETH", "USDC"]},
     # 0.0001 and 0.001 for linear contracts
     "instrument/properties/contract_size": NUMBER,
+    "contract_size": NUMBER,
     # a name of a future, of a synthetic one, or `index_price`
     "underlying_index": STRING,
     # booleans in the examples of the same answers

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.exchange.channels import IndexTopic
 from tests.exchange.contract import session_scenes, trading_scenes
-from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option
+from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option, one_of_everything
 from tests.exchange.wire import PERPETUAL
 
 HOUR_MS: Final = 3_600_000
@@ -153,6 +153,39 @@ def holdings(stage: Stage) -> None:
     holder.call("private/get_user_locks")
 
 
+def every_market(stage: Stage) -> None:
+    """One of everything of each pair is looked at, traded, held and listened to."""
+    trader = stage.actor()
+    names = one_of_everything(trader)
+    indices = trader.call("public/get_index_price_names")
+    trader.listen(
+        *(f"ticker.{name}.100ms" for name in names),
+        *(f"book.{name}.100ms" for name in names),
+        *(f"user.changes.{name}.raw" for name in names),
+        *(f"deribit_volatility_index.{index}" for index in indices),
+        "user.portfolio.usdc",
+    )
+    for name in names:
+        named = {"instrument_name": name}
+        ticker = trader.call("public/ticker", **named)
+        lot = trader.call("public/get_instrument", **named)["min_trade_amount"]
+        trader.call("private/buy", **named, amount=lot, type="market")
+        trader.call("private/sell", **named, amount=2 * lot, type="market")
+        trader.call("private/get_position", **named)
+        trader.call("private/get_margins", **named, amount=lot, price=ticker["mark_price"])
+        trader.call("public/get_order_book", **named)
+        trader.call("public/get_book_summary_by_instrument", **named)
+        trader.call("public/get_contract_size", **named)
+    stage.pass_ms(600, rounds=3)
+    for currency in ("BTC", "ETH", "USDC", "any"):
+        trader.call("private/get_positions", currency=currency)
+    for currency in ("BTC", "ETH", "USDC"):
+        trader.call("private/get_account_summary", currency=currency, extended=True)
+        trader.call("public/get_book_summary_by_currency", currency=currency, kind="future")
+        trader.call("public/get_last_trades_by_currency", currency=currency)
+        trader.call("private/get_user_trades_by_currency", currency=currency)
+
+
 def wallets(stage: Stage) -> None:
     """Money does not come and go, and cannot be taken away."""
     owner = stage.actor()
@@ -238,6 +271,7 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (trading_scenes.triggers, {"speed": 10.0}),
     (trading_scenes.protection, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
+    (every_market, {}),
     (wallets, {}),
     (public_channels, {"speed": 10.0}),
     (private_channels, {}),

@@ -109,3 +109,16 @@ def liquid_option(actor: Actor, currency: str = "BTC") -> str:
 def far_below(actor: Actor, name: str = PERPETUAL) -> float:
     """The lowest price that an order may have."""
     return float(actor.call("public/ticker", instrument_name=name)["min_price"])
+
+
+def one_of_everything(actor: Actor) -> list[str]:
+    """Of each index the perpetual, a dated future if there is one, and an option with quotes."""
+    found: dict[tuple[str, str, bool], str] = {}
+    for each in actor.call("public/get_instruments", currency="any"):
+        key = each["price_index"], each["kind"], each["settlement_period"] == "perpetual"
+        name = each["instrument_name"]
+        if key not in found:
+            ticker = actor.call("public/ticker", instrument_name=name)
+            if ticker["best_bid_price"] and ticker["best_ask_price"]:
+                found[key] = name
+    return list(found.values())
