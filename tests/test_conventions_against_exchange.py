@@ -1,191 +1,253 @@
-"""Each delta convention against the exchange's own account engine.
+"""Each cell of the convention table against the exchange's own account engine.
 
-Two frames made by hand lie 0.1 bp above and below the spot: forwards and the perpetual's mark move
-with it, the smile is held in strike, and nothing is rounded. The exchange's account, which shares
-no arithmetic with the core, is valued on both. Hedged by the core's own delta, the equity that the
-convention names may keep at most a millionth of what it moves unhedged.
+Central differences of 0.1 bp of the spot (`shifted_markets`). Hedged by the core's own delta, the
+equity that the convention names may keep at most a millionth of what it moves unhedged: for inverse
+and linear books of both coins, with options, dated futures and a perpetual, alone and two to an
+account, with shares of its collateral, on the last minutes of the settlement average too.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
-import numpy as np
 import pytest
 
-from bot.core import exposure, units
-from bot.core.events import AccountRead, InstrumentsSeen, Link, LinkUp
-from bot.core.exposure import Exposure
+from bot.core.books import BookPolicy, Selector
+from bot.core.dealing import BookPlan
+from bot.core.exposure import Exposure, exposure_of
+from bot.core.hedger import HedgePolicy
+from bot.core.instruments import Kind
 from bot.core.quotes import QuotePolicy
-from bot.exchange import contracts
-from bot.exchange.board import Board
-from bot.exchange.contracts import BTC_USD
-from bot.exchange.market import FutureQuote, MarketFrame
-from bot.exchange.portfolio import Situation, account_view
-from bot.exchange.rules import Rules
-from bot.exchange.wallets import Wallet, money, value_wallet
-from bot.quant import black76, conventions
+from bot.core.state import State
+from bot.exchange.contracts import BTC_USD, BTC_USDC, ETH_USDC, PAIRS, Contract, Pair
 from bot.quant.conventions import Convention
-from tests.builders import PERP, START_MS, World, balance, book, option, policy, positions, quote
+from tests.shifted_markets import BUMP, DAYS_MS, MINUTES_MS, NOW_MS, SPOTS, Desk, Shifted, known
 
-SPOT = 95_000.0
-PERP_MARK = 95_060.0
-BUMP = 1e-5  # 0.1 bp
-PERPETUAL = contracts.perpetual(BTC_USD)
-NEAR_MS = START_MS + 9 * units.MS_PER_DAY
-FAR_MS = START_MS + 80 * units.MS_PER_DAY
-FORWARDS = {NEAR_MS: 95_300.0, FAR_MS: 97_100.0}
-COINS = 37.0
-PERP_HELD_USD = Decimal(200_000)
-
-HELD: dict[contracts.Contract, tuple[str, float]] = {  # size, volatility
-    contracts.option(BTC_USD, NEAR_MS, 100_000.0, True): ("-12", 0.62),
-    contracts.option(BTC_USD, NEAR_MS, 90_000.0, False): ("-9.5", 0.66),
-    contracts.option(BTC_USD, FAR_MS, 110_000.0, True): ("4", 0.58),
-    contracts.option(BTC_USD, FAR_MS, 80_000.0, False): ("-3.3", 0.64),
-}
+EVERYTHING = frozenset({Kind.OPTION, Kind.FUTURE})
+WIDE = HedgePolicy(band_low_coin=-1e9, band_high_coin=1e9)
+every_pair = pytest.mark.parametrize("pair", PAIRS, ids=[one.index_name for one in PAIRS])
+every_convention = pytest.mark.parametrize("convention", list(Convention))
+every_moment = pytest.mark.parametrize("left_ms", [DAYS_MS, MINUTES_MS], ids=["days", "window"])
 
 
-def frame(move: float) -> MarketFrame:
-    """The market after the spot moved by the fraction `move`; marks as the pricing gives them."""
-    held = tuple(HELD)
-    forwards = {expiry: forward * (1 + move) for expiry, forward in FORWARDS.items()}
-    forward = np.array([forwards[one.expiry_ms] for one in held])
-    strike = np.array([one.strike for one in held], dtype=np.float64)
-    expiry_ms = np.array([one.expiry_ms for one in held], dtype=np.int64)
-    is_call = np.array([bool(one.is_call) for one in held])
-    vol = np.array([of for _, of in HELD.values()])
-    years = (expiry_ms - START_MS) / units.MS_PER_YEAR
-    coin = black76.greeks(forward, strike, years, vol, is_call).price / forward
-    none = np.zeros(len(held))
-    mark = PERP_MARK * (1 + move)
-    return MarketFrame(
-        pair=BTC_USD,
-        at_ms=START_MS,
-        index_usd=SPOT * (1 + move),
-        perpetual=FutureQuote(
-            contract=PERPETUAL, mark_usd=mark, bid_usd=mark - 1, ask_usd=mark + 1, depth=()
+def plan(
+    pair: Pair,
+    convention: Convention,
+    name: str = "main",
+    *,
+    share: float = 1.0,
+    elasticity: float = 1.0,
+    **selects: Any,
+) -> BookPlan:
+    """A book of everything on a pair but its perpetual, which it is hedged with."""
+    return BookPlan(
+        book=BookPolicy(
+            name=name,
+            selector=Selector(underlying=pair.base, kinds=EVERYTHING, **selects),
+            convention=convention,
+            hedge_instrument=f"{pair.prefix}-PERPETUAL",
+            currency=pair.settlement_currency,
+            collateral_share=share,
+            elasticity=elasticity,
         ),
-        futures=(),
-        forwards=forwards,
-        discounts=dict.fromkeys(forwards, 1.0),
-        contracts=held,
-        mark_price=coin,
-        mark_iv=vol,
-        bid_price=coin,
-        ask_price=coin,
-        bid_size_coin=none,
-        ask_size_coin=none,
-        is_call=is_call,
-        strike=strike,
-        expiry_ms=expiry_ms,
+        hedge=WIDE,
     )
 
 
-BOARD = Board.showing([frame(0.0)])
-
-
-def account(perp_usd: Decimal) -> Wallet:
-    """The exchange's account: coins, the options, and a perpetual taken on at today's mark."""
-    made = Wallet(account="main", currency="BTC", balance=money(COINS))
-    for contract, (size, _) in HELD.items():
-        made.trade(contract, Decimal(size), BOARD.mark(contract), 0.0)
-    made.trade(PERPETUAL, perp_usd, BOARD.mark(PERPETUAL), 0.0)
-    return made
-
-
-def equity(convention: Convention, perp_usd: Decimal, move: float) -> float:
-    """What the convention holds still, in USD at the spot before the move, by the exchange."""
-    board = BOARD.at([frame(move)])
-    now = value_wallet(account(perp_usd), board.mark, lambda _: 0.0)
-    match convention:
-        case Convention.COIN:
-            return now.equity * SPOT
-        case Convention.USD:
-            return now.equity * board.index_usd(BTC_USD)
-        case Convention.BOOK:  # collateral is left alone: the options and the perpetual's profit
-            return (now.options_value + now.futures_upl) * board.index_usd(BTC_USD)
-
-
-def moved(convention: Convention, perp_usd: Decimal) -> float:
-    up, down = (equity(convention, perp_usd, move) for move in (BUMP, -BUMP))
-    return (up - down) / 2
-
-
-def own(convention: Convention) -> Exposure:
-    """The daemon's exposure, from facts with the same marks."""
-    wide = book(convention=convention, band_low_coin=-1e9, band_high_coin=1e9)
-    world = World(policy(wide))
-    listed = [
-        option(one.name, expiry_ms=one.expiry_ms, strike=one.strike, is_call=one.is_call)
-        for one in HELD
-    ]
-    held = {one.name: size for one, (size, _) in HELD.items()} | {PERP: str(PERP_HELD_USD)}
-    worth = value_wallet(account(PERP_HELD_USD), BOARD.mark, lambda _: 0.0)
-    world.begin(held, equity=worth.equity)
-    quotes = [
-        quote(
-            one.name,
-            mark=BOARD.mark(one),
-            bid=BOARD.mark(one),
-            ask=BOARD.mark(one),
-            iv=BOARD.mark_iv(one),
-            forward_usd=BOARD.underlying(one),
-            index_usd=BOARD.index_usd(BTC_USD),
-        )
-        for one in HELD
-    ]
-    hedge = quote(PERP, price=PERP_MARK, index_usd=SPOT)
-    facts = (
-        InstrumentsSeen(instruments=tuple(listed)),
-        LinkUp(link=Link.TRADING),
-        positions(held),
-        balance(equity=worth.equity),
-        AccountRead(asked_ns=world.now_ns),
-    )
-    world.fold(*facts, *quotes, hedge)
-    at_frame = replace(world.state, now_ms=START_MS)  # the frame's moment, to the millisecond
-    found = exposure.exposure_of(at_frame, wide.book, QuotePolicy())
+def valued(state: State, one: BookPlan) -> Exposure:
+    found = exposure_of(state, one.book, QuotePolicy())
     assert isinstance(found, Exposure), found
-    assert found.options_held == len(HELD)
     return found
 
 
-@pytest.mark.parametrize("convention", list(Convention))
-def test_hedged_by_our_delta_the_exchanges_own_account_stands_still(convention) -> None:
-    seen = own(convention)
-    order_usd = Decimal(repr(float(conventions.hedge_notional_usd(seen.delta_coin, PERP_MARK))))
+def protected(
+    desk: Desk,
+    pair: Pair,
+    convention: Convention,
+    hedges: Mapping[Contract, Decimal],
+    move: float,
+    share: float = 1.0,
+) -> float:
+    """What the convention holds still when the pair's spot moves, in USD at the spot before.
 
-    unhedged = moved(convention, PERP_HELD_USD)
-    hedged = moved(convention, PERP_HELD_USD + order_usd)
+    `share` of the equity as it is now, with all that is earned or lost from here on.
+    """
+    wallet, moved = desk.wallet(hedges), 1 + move
+    before, now = desk.worth(wallet), desk.worth(wallet, pair, move)
+    money = share * before.equity + now.equity - before.equity
+    coin_usd = SPOTS[pair.base]
+    match convention:
+        case Convention.COIN:
+            return money / moved if pair.is_linear else money * coin_usd
+        case Convention.USD:
+            return money if pair.is_linear else money * coin_usd * moved
+        case Convention.BOOK:  # collateral is left alone: options, and profit from here on
+            own = now.options_value + now.futures_upl - before.futures_upl
+            return own if pair.is_linear else own * coin_usd * moved
 
+
+def residual(
+    desk: Desk,
+    pair: Pair,
+    convention: Convention,
+    hedges: Mapping[Contract, Decimal],
+    share: float = 1.0,
+) -> float:
+    """How much of it moves for 0.1 bp."""
+    up, down = (protected(desk, pair, convention, hedges, move, share) for move in (BUMP, -BUMP))
+    return (up - down) / 2
+
+
+def hedge(market: Shifted, delta_coin: float, coin_per_native: float) -> dict[Contract, Decimal]:
+    """The order that cancels a delta, not rounded to lots."""
+    return {market.perpetual: Decimal(repr(-delta_coin / coin_per_native))}
+
+
+@every_pair
+@every_convention
+@every_moment
+@pytest.mark.parametrize("elasticity", [1.0, 0.8])
+def test_hedged_by_our_delta_the_exchanges_own_account_stands_still(
+    pair, convention, left_ms, elasticity
+) -> None:
+    market = Shifted(pair=pair, near_ms=NOW_MS + left_ms, elasticity=elasticity)
+    desk, one = Desk(markets=(market,)), plan(pair, convention, elasticity=elasticity)
+    seen = valued(known([desk], [one]), one)
+    order = hedge(market, seen.delta_coin, seen.hedge_coin_per_native)
+
+    unhedged = residual(desk, pair, convention, {})
+    assert seen.options_held == 4
     assert abs(unhedged) > 0.1, "there was something to hedge"
+    assert unhedged == pytest.approx(seen.delta_coin * SPOTS[pair.base] * BUMP, rel=1e-6)
+    assert abs(residual(desk, pair, convention, order)) < 1e-6 * abs(unhedged)
+
+
+@every_pair
+@every_convention
+def test_hedged_by_another_conventions_delta_it_does_not(pair, convention) -> None:
+    others = {Convention.COIN: Convention.USD, Convention.USD: Convention.COIN}
+    wrong = others.get(convention, Convention.COIN)
+    market = Shifted(pair=pair)
+    desk, one = Desk(markets=(market,)), plan(pair, wrong)
+    seen = valued(known([desk], [one]), one)
+    order = hedge(market, seen.delta_coin, seen.hedge_coin_per_native)
+
+    unhedged = residual(desk, pair, convention, {})
+    assert abs(residual(desk, pair, convention, order)) > 0.005 * abs(unhedged)
+
+
+@every_pair
+@pytest.mark.parametrize("price", ["index", "forward"])
+def test_hedged_at_another_price_than_the_perpetuals_mark_it_does_not(pair, price) -> None:
+    market = Shifted(pair=pair)
+    desk, one = Desk(markets=(market,)), plan(pair, Convention.COIN)
+    seen = valued(known([desk], [one]), one)
+    frame = market.frame()
+    at = frame.index_usd if price == "index" else frame.forwards[market.near_ms]
+    per_native = at / frame.index_usd if pair.is_linear else 1 / at
+    order = hedge(market, seen.delta_coin, per_native)
+
+    unhedged = residual(desk, pair, Convention.COIN, {})
+    assert abs(residual(desk, pair, Convention.COIN, order)) > 1e-4 * abs(unhedged)
+
+
+def test_without_the_discount_factor_a_linear_book_moves() -> None:
+    market = Shifted(pair=BTC_USDC)
+    desk, one = Desk(markets=(market,)), plan(BTC_USDC, Convention.USD)
+    state = known([desk], [one])
+    bare = replace(state, table=replace(state.table, discount=0.0 * state.table.discount + 1.0))
+    seen = valued(bare, one)
+    order = hedge(market, seen.delta_coin, seen.hedge_coin_per_native)
+
+    unhedged = residual(desk, BTC_USDC, Convention.USD, {})
+    assert abs(residual(desk, BTC_USDC, Convention.USD, order)) > 1e-4 * abs(unhedged)
+
+
+@every_convention
+@pytest.mark.parametrize(("near", "far"), [(0.3, 0.7), (0.25, 0.5)])
+def test_two_books_of_one_coin_hedge_its_account_together(convention, near, far) -> None:
+    market, days = Shifted(pair=BTC_USD), timedelta(days=30)
+    desk = Desk(markets=(market,))
+    books = [
+        plan(BTC_USD, convention, "near", share=near, expiry_max=days),
+        plan(BTC_USD, convention, "far", share=far, expiry_min=days),
+    ]
+    state = known([desk], books)
+    both = [valued(state, one) for one in books]
+    delta = sum(seen.delta_coin for seen in both)
+    order = hedge(market, delta, both[0].hedge_coin_per_native)
+
+    assert [seen.options_held for seen in both] == [2, 2]
+    share = near + far if convention is Convention.USD else 1.0
+    unhedged = residual(desk, BTC_USD, convention, {}, share)
+    hedged = residual(desk, BTC_USD, convention, order, share)
     assert abs(hedged) < 1e-6 * abs(unhedged)
 
 
-@pytest.mark.parametrize("convention", list(Convention))
-def test_hedged_by_another_conventions_delta_it_does_not(convention) -> None:
-    wrong = Convention.BOOK if convention is not Convention.BOOK else Convention.COIN
-    order_usd = Decimal(repr(-own(wrong).delta_coin * PERP_MARK))
+@every_convention
+@every_moment
+@pytest.mark.parametrize("pair", [BTC_USDC, ETH_USDC], ids=["btc", "eth"])
+def test_two_coins_in_one_dollar_account_are_hedged_each_for_its_share(
+    pair, convention, left_ms
+) -> None:
+    shares = {BTC_USDC: 0.6, ETH_USDC: 0.4}
+    markets = {one: Shifted(pair=one, near_ms=NOW_MS + left_ms) for one in shares}
+    desk = Desk(markets=tuple(markets.values()))
+    books = {
+        one: plan(one, convention, one.base.lower(), share=share) for one, share in shares.items()
+    }
+    state = known([desk], books.values())
+    orders: dict[Contract, Decimal] = {}
+    for one, book in books.items():
+        seen = valued(state, book)
+        orders |= hedge(markets[one], seen.delta_coin, seen.hedge_coin_per_native)
 
-    residual = moved(convention, PERP_HELD_USD + order_usd)
-    assert abs(residual) > 0.005 * abs(moved(convention, PERP_HELD_USD))
+    unhedged = residual(desk, pair, convention, {}, shares[pair])
+    assert abs(unhedged) > 0.1
+    hedged = residual(desk, pair, convention, orders, shares[pair])
+    assert abs(hedged) < 1e-6 * abs(unhedged)
 
 
-@pytest.mark.parametrize("price", [SPOT, FORWARDS[NEAR_MS]], ids=["index", "forward"])
-def test_hedged_at_another_price_than_the_perpetuals_mark_it_does_not(price) -> None:
-    order_usd = Decimal(repr(-own(Convention.COIN).delta_coin * price))
+@every_pair
+@every_moment
+def test_our_account_delta_is_the_one_that_the_exchange_publishes(pair, left_ms) -> None:
+    desk = Desk(markets=(Shifted(pair=pair, near_ms=NOW_MS + left_ms),))
+    state = known([desk], [plan(pair, Convention.COIN)])
 
-    residual = moved(Convention.COIN, PERP_HELD_USD + order_usd)
-    assert abs(residual) > 1e-4 * abs(moved(Convention.COIN, PERP_HELD_USD))
+    figures = {pair.index_name} | (set() if pair.is_linear else {pair.base})
+    assert state.gaps.keys() == figures
+    scale = 1 + abs(desk.view().delta_total)
+    for gap in state.gaps.values():
+        assert abs(gap.gap_coin) < 1e-9 * scale
+        assert gap.reading in {"", "discounted"}
 
 
-def test_our_account_delta_is_the_one_that_the_exchange_publishes() -> None:
-    at = Situation(
-        rules=Rules(),
-        board=BOARD,
-        paid_of=lambda _: 0.0,
-        wallet=account(PERP_HELD_USD),
-        open_orders=(),
-    )
+def test_on_a_dollar_account_each_coins_delta_is_the_exchanges_and_they_add_up() -> None:
+    desk = Desk(markets=(Shifted(pair=BTC_USDC), Shifted(pair=ETH_USDC)))
+    books = [plan(one.pair, Convention.USD, one.pair.base.lower()) for one in desk.markets]
+    state, view = known([desk], books), desk.view()
 
-    assert own(Convention.COIN).delta_coin == pytest.approx(account_view(at).delta_total, rel=1e-9)
+    assert state.gaps.keys() == {"btc_usdc", "eth_usdc"}
+    assert all(abs(gap.gap_coin) < 1e-9 * 100 for gap in state.gaps.values())
+    assert all(gap.reading == "discounted" for gap in state.gaps.values())
+    assert view.delta_total == pytest.approx(sum(view.delta_total_map.values()))
+
+
+@every_moment
+def test_a_coin_book_and_a_dollar_book_of_one_coin_do_not_mix(left_ms) -> None:
+    markets = {one: Shifted(pair=one, near_ms=NOW_MS + left_ms) for one in (BTC_USD, BTC_USDC)}
+    desks = {one: Desk(markets=(market,)) for one, market in markets.items()}
+    books = {
+        BTC_USD: plan(BTC_USD, Convention.USD, "coins"),
+        BTC_USDC: plan(BTC_USDC, Convention.USD, "dollars"),
+    }
+    state = known(desks.values(), books.values())
+
+    for pair, one in books.items():
+        seen = valued(state, one)
+        order = hedge(markets[pair], seen.delta_coin, seen.hedge_coin_per_native)
+        unhedged = residual(desks[pair], pair, Convention.USD, {})
+        hedged = residual(desks[pair], pair, Convention.USD, order)
+        assert abs(hedged) < 1e-6 * abs(unhedged)

@@ -86,7 +86,7 @@ async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
     """Start the exchange, run the daemon against it, compare their books."""
     complain("starting an exchange on this machine ...")
     loaded = asyncio.create_task(asyncio.to_thread(_load))  # while the exchange loads its own
-    async with spawned_exchange(_exchange_words(options)) as venue:
+    async with spawned_exchange([*_exchange_words(options), *_book_words(options)]) as venue:
         await loaded
         settings = _settings(options, venue)
         shown = sys.stdout.isatty() and not as_json
@@ -110,6 +110,16 @@ def _exchange_words(options: DemoOptions) -> list[str]:
     if options.equity is not None:
         words += ["--equity", str(options.equity)]
     return words
+
+
+def _book_words(options: DemoOptions) -> list[str]:
+    """Give the account positions on every market if the configuration hedges more than one."""
+    if options.config is None:
+        return []
+    from bot.cli.configured import load
+
+    hedges = {book.hedge.instrument for book in load(options.config, ()).books}
+    return ["--book", "demo-all"] if len(hedges) > 1 else []
 
 
 def _settings(options: DemoOptions, venue: Venue) -> "Settings":

@@ -55,7 +55,11 @@ From = Annotated[
 Speed = Annotated[float, typer.Option(help="Market seconds that pass in one second.")]
 BookAtStart = Annotated[
     str,
-    typer.Option("--book", metavar="demo|none|FILE", help="The account's positions at the start."),
+    typer.Option(
+        "--book",
+        metavar="demo|demo-all|none|FILE",
+        help="Positions at the start; `demo` is BTC only.",
+    ),
 ]
 Equity = Annotated[
     float | None,

@@ -30,17 +30,21 @@ DAY_MS: Final = 24 * HOUR_MS
 EXPIRY_LEFT_MIN_MS: Final = 12 * HOUR_MS
 # For each strangle, near to far: days to expiry to look for, and the size of its call in coins.
 STRANGLES: Final = ((1.7, Decimal(30)), (10.0, Decimal(10)), (27.0, Decimal(6)))
+# On top of them, if asked for, a small one on the very next expiry: something that settles soon.
+NEXT_SIZE: Final = Decimal(3)
+NEXT_LEFT_MIN_MS: Final = HOUR_MS
 LEG_DELTA: Final = 0.25
 LEG_DELTA_RANGE: Final = (0.08, 0.42)
 MARGIN_USED: Final = 0.30
 EQUITY_COIN_MIN: Final = 1.0
 
 
-def demo_book(frame: MarketFrame) -> dict[str, Decimal]:
+def demo_book(frame: MarketFrame, *, with_next: bool = False) -> dict[str, Decimal]:
     """Signed sizes in coins by instrument: about 25-delta calls and puts, sold on three expiries.
 
     The puts are sized so that calls and puts cancel in net (coin) delta, as far as lots allow. Only
-    options quoted on both sides, with more than twelve hours to live, are taken.
+    options quoted on both sides, with more than twelve hours to live, are taken. `with_next` adds a
+    small strangle on the next expiry, if that is more than an hour away and the chain has one.
 
     Raises:
         ValueError: if the chain does not have three such expiries.
@@ -59,6 +63,8 @@ def demo_book(frame: MarketFrame) -> dict[str, Decimal]:
                 f"and there are {len(legs)}"
             )
         legs.append((*strangle, call_size))
+    if with_next:
+        legs += _on_next_expiry(frame, black_delta, {frame.expiry_ms[leg[0]] for leg in legs})
     book: dict[str, Decimal] = {}
     carried = 0.0  # net delta that rounding has left so far, in coins
     for call, put, call_size in legs:
@@ -69,6 +75,17 @@ def demo_book(frame: MarketFrame) -> dict[str, Decimal]:
         book[frame.contracts[call].name] = -call_size
         book[frame.contracts[put].name] = -put_size
     return book
+
+
+def _on_next_expiry(
+    frame: MarketFrame, black_delta: FloatArray, taken: set[int]
+) -> list[tuple[int, int, Decimal]]:
+    living = [at for at in frame.forwards if at - frame.at_ms > NEXT_LEFT_MIN_MS]
+    nearest = min(living, default=None)
+    if nearest is None or nearest in taken:
+        return []
+    call, put = (_leg(frame, black_delta, nearest, sign) for sign in (1.0, -1.0))
+    return [] if call is None or put is None else [(call, put, NEXT_SIZE)]
 
 
 def net_delta_coin(frame: MarketFrame, book: Mapping[str, Decimal]) -> float:

@@ -41,6 +41,7 @@ from bot.exchange.synthetic import SyntheticMarket
 HOST: Final = "127.0.0.1"
 SHUTDOWN_SECONDS_MAX: Final = 1.0
 BOOK_DEMO: Final = "demo"
+BOOK_DEMO_ALL: Final = "demo-all"
 TOO_MANY: Final = 429
 BOOK_NONE: Final = "none"
 
@@ -92,7 +93,8 @@ def build(
     book = read_book(options.book, market)
     equity_coin = options.equity_coin
     if equity_coin is None:
-        equity_coin = comfortable_equity(frame, book, rules)
+        first = {name: size for name, size in book.items() if parse_name(name).pair == frame.pair}
+        equity_coin = comfortable_equity(frame, first, rules)
     if not 0.0 < equity_coin < math.inf:
         raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
     held = {name: float(size) for name, size in book.items()}
@@ -147,13 +149,18 @@ def _market(options: ExchangeOptions) -> Market:
 
 
 def read_book(book: str, market: Market) -> Mapping[str, Decimal]:
-    """Signed native sizes by instrument: the demo book, none, or those of a YAML file.
+    """Signed native sizes by instrument: the demo book, every pair's, none, or a YAML file's.
+
+    Those of every pair hold a little of what expires next as well.
 
     Raises:
         ValueError: naming the file, the instrument and what was expected.
     """
     if book == BOOK_DEMO:
         return demo_book(market.frame(market.pairs[0]))
+    if book == BOOK_DEMO_ALL:
+        books = (demo_book(market.frame(pair), with_next=True) for pair in market.pairs)
+        return {name: size for one in books for name, size in one.items()}
     if book == BOOK_NONE:
         return {}
     path = Path(book)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,21 +18,24 @@ PROMISED = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(120)
-def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bot", "demo", "--seconds", "15", "--seed", "7", "--json"]
-    config = ["--config", str(ROOT / "config" / "demo.yaml")]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+def rehearsed(folder: Path, config: str, *words: str) -> Any:
+    """Run a demo and return what it says."""
+    path = str(ROOT / "config" / config)
     ran = subprocess.run(
-        command + config,
-        cwd=tmp_path,
-        env=environment,
+        [sys.executable, "-m", "bot", "demo", "--json", "--config", path, *words],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,
         check=False,
         timeout=110,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
-    told = json.loads(ran.stdout)
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.timeout(120)
+def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None:
+    told = rehearsed(tmp_path, "demo.yaml", "--seconds", "15", "--seed", "7")
 
     assert told.keys() >= PROMISED
     assert told["hedges_sent"] >= 3
@@ -41,3 +45,22 @@ def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None
     assert told["rejects"] == 0
     assert told["delta_rms_coin"]["hedged"] < told["delta_rms_coin"]["unhedged"]
     assert Path(told["journal"]).is_file()
+
+
+@pytest.mark.timeout(120)
+def test_four_books_in_three_currencies_are_hedged_at_once_and_over_an_expiry(
+    tmp_path: Path,
+) -> None:
+    """Ten minutes of market before 08:00 and ten after it, at a speed that makes them 10 s."""
+    words = ("--seconds", "10", "--speed", "120", "--from", "2026-03-05T07:50", "--seed", "5")
+    told = rehearsed(tmp_path, "demo-four.yaml", *words)
+    books = told["books"]
+
+    assert list(books) == ["main", "eth", "btc-usdc", "eth-usdc"]
+    assert [book["currency"] for book in books.values()] == ["BTC", "ETH", "USDC", "USDC"]
+    assert sum(book["hedges_sent"] for book in books.values()) <= told["hedges_sent"]
+    assert all(book["delta_final_coin"] is not None for book in books.values())
+    assert told["position_match"] is True
+    assert told["orders_at_venue"] == told["orders_in_journal"] == told["hedges_sent"] > 3
+    assert told["held_after_expiry"] == []
+    assert (told["rejects"], told["mode"]) == (0, "run")

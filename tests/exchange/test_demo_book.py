@@ -4,14 +4,16 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from bot.exchange.contracts import BTC_USD, parse_name
+from bot.exchange.contracts import BTC_USD, PAIRS, parse_name
 from bot.exchange.demo_book import comfortable_equity, demo_book, net_delta_coin
 from bot.exchange.margins import short_option_margin
 from bot.exchange.rules import Rules
+from bot.exchange.server import read_book
 from bot.exchange.synthetic import SyntheticMarket
 
 SEEDS = range(10)
 HOUR_MS = 3_600_000
+EIGHT_MS = 1_772_697_600_000  # 2026-03-05 08:00 UTC, when the day's options expire
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -92,3 +94,25 @@ def test_without_quotes_there_is_no_demo_book():
 
     with pytest.raises(ValueError, match="quoted on both sides, and there are 0"):
         demo_book(dark)
+
+
+@pytest.mark.parametrize("left_hours", [8, 2])
+def test_the_demo_of_every_pair_holds_something_that_expires_soon(left_hours):
+    market = SyntheticMarket(5, EIGHT_MS - left_hours * HOUR_MS)
+    book = read_book("demo-all", market)
+    for pair in PAIRS:
+        held = {name: size for name, size in book.items() if parse_name(name).pair == pair}
+        soon = [name for name in held if parse_name(name).expiry_ms == EIGHT_MS]
+
+        assert held.keys() - soon == demo_book(market.frame(pair)).keys()
+        assert all(size < 0 for size in held.values())
+        assert len(soon) in {0, 2}
+        assert not pair.is_linear or left_hours < 8 or soon
+        assert pair.is_linear or soon
+
+
+def test_an_expiry_within_the_hour_is_left_alone():
+    market = SyntheticMarket(5, EIGHT_MS - HOUR_MS)
+    book = read_book("demo-all", market)
+
+    assert all(parse_name(name).expiry_ms > EIGHT_MS for name in book)
