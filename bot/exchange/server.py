@@ -89,14 +89,8 @@ def build(
     policy = ServerPolicy(limits=LIMITS_BY_NAME[options.limits]) if policy is None else policy
     rules = Rules() if rules is None else rules
     market = _market(options)
-    frame = market.frame(market.pairs[0])
     book = read_book(options.book, market)
-    equity_coin = options.equity_coin
-    if equity_coin is None:
-        first = {name: size for name, size in book.items() if parse_name(name).pair == frame.pair}
-        equity_coin = comfortable_equity(frame, first, rules)
-    if not 0.0 < equity_coin < math.inf:
-        raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
+    equity_coin = _equity_coin(options, market, book, rules)
     held = {name: float(size) for name, size in book.items()}
     names = policy.accounts()
     engine = Engine(
@@ -123,6 +117,19 @@ def build(
         sim_account=names[0] if options.sim else None,
         announce=announce,
     )
+
+
+def _equity_coin(
+    options: ExchangeOptions, market: Market, book: Mapping[str, Decimal], rules: Rules
+) -> float:
+    """Equity of the first pair: what was asked for, or what is comfortable for its positions."""
+    equity_coin, frame = options.equity_coin, market.frame(market.pairs[0])
+    if equity_coin is None:
+        first = {name: size for name, size in book.items() if parse_name(name).pair == frame.pair}
+        equity_coin = comfortable_equity(frame, first, rules)
+    if not 0.0 < equity_coin < math.inf:
+        raise ValueError(f"equity must be a positive number of coins, got {equity_coin}")
+    return equity_coin
 
 
 def _equities(market: Market, equity_coin: float) -> dict[str, float]:
