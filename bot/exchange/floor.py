@@ -24,6 +24,7 @@ from bot.exchange.commands import (
     TradingEngine,
 )
 from bot.exchange.hub import CadencePolicy, ChannelHub
+from bot.exchange.instrument_lines import InstrumentLines
 from bot.exchange.keys import DEMO_KEY, DEMO_READ_KEY, DEMO_SUB_KEY, ApiKey
 from bot.exchange.limits import GENEROUS_LIMITS, LimitPolicy, RateLimits
 from bot.exchange.market import Skipped
@@ -101,7 +102,7 @@ class TradingFloor:
     ledger: RequestLedger | None = None
     sessions: dict[int, Session] = field(default_factory=dict)
     accounts_cancelling_on_disconnect: set[str] = field(default_factory=set)
-    instrument_lines: dict[str, str] = field(default_factory=dict)
+    instrument_lines: InstrumentLines = field(default_factory=InstrumentLines)
     skips: int = 0
     holds: int = 0
     _pending: list[Event] = field(default_factory=list)

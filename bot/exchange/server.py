@@ -288,6 +288,7 @@ class ExchangeServer:
             ) from error
         self._runner = runner
         self._port = runner.addresses[0][1]
+        self.floor.instrument_lines.prepare(self.floor.engine.contracts())
         self.floor.market_clock.start()
         self._pump = asyncio.create_task(self._run_pump(), name="exchange-pump")
         return self._port

@@ -7,7 +7,7 @@ from bot.exchange import views
 from bot.exchange.contracts import Contract, Kind, parse_name
 from bot.exchange.floor import checked
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
-from bot.exchange.protocol import Encoded, Json, RpcError, dumps, invalid_param
+from bot.exchange.protocol import Encoded, Json, RpcError, invalid_param
 from bot.exchange.reports import BookState, TickerView
 from bot.exchange.summaries import CURRENCIES
 
@@ -71,20 +71,11 @@ def get_instruments(call: Call) -> Encoded:
     if call.params.flag("expired"):
         contracts, state = map(parse_name, engine.expired_contracts()), BookState.DELIVERED
     lines = [
-        _instrument_line(call.floor.instrument_lines, each, state)
+        call.floor.instrument_lines.line(each, state)
         for each in contracts
         if each.kind in kinds and currency in (None, each.settlement_currency)
     ]
     return Encoded(f"[{','.join(lines)}]")
-
-
-def _instrument_line(known: dict[str, str], contract: Contract, state: BookState) -> str:
-    """A contract's entry as text; it is put together once."""
-    key = f"{contract.name} {state}"
-    line = known.get(key)
-    if line is None:
-        line = known[key] = dumps(views.instrument(contract, state))
-    return line
 
 
 def get_instrument(call: Call) -> Json:
