@@ -5,8 +5,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.core.instruments import Instrument, Kind, Settlement, TickStep, cap_price, size_native
+from bot.core.instruments import (
+    Instrument,
+    Kind,
+    Settlement,
+    TickStep,
+    cap_price,
+    size_native,
+    tick_at,
+)
 from bot.venues import deribit_instruments as listing
 from tests.venues.payloads import CALL, EXPIRY_MS, PERPETUAL, PUT, option, perpetual
 
@@ -61,6 +71,63 @@ def test_an_amount_is_rounded_to_lots_by_us():
     seen = listing.instrument(perpetual())
 
     assert size_native(seen, 0.00057, 100_000.0) == 50
+    assert size_native(seen, 0.00009, 100_000.0) == 0
+
+
+STEPPED = [
+    listing.instrument(option(CALL, 100_000.0, "call")),
+    listing.instrument(
+        option(
+            "BTC_USDC-26DEC25-100000-C",
+            100_000.0,
+            "call",
+            settlement_currency="USDC",
+            instrument_type="linear",
+            tick_size=5.0,
+            tick_size_steps=[
+                {"above_price": 100.0, "tick_size": 20.0},
+                {"above_price": 1_000.0, "tick_size": 100.0},
+            ],
+        )
+    ),
+    listing.instrument(perpetual()),
+]
+
+
+@pytest.mark.parametrize("terms", STEPPED, ids=lambda terms: terms.name)
+@pytest.mark.parametrize("direction", [+1, -1])
+@given(share=st.floats(min_value=0.0, max_value=2.0))
+def test_a_cap_of_any_price_is_exactly_on_the_venues_step_and_never_beyond_the_price(
+    terms: Instrument, direction: int, share: float
+):
+    top = float(terms.tick_steps[-1].above_price) if terms.tick_steps else 100_000.0
+    price = share * top
+
+    cap = cap_price(terms, price, direction)
+
+    assert cap % tick_at(terms, cap) == 0
+    assert (Decimal(repr(price)) - cap) * direction >= 0
+    assert abs(cap - Decimal(repr(price))) < max(
+        terms.tick_size, *(step.tick_size for step in terms.tick_steps), terms.tick_size
+    )
+
+
+def test_a_linear_perpetual_counts_coins_in_its_own_contracts():
+    seen = listing.instrument(
+        perpetual(
+            instrument_name="BTC_USDC-PERPETUAL",
+            settlement_currency="USDC",
+            instrument_type="linear",
+            contract_size=0.0001,
+            min_trade_amount=0.0001,
+            price_index="btc_usdc",
+        )
+    )
+
+    assert not seen.is_usd_sized
+    assert (seen.settlement, seen.index_name) == (Settlement.LINEAR, "btc_usdc")
+    assert size_native(seen, 0.00057, 100_000.0) == Decimal("0.0005")
+    assert size_native(seen, -0.12345678, 100_000.0) == Decimal("-0.1234")
     assert size_native(seen, 0.00009, 100_000.0) == 0
 
 

@@ -31,6 +31,7 @@ from bot.core.events import (
 )
 from bot.core.instruments import Kind
 from bot.exchange.clock import WireClocks
+from bot.exchange.floor import ServerPolicy
 from bot.exchange.server import ExchangeOptions, ExchangeServer, build
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
@@ -47,13 +48,18 @@ def epoch_ms() -> int:
 
 
 def edge_of(
-    server: ExchangeServer, secret: str = "demo-secret", limits: VenueLimits = QUICK
+    server: ExchangeServer,
+    secret: str = "demo-secret",
+    *,
+    limits: VenueLimits = QUICK,
+    **options: Any,
 ) -> DeribitVenue:
     return DeribitVenue(
         options=DeribitOptions(
             rest_url=f"http://127.0.0.1:{server.port}",
             ws_url=f"ws://127.0.0.1:{server.port}/ws/api/v2",
             network=Network.REHEARSAL,
+            **options,
         ),
         credentials=Credentials(key="demo", secret=secret),
         clocks=Clocks(
@@ -68,9 +74,11 @@ def edge_of(
 
 
 @contextlib.asynccontextmanager
-async def exchange(speed: float = 1.0) -> AsyncIterator[ExchangeServer]:
+async def exchange(
+    policy: ServerPolicy | None = None, **options: Any
+) -> AsyncIterator[ExchangeServer]:
     clocks = WireClocks(epoch_ms=epoch_ms, monotonic_ns=time.monotonic_ns)
-    server = build(ExchangeOptions(seed=7, sim=True, speed=speed), clocks)
+    server = build(ExchangeOptions(**{"seed": 7, "sim": True} | options), clocks, policy=policy)
     await server.start()
     try:
         yield server
