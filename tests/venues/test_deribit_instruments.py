@@ -107,9 +107,8 @@ def test_a_cap_of_any_price_is_exactly_on_the_venues_step_and_never_beyond_the_p
 
     assert cap % tick_at(terms, cap) == 0
     assert (Decimal(repr(price)) - cap) * direction >= 0
-    assert abs(cap - Decimal(repr(price))) < max(
-        terms.tick_size, *(step.tick_size for step in terms.tick_steps), terms.tick_size
-    )
+    coarsest = max((terms.tick_size, *(step.tick_size for step in terms.tick_steps)))
+    assert abs(cap - Decimal(repr(price))) <= coarsest
 
 
 def test_a_linear_perpetual_counts_coins_in_its_own_contracts():
