@@ -1,10 +1,10 @@
 """Which orders are let in: the venue's checks in the venue's order, each with its code and words.
 
 Codes are Deribit's: 10002 qty_too_low, 10003 order_overlap, 10005 price_too_low, 10007
-price_too_high, 10009 not_enough_funds, 10036 invalid_max_show_amount, 10043 price_wrong_tick, 11030
-other_reject, 11047 unsupported_arg_combination, 11048 wrong_max_show_for_option, 11054
-post_only_reject, 11055 post_only_not_allowed, 13019 orderbook_closed, 13020 not_found, 13888
-timed_out, -32602 for bad arguments.
+price_too_high, 10009 not_enough_funds, 10012 book_closed, 10036 invalid_max_show_amount, 10043
+price_wrong_tick, 11030 other_reject, 11047 unsupported_arg_combination, 11048
+wrong_max_show_for_option, 11054 post_only_reject, 11055 post_only_not_allowed, 13019
+orderbook_closed, 13020 not_found, 13888 timed_out, -32602 for bad arguments.
 """
 
 from decimal import Decimal
@@ -23,6 +23,7 @@ from bot.exchange.rules import PriceBandRules, Rules
 NOT_FOUND: Final = Refused(code=13020, message="not_found")
 POST_ONLY_REJECT: Final = Refused(code=11054, message="post_only_reject")
 POST_ONLY_NOT_ALLOWED: Final = Refused(code=11055, message="post_only_not_allowed")
+BOOK_CLOSED: Final = Refused(code=10012, message="book_closed")
 ORDERBOOK_CLOSED: Final = Refused(code=13019, message="orderbook_closed")
 ORDER_OVERLAP: Final = Refused(code=10003, message="order_overlap")
 NO_LIQUIDITY: Final = Refused(code=11030, message="other_reject no_liquidity")

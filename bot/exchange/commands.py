@@ -30,14 +30,13 @@ from bot.exchange.reports import (
 )
 from bot.exchange.rules import Rules
 from bot.exchange.trading_commands import (
+    Choice,
     ClosePosition,
     EditByLabel,
     EditOrder,
-    MmpTriggered,
-    ResetMmp,
-    SetMmp,
-    SetSelfTrading,
     TraderReadings,
+    TradingEvent,
+    VenueAct,
 )
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ class OpenAccount:
 
 OrderCommand = PlaceOrder | EditOrder | EditByLabel | ClosePosition
 MassCancel = CancelAll | CancelByLabel
-Setting = SetPosition | Shock | SetSelfTrading | SetMmp | ResetMmp | OpenAccount
+Setting = SetPosition | Shock | OpenAccount | Choice | VenueAct
 Command = OrderCommand | CancelOrder | MassCancel | Setting
 
 # ---- events --------------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ Event = (
     | InstrumentListed
     | InstrumentExpired
     | SessionSettled
-    | MmpTriggered
+    | TradingEvent
     | Skipped
 )
 

@@ -68,6 +68,7 @@ class Desk(Clearing):
     resting: dict[str, RestingOrders] = field(default_factory=dict)
     self_trading: SelfTrading = field(default_factory=SelfTrading)
     mmp: MmpBook = field(default_factory=MmpBook)
+    halted: set[str] = field(default_factory=set)
     revision: int = 0
 
     def situation(self, account: str, currency: str, now_ms: int) -> Situation:
@@ -142,7 +143,7 @@ class Desk(Clearing):
             if not book:
                 del self.resting[name]
                 continue
-            for order in [*book.bids, *book.asks]:
+            for order in [*book.bids, *book.asks] if name not in self.halted else ():
                 if order.contract.pair == pair and order.state is OrderState.OPEN:
                     self._meet_house(order, now_ms, log)
 
@@ -154,7 +155,7 @@ class Desk(Clearing):
                 self.cancel(order, CancelReason.SETTLEMENT, now_ms, log)
             delivery = self.delivered(account, contract, delivery_usd, now_ms)
             if delivery is not None:
-                self._told(self.trades.settled(delivery), ZERO, contract, log)
+                self.told(self.trades.settled(delivery), ZERO, contract, log)
         self.resting.pop(contract.name, None)
         self.house.forget(contract.name)
         self.board.drop(contract)
@@ -175,7 +176,7 @@ class Desk(Clearing):
             PositionChanged(account=account, instrument_name=contract.name, size=size)
         )
         log.wallets[account, wallet.currency] = None
-        self._trim_reduce_only(account, contract, now_ms, log)
+        self.trim_reduce_only(account, contract, now_ms, log)
         return log
 
     def reducible(self, order: Order) -> Decimal:
@@ -251,14 +252,14 @@ class Desk(Clearing):
             realised=float(realised),
         )
         trade = self.trades.filled(order, fill, self.board)
-        self._told(trade, wallet.size(contract.name), contract, log)
+        self.told(trade, wallet.size(contract.name), contract, log)
         if role is Liquidity.MAKER:
             self._leave_or_show(order)
         if order.state is OrderState.FILLED:
             self.ended(order, log)
         elif role is Liquidity.MAKER:
             log.events.append(OrderChanged(account=order.account, order=order.view()))
-        self._trim_reduce_only(order.account, contract, now_ms, log)
+        self.trim_reduce_only(order.account, contract, now_ms, log)
         if order.mmp:
             self._protect(order, fill, log)
 
@@ -289,14 +290,15 @@ class Desk(Clearing):
         log.events.append(OrderChanged(account=order.account, order=order.view()))
         log.wallets[order.account, order.contract.settlement_currency] = None
 
-    def _told(self, trade: TradeView, size: Decimal, contract: Contract, log: EventLog) -> None:
+    def told(self, trade: TradeView, size: Decimal, contract: Contract, log: EventLog) -> None:
+        """A fill left the account with `size` of the instrument."""
         name = trade.instrument_name
         log.events.append(Traded(account=trade.account, trade=trade))
         log.events.append(PositionChanged(account=trade.account, instrument_name=name, size=size))
         log.wallets[trade.account, contract.settlement_currency] = None
         log.books[name] = None
 
-    def _trim_reduce_only(
+    def trim_reduce_only(
         self, account: str, contract: Contract, now_ms: int, log: EventLog
     ) -> None:
         """Reduce-only orders may together not exceed the position: the youngest give way."""

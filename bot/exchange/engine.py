@@ -51,14 +51,17 @@ from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.settlement import next_session_ms
 from bot.exchange.trades import TradeBook
 from bot.exchange.trading_commands import (
+    BustTrade,
     ClosePosition,
     EditByLabel,
     EditOrder,
+    HaltBook,
     ResetMmp,
     SetMmp,
     SetSelfTrading,
 )
 from bot.exchange.triggers import fire
+from bot.exchange.venue_acts import act
 from bot.exchange.wallets import Wallet, money
 
 
@@ -240,6 +243,8 @@ class Engine(Readings):
                 return cancel_many(desk, command, now_ms)
             case SetSelfTrading() | SetMmp() | ResetMmp():
                 return choose(desk, command, now_ms)
+            case BustTrade() | HaltBook():
+                return act(desk, command, now_ms)
             case SetPosition():
                 return self._set_position(command)
             case Shock():

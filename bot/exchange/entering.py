@@ -6,6 +6,7 @@ New orders, edited ones and those that a trigger brings forth all pass here.
 from decimal import Decimal
 
 from bot.exchange.admission import (
+    BOOK_CLOSED,
     NO_LIQUIDITY,
     ORDER_OVERLAP,
     POST_ONLY_REJECT,
@@ -34,7 +35,8 @@ def admit(desk: Desk, order: Order, at: Situation, now_ms: int) -> Refused | Non
     `at` is the account without the order. The order is to be thrown away if it is refused.
     """
     return (
-        _limit_price(desk, order)
+        (BOOK_CLOSED if order.contract.name in desk.halted else None)
+        or _limit_price(desk, order)
         or (desk.cut_to_reduce(order) if order.reduce_only else None)
         or (_price_behind(desk, order) if order.post_only else None)
         or _check_own_orders(desk, order)

@@ -9,6 +9,7 @@ from bot.exchange.fault_words import strikes_at_once
 from bot.exchange.faults import Armed, Fault, FaultKind, FaultPlan, Moment
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import RpcError
+from bot.exchange.trading_commands import BustTrade
 
 MS_PER_S: Final = 1_000
 
@@ -61,6 +62,9 @@ class FaultBench:
                 self._expire_tokens()
             case FaultKind.MAINTENANCE:
                 self._maintain(fault)
+            case FaultKind.BUST:
+                command = BustTrade(account=self.account, trade_id=fault.harm.trade_id or None)
+                self.floor.accept(self.floor.engine.handle(command))
             case _:
                 pass
 

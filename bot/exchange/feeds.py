@@ -32,6 +32,7 @@ from bot.exchange.index_feeds import IndexFeed
 from bot.exchange.look import Look, News, concerns
 from bot.exchange.protocol import Json, dumps
 from bot.exchange.reports import BookView, TickerView
+from bot.exchange.trading_commands import BookHalted
 
 BOOK_LEVELS_MAX: Final = 1_000
 STAMPED: Final = '{"timestamp":'
@@ -281,6 +282,9 @@ class InstrumentStateFeed:
                 self._keep(news.instrument_name, "started", news.at_ms)
             case InstrumentExpired():
                 self._keep(news.instrument_name, "closed", news.at_ms)
+            case BookHalted():
+                state = "deactivated" if news.is_halted else "started"
+                self._keep(news.instrument_name, state, news.at_ms)
             case _:
                 pass
 

@@ -22,7 +22,6 @@ from bot.exchange.portfolio import account_view, position_view
 from bot.exchange.reports import (
     AccountView,
     BookView,
-    FillCause,
     MarginsView,
     OrderView,
     PositionView,
@@ -188,13 +187,12 @@ class Readings:
         order_id: str | None = None,
         span_ms: tuple[int | None, int | None] = (None, None),
     ) -> Sequence[TradeView]:
-        """The account's fills by orders (settlements excluded), oldest first."""
+        """The account's fills by orders (no settlements, no busted ones), oldest first."""
         start_ms, end_ms = span_ms
         return [
             trade
-            for trade in self.desk.trades.of(account)
-            if trade.cause is not FillCause.SETTLEMENT
-            and instrument_name in (None, trade.instrument_name)
+            for trade in self.desk.trades.standing(account)
+            if instrument_name in (None, trade.instrument_name)
             and parse_name(trade.instrument_name).kind in kinds
             and currency in (None, trade.fee_currency)
             and order_id in (None, trade.order_id)

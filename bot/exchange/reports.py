@@ -134,9 +134,10 @@ class FillCause(StrEnum):
 
 
 class BookState(StrEnum):
-    """Where a contract stands: trading, or past its expiry."""
+    """Where a contract stands: trading, closed for a while, or past its expiry."""
 
     OPEN = "open"
+    CLOSED = "closed"
     DELIVERED = "delivered"
 
 
@@ -145,9 +146,8 @@ class OrderView:
     """One order as it stands. `price` is None for a market order; `average_price` 0 unfilled.
 
     Rejected orders carry the venue's code and message in `reject_code` and `reject_message`.
-    `display_amount` and `refresh_amount` are an iceberg's: shown now, and shown afresh. `trigger`
-    is a trigger order's, as is `spawned_order_id` once it has fired; `trigger_order_id` is what
-    brought an order forth.
+    `display_amount` and `refresh_amount` are an iceberg's: shown now, and shown afresh. A trigger
+    order has a `trigger`, and once fired a `spawned_order_id`; that order, a `trigger_order_id`.
     """
 
     order_id: str

@@ -1,7 +1,8 @@
-"""`--sim`: the books of the exchange laid open, and two levers on its world.
+"""`--sim`: the books of the exchange laid open, and three levers on its world.
 
 `GET /sim/ledger` is what the venue saw; `POST /sim/shock` moves the underlying, `POST
-/sim/position` sets a position at the mark. A test judges by the first and provokes with the others.
+/sim/position` sets a position at the mark, `POST /sim/halt` closes a book to trading. A test judges
+by the first and provokes with the others.
 """
 
 import json
@@ -13,6 +14,7 @@ from bot.exchange import views
 from bot.exchange.commands import SetPosition, Shock
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import Json, Params, RpcError, dumps
+from bot.exchange.trading_commands import HaltBook
 
 BAD_REQUEST: Final = 400
 
@@ -29,6 +31,7 @@ class SimRoutes:
         app.router.add_get("/sim/ledger", self._ledger)
         app.router.add_post("/sim/shock", self._shock)
         app.router.add_post("/sim/position", self._position)
+        app.router.add_post("/sim/halt", self._halt)
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         self._floor.advance()
@@ -70,6 +73,18 @@ class SimRoutes:
             return answered({"error": error.body()}, BAD_REQUEST)
         self._floor.publish()
         return answered({"instrument_name": name, "size": views.number(size)})
+
+    async def _halt(self, request: web.Request) -> web.Response:
+        try:
+            body = Params(await read_body(request))
+            name, is_halted = body.text("instrument_name"), body.flag("halted", default=True)
+            self._floor.advance()
+            command = HaltBook(instrument_name=name, is_halted=is_halted)
+            self._floor.accept(self._floor.engine.handle(command))
+        except RpcError as error:
+            return answered({"error": error.body()}, BAD_REQUEST)
+        self._floor.publish()
+        return answered({"instrument_name": name, "halted": is_halted})
 
 
 async def read_body(request: web.Request) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Fills as they are told and kept: numbered over the exchange and over each instrument."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -74,6 +74,7 @@ class TradeBook:
     _all: list[TradeView] = field(default_factory=list)
     _of: dict[str, list[TradeView]] = field(default_factory=dict)
     _tapes: dict[str, Tape] = field(default_factory=dict)
+    _busted: set[tuple[str, str]] = field(default_factory=set)
 
     def tape(self, name: str) -> Tape:
         """What traded in an instrument."""
@@ -155,6 +156,43 @@ class TradeBook:
             )
         )
 
+    def standing(self, account: str) -> Sequence[TradeView]:
+        """The account's fills by orders that have not been taken back, oldest first."""
+        return [
+            trade
+            for trade in self.of(account)
+            if trade.cause in (FillCause.TRADE, FillCause.LIQUIDATION)
+            and (account, trade.trade_id) not in self._busted
+        ]
+
+    def parties(self, trade: TradeView) -> Sequence[TradeView]:
+        """Both users' sides of a trade, or one if the house was the other.
+
+        The maker's side is kept right behind the taker's.
+        """
+        at = self._all.index(trade)
+        beside = at + 1 if trade.liquidity is Liquidity.TAKER else at - 1
+        near = self._all[max(beside, 0) : beside + 1]
+        return [trade, *(each for each in near if _is_other_side(each, trade))]
+
+    def take_back(self, trade: TradeView, at_ms: int, realised: float) -> TradeView:
+        """Number and keep the reversal of a fill: the other way, at its price, its fee returned."""
+        self._busted.add((trade.account, trade.trade_id))
+        head = trade.trade_id.rpartition("-")[0]
+        number, self.next_number = self.next_number, self.next_number + 1
+        is_buy = trade.direction is Direction.BUY
+        return self._keep(
+            replace(
+                trade,
+                trade_id=f"{head}-{number}",
+                direction=Direction.SELL if is_buy else Direction.BUY,
+                at_ms=at_ms,
+                fee=-trade.fee,
+                profit_loss=realised,
+                cause=FillCause.BUST,
+            )
+        )
+
     def _keep(self, trade: TradeView) -> TradeView:
         self._all.append(trade)
         self._of.setdefault(trade.account, []).append(trade)
@@ -164,3 +202,13 @@ class TradeBook:
         number = self.next_number
         self.next_number += 1
         return f"{contract.pair.prefix}-{number}"
+
+
+def _is_other_side(one: TradeView, trade: TradeView) -> bool:
+    return (
+        one.account != trade.account
+        and one.direction is not trade.direction
+        and one.liquidity is not trade.liquidity
+        and (one.instrument_name, one.price, one.amount, one.at_ms)
+        == (trade.instrument_name, trade.price, trade.amount, trade.at_ms)
+    )

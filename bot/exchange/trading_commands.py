@@ -133,6 +133,36 @@ class MmpTriggered:
     frozen_until_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BustTrade:
+    """The venue takes a trade of the account back; `trade_id` None is its last."""
+
+    account: str
+    trade_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltBook:
+    """The venue closes an instrument's book to trading, or opens it again. Orders stay in it."""
+
+    instrument_name: str
+    is_halted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookHalted:
+    """An instrument's book was closed to trading, or opened again."""
+
+    instrument_name: str
+    is_halted: bool
+    at_ms: int
+
+
+Choice = SetSelfTrading | SetMmp | ResetMmp
+VenueAct = BustTrade | HaltBook
+TradingEvent = MmpTriggered | BookHalted
+
+
 class TraderReadings(Protocol):
     """What a trader may read of his past and his choices; part of the engine's signature."""
 

@@ -62,7 +62,7 @@ class Transaction:
 def transactions(events: Iterable[Event]) -> Mapping[str, Transaction]:
     """The private part of a batch of events, by account.
 
-    Settlements are no trades: the venue tells of them through the position and the balance.
+    Settlements and busts are no trades: the venue tells of them through position and balance.
     """
     by_account: dict[str, Transaction] = {}
     for event in events:
@@ -70,7 +70,7 @@ def transactions(events: Iterable[Event]) -> Mapping[str, Transaction]:
             case OrderChanged():
                 by_account.setdefault(event.account, Transaction()).orders.append(event.order)
             case Traded():
-                if event.trade.cause is not FillCause.SETTLEMENT:
+                if event.trade.cause not in (FillCause.SETTLEMENT, FillCause.BUST):
                     by_account.setdefault(event.account, Transaction()).trades.append(event.trade)
             case PositionChanged():
                 found = by_account.setdefault(event.account, Transaction())

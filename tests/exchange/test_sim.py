@@ -133,3 +133,32 @@ async def test_without_sim_the_books_are_closed() -> None:
         http.get(f"http://127.0.0.1:{server.port}/sim/ledger") as response,
     ):
         assert response.status == 404
+
+
+async def test_a_bust_takes_the_last_fill_back_and_a_halt_closes_a_book() -> None:
+    perp = {"instrument_name": PERPETUAL}
+    async with serving() as server, line_to(server) as line:
+        await line.login()
+        nothing, _ = await lever(server, "faults", {"kind": "bust"})
+        await line.call("private/subscribe", channels=["user.changes.any.any.raw"])
+        await line.call("private/sell", **perp, type="market", amount=500)
+        await line.told("user.changes.any.any.raw")
+        done, _ = await lever(server, "faults", {"kind": "bust"})
+        change = await line.told("user.changes.any.any.raw")
+        fills = await line.call("private/get_user_trades_by_currency", currency="BTC")
+        seen = await ledger(server)
+        halted = await lever(server, "halt", perp)
+        with pytest.raises(RpcFailedError) as refused:
+            await line.call("private/buy", **perp, type="market", amount=10)
+        opened = await lever(server, "halt", {**perp, "halted": False})
+        await line.call("private/buy", **perp, type="market", amount=10)
+        unknown, _ = await lever(server, "halt", {"instrument_name": "NONSENSE"})
+
+    assert (nothing, done, unknown) == (400, 200, 400)
+    assert (change["trades"], change["position"][0]["size"]) == ([], 0)
+    assert fills == {"trades": [], "has_more": False}
+    assert [fill["cause"] for fill in seen["fills"]][-1] == "bust"
+    assert seen["positions"] == {}
+    assert halted == (200, {**perp, "halted": True})
+    assert opened == (200, {**perp, "halted": False})
+    assert refused.value.code == 10012
