@@ -10,7 +10,7 @@ nothing. Both are root mean squares, weighted by the time they held.
 over one second, coins valued at the index; idle collateral is no part of them.
 * A breach lasts from the first step outside the band to the first step back inside. While the
 daemon says that it cannot hedge (no number for the book, or a mode without orders) it is a declared
-gap instead.
+gap instead. `worst_coin` is how far beyond an edge the delta ever was.
 """
 
 import math
@@ -99,6 +99,7 @@ class BookJudged:
     hedged: MeanSquare = field(default_factory=MeanSquare)
     unhedged: MeanSquare = field(default_factory=MeanSquare)
     breaches: Spells = field(default_factory=Spells)
+    worst_coin: float = 0.0
     gaps: Spells = field(default_factory=Spells)
     gap_reasons: dict[str, int] = field(default_factory=dict)
     steps_hedged_usd: list[float] = field(default_factory=list)
@@ -165,9 +166,10 @@ class BookJudged:
             self.hedged.hold(self._last.deviation_coin, held_ns)
             self.unhedged.hold(self._last.bare_coin - self._bare_start_coin, held_ns)
         self._last = Moment(at_ns=now_ns, deviation_coin=x, bare_coin=bare)
-        outside = not plan.band_low_coin <= x <= plan.band_high_coin
+        beyond = max(plan.band_low_coin - x, x - plan.band_high_coin, 0.0)
         if self.gaps.since_ns is None:
-            self.breaches.see(is_so=outside, now_ns=now_ns)
+            self.breaches.see(is_so=beyond > 0.0, now_ns=now_ns)
+            self.worst_coin = max(self.worst_coin, beyond)
 
     def _in_span(self, now_ns: int) -> bool:
         first = self._first_hedge_ns
@@ -210,7 +212,7 @@ class BookJudged:
                 "unhedged": _rounded(self.unhedged.root),
                 "hedged": _rounded(self.hedged.root),
             },
-            "breaches": self.breaches.figures(),
+            "breaches": {**self.breaches.figures(), "worst_coin": _rounded(self.worst_coin)},
             "gaps": {**self.gaps.figures(), "reasons": dict(self.gap_reasons)},
             "pnl_usd": {part: _usd(getattr(pnl, part, None), self.coin_usd) for part in parts},
             "pnl_step_std_usd": {

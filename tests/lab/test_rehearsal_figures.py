@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.core.events import Command, CommandGiven
 from bot.lab.books import compared, differences
 from bot.lab.rehearsal import Rehearsal, figures
 from bot.runtime.loop import Stepped
@@ -86,6 +87,7 @@ def test_leaving_the_band_is_a_breach_and_shows_in_both_deltas() -> None:
     told(world, seen)
 
     assert seen.first.breaches.count == 1
+    assert seen.first.worst_coin == pytest.approx(abs(seen.first.delta_final_coin or 0.0) - 0.1)
     assert seen.first.breaches.longest_ns == 300_000_000
     assert seen.first.unhedged.root is not None
     assert seen.first.hedged.root is not None
@@ -115,3 +117,43 @@ def test_the_summary_of_the_books_says_so_too(tmp_path) -> None:
     told_of = compared(seen, world.state.standing, tmp_path / "ledger.sqlite3")
 
     assert told_of == {"position_match": False, "orders_at_venue": 1, "orders_in_journal": 0}
+
+
+def test_while_the_daemon_says_that_it_cannot_hedge_is_a_gap_and_no_breach() -> None:
+    world, seen = hedged()
+    world.fold(CommandGiven(command=Command.PAUSE, command_id="p1-000000", actor="t"))
+    told(world, seen)
+    world.quotes(110_000.0, after_ms=500)
+    told(world, seen)
+    world.fold(after_ms=40_000)
+    told(world, seen)
+    world.fold(CommandGiven(command=Command.RESUME, command_id="r1-000000", actor="t"))
+    world.quotes(after_ms=100)
+    told(world, seen)
+
+    gaps = figures(seen)["gaps"]
+    assert isinstance(gaps, dict)
+    assert gaps["count"] == 1
+    assert gaps["total_seconds"] > 40
+    assert gaps["reasons"] == {"hold": 1}
+    assert seen.first.breaches.count == 0
+    assert seen.first.worst_coin == 0.0
+
+
+def test_after_the_time_is_up_no_book_is_judged_any_more() -> None:
+    world, seen = hedged()
+    before = figures(seen)["books"]
+    seen.is_over = True
+    world.quotes(130_000.0, after_ms=2_000)
+    told(world, seen)
+
+    assert figures(seen)["books"] == before
+    assert seen.state is world.state
+
+
+def test_what_is_still_held_of_the_expired_is_named() -> None:
+    world, seen = hedged()
+    world.fold(after_ms=40 * 24 * 3_600_000)
+    told(world, seen)
+
+    assert figures(seen)["held_after_expiry"] == [CALL]

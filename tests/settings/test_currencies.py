@@ -108,9 +108,9 @@ def test_shares_add_up_within_a_currency_only(tmp_path: Path) -> None:
         (("select: {underlying: BTC, kinds: [option]}",
           "select: {underlying: BTC, include: [BTC_USDC-27MAR26-90000-C]}"),
          "books[0].select.include[0]", "settles in USDC; BTC-PERPETUAL hedges BTC settled in BTC"),
-        (("_USDC-PERPETUAL, band_low_coin: -0.25", "_USDC-PERPETUAL, band_low_coin: -0.00009"),
+        (("_USDC-PERPETUAL, band_low_coin: -0.5", "_USDC-PERPETUAL, band_low_coin: -0.00009"),
          "books[2].hedge.band_low_coin", "one lot of 0.0001 coins"),
-        (("ETH-PERPETUAL, band_low_coin: -0.25", "ETH-PERPETUAL, band_low_coin: -0.0019"),
+        (("ETH-PERPETUAL, band_low_coin: -0.5", "ETH-PERPETUAL, band_low_coin: -0.0019"),
          "books[1].hedge.band_low_coin", "one lot of 1 USD is 0.002 coins at 500 USD"),
     ],
 )  # fmt: skip
