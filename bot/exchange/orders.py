@@ -20,8 +20,9 @@ ZERO: Final = Decimal(0)
 
 
 def numbered_id(contract: Contract, number: int, mark: str = "") -> str:
-    """An order's id: its currency, the mark of a trigger order, its number."""
-    return f"{contract.base}-{mark}-{number}" if mark else f"{contract.base}-{number}"
+    """An order's id: its pair, the mark of a trigger order, its number; `ETH_USDC-SLIS-12`."""
+    prefix = contract.pair.prefix
+    return f"{prefix}-{mark}-{number}" if mark else f"{prefix}-{number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
