@@ -160,8 +160,8 @@ TRAITS: Final[Mapping[FaultKind, Trait]] = MappingProxyType(
             required=("window_ms",),
         ),
         FaultKind.BUST: Trait(
-            about="A trade of the account is taken back: the last one, or `trade_id`; at once, or "
-            "before a request if a method is named.",
+            about="A trade of the account is taken back, and what it bought or sold is gone: the "
+            "last one, or `trade_id`; at once, or before a request if a method is named.",
             places=ASKED,
             particulars=("trade_id",),
         ),

@@ -4,13 +4,14 @@ Each test leaves both as it found them: running, books agreed, delta inside the 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.lab.books import submitted
 from tests.end_to_end.fault_rig import HEDGE, Rig, rig
-from tests.end_to_end.processes import until
+from tests.end_to_end.processes import daemon, until
 
 TICKER = f"ticker.{HEDGE}"
 FILLS_WANTED = 10
@@ -155,6 +156,15 @@ def test_maintenance_is_waited_out_without_a_person(pair: Rig) -> None:
     pair.hedges_again()
 
 
+def test_a_trade_that_is_taken_back_is_taken_over_and_hedged_anew(pair: Rig) -> None:
+    pair.hedges_again()
+    before = pair.venue.ledger()["positions"].get(HEDGE, 0)
+    pair.arm("bust")
+    assert pair.venue.ledger()["positions"].get(HEDGE, 0) != before
+    pair.healed()
+    pair.hedges_again()
+
+
 @pytest.mark.parametrize("step_ms", [60_000, -60_000])
 def test_a_venue_that_tells_the_wrong_time_for_a_moment_loses_no_order(
     pair: Rig, step_ms: int
@@ -188,6 +198,19 @@ def test_no_order_is_taken_for_absent_when_the_question_is_answered_by(
     pair.arm("http_status", method="connect", window_ms=1_000)
     pair.struck_by("drop_after_accept", times=1, method="private/buy", transport="ws")
     pair.shaken("asked over HTTP", lambda: pair.struck_of(kind) >= 1)
+    pair.healed()
+
+
+def test_a_daemon_does_not_start_on_a_page_where_its_instruments_should_be(
+    pair: Rig, tmp_path: Path
+) -> None:
+    pair.arm("html_200", method="public/get_instruments", transport="http", window_ms=60_000)
+    ledger = tmp_path / "other.sqlite3"
+    with daemon(pair.venue.rest_url, pair.venue.ws_url, ledger) as other:
+        until("it gives up", lambda: other.process.poll() is not None, 20, other.said)
+        assert other.process.returncode == 1
+        assert pair.venue.rest_url in other.said(), "it names who does not list instruments"
+    assert pair.struck() >= 1
     pair.healed()
 
 

@@ -257,6 +257,23 @@ async def test_dead_tokens_are_refused_on_every_line_until_a_new_login() -> None
             await line.call("private/buy", **order("x-3"))
 
 
+async def test_a_trade_is_taken_back_once_and_its_owner_is_told() -> None:
+    async with bench() as desk, trading(desk) as line:
+        await line.call("private/subscribe", channels=["user.changes.any.any.raw"])
+        status, body = await desk.lever("POST", {"kind": "bust"})
+        assert (status, body["error"]["data"]["param"]) == (400, "trade_id")
+        for label in ("x-1", "x-2"):
+            await line.call("private/buy", **order(label))
+        sizes = []
+        for _ in range(2):
+            await desk.arm("bust")
+            sizes.append((await desk.ledger())["positions"].get(PERPETUAL, 0))
+        assert sizes == [10, 0]
+        told = [await line.told("user.changes.any.any.raw") for _ in range(4)]
+        assert [change["position"][0]["size"] for change in told] == [10, 20, 10, 0]
+        assert (await desk.lever("POST", {"kind": "bust"}))[0] == 400
+
+
 async def test_a_rate_limit_refuses_for_a_while_and_then_closes_the_session() -> None:
     async with bench() as desk, trading(desk) as line:
         await desk.arm("rate_limit", window_ms=300)
