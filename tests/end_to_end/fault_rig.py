@@ -152,7 +152,8 @@ class Rig:
         labels = Counter(row["label"] for row in self.venue.order_requests())
         assert [label for label, times in labels.items() if times != 1] == []
         assert set(labels) <= set(submitted(self.journal)), "an order left without a ledger row"
-        assert set(self.fills_there()) <= set(self.trades_here()), "a fill was lost"
+        there = set(self.fills_there())  # the last of them may still be on its way
+        until("every fill is here", lambda: there <= set(self.trades_here()), 5, self._why)
 
     def why_it_held(self) -> str:
         """The daemon's present reason for what it does, in its own words."""
