@@ -307,6 +307,19 @@ class Params:
         is_list = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
         return self.texts(name) if is_list else (self.text(name),)
 
+    def sizes(self, name: str) -> dict[str, Decimal]:
+        """Signed sizes by instrument: a JSON object, or in a query string the text of one."""
+        value = self._values.get(name)
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        if not isinstance(value, dict):
+            raise invalid_param(name, "must be an object of sizes by instrument")
+        inner = Params(value)
+        return {each: inner.decimal(each) for each in value}
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings: a JSON array, or in a query string the text of one."""
         value = self._values.get(name)

@@ -32,6 +32,7 @@ from bot.exchange.rules import Rules
 from bot.exchange.tickers import book_view, ticker_view
 from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
 from bot.exchange.wallets import Valuation, value_wallet
+from bot.exchange.what_if import Change, simulated
 
 
 class Readings:
@@ -264,6 +265,21 @@ class Readings:
         currency = contract.settlement_currency
         situation = self.desk.situation(account, currency, self.now_ms)
         return hypothetical_margins(situation, contract, amount, price)
+
+    def simulated(
+        self, account: str, currency: str, sizes: Mapping[str, Decimal], *, adds: bool
+    ) -> AccountView | None:
+        """The account's summary with such positions, added to its own or instead of them.
+
+        None if one of them is not listed, or settles elsewhere.
+        """
+        changes: list[Change] = []
+        for name, size in sizes.items():
+            contract = self.contract(name)
+            if contract is None or contract.settlement_currency != currency:
+                return None
+            changes.append((contract, size))
+        return simulated(self.desk.situation(account, currency, self.now_ms), changes, adds=adds)
 
     # ---- the venue's ledger ------------------------------------------------------------------
 

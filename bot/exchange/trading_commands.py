@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from bot.exchange.reports import OrderType, OrderView
+from bot.exchange.reports import AccountView, OrderType, OrderView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,4 +184,13 @@ class TraderReadings(Protocol):
 
     def mmp_frozen(self, account: str) -> Mapping[MmpKey, int]:
         """Protections that are frozen now, with the time they thaw; 0 = when they are reset."""
+        ...
+
+    def simulated(
+        self, account: str, currency: str, sizes: Mapping[str, Decimal], *, adds: bool
+    ) -> AccountView | None:
+        """The account's summary with such positions, added to its own or instead of them.
+
+        None if one of them is not listed, or settles elsewhere.
+        """
         ...

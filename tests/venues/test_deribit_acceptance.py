@@ -14,7 +14,6 @@ import pytest
 from bot.exchange.clock import WireClocks
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.keys import DEMO_READ_KEY, ApiKey
-from bot.exchange.methods.table import METHODS
 from bot.exchange.server import ExchangeOptions, ExchangeServer, build
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit_acceptance import Means, Subject, examine
@@ -38,7 +37,6 @@ MEANS = Means(
 )
 PROOF = "cancel-on-disconnect proven"
 ARMED = "cancel-on-disconnect armed"
-UNASKED = set() if "private/simulate_portfolio" in METHODS else {"what-if: portfolio"}
 
 
 @asynccontextmanager
@@ -94,7 +92,7 @@ async def test_a_venue_that_is_as_it_must_be_passes_every_item():
         findings = await examined(server)
 
         assert named(findings, Outcome.FAILED) == set()
-        assert named(findings, Outcome.NOT_CHECKED) == UNASKED
+        assert named(findings, Outcome.NOT_CHECKED) == set()
         assert len(findings) == 15
         assert "-PERPETUAL: lot 10" in findings["book main"].said
         assert await orders(server) == [("dbcheck1", "cancelled")]
@@ -108,7 +106,7 @@ async def test_a_key_that_only_reads_is_told_and_sends_nothing():
         findings = await examined(server, credentials=reader)
 
         assert named(findings, Outcome.FAILED) == {"right to trade"}
-        assert named(findings, Outcome.NOT_CHECKED) == {ARMED, PROOF} | UNASKED
+        assert named(findings, Outcome.NOT_CHECKED) == {ARMED, PROOF}
         assert await orders(server) == []
 
 
@@ -125,7 +123,7 @@ async def test_a_key_that_may_move_money_out_is_refused_and_sends_nothing(right)
 
         assert named(findings, Outcome.FAILED) == {"no right to withdraw"}
         assert right in findings["no right to withdraw"].said
-        assert named(findings, Outcome.NOT_CHECKED) == {ARMED, PROOF} | UNASKED
+        assert named(findings, Outcome.NOT_CHECKED) == {ARMED, PROOF}
         assert await orders(server) == []
 
 

@@ -7,6 +7,8 @@ from bot.exchange.portfolio import MARGIN_MODEL
 from bot.exchange.protocol import Json, RpcError, invalid_param
 from bot.exchange.views.wording import COIN_DIGITS
 
+SIMULATED = "simulated_positions"
+NOT_SIMULATED = frozenset({"estimated_liquidation_ratio", "estimated_liquidation_ratio_map"})
 MARGIN_MODELS = ("cross_pm", "cross_sm", "segregated_pm", "segregated_sm")
 
 
@@ -64,6 +66,22 @@ def _summary(call: Call, currency: str) -> dict[str, Json]:
     if call.params.flag("extended"):
         content["fees"] = summaries.fees(call.floor.engine, currency)
     return content
+
+
+def simulate_portfolio(call: Call) -> Json:
+    """What the account would need with other positions, taken over at their marks."""
+    currency = call.currency()
+    sizes = call.params.sizes(SIMULATED) if call.params.has(SIMULATED) else {}
+    adds = call.params.flag("add_positions", default=True)
+    if currency is None:
+        raise invalid_param("currency", "must be one")
+    if currency not in call.floor.engine.currencies:
+        return summaries.in_currency(call.floor.engine, call.subject(), currency)
+    view = call.floor.engine.simulated(call.subject(), currency, sizes, adds=adds)
+    if view is None:
+        raise invalid_param(SIMULATED, f"must be listed and settle in {currency}")
+    content = summaries.portfolio(view)
+    return {name: value for name, value in content.items() if name not in NOT_SIMULATED}
 
 
 def get_access_log(call: Call) -> Json:

@@ -228,6 +228,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "private/get_positions": _reading(accounts.get_positions),
     "private/get_position": _reading(accounts.get_position),
     "private/get_margins": _reading(market_data.get_margins),
+    "private/simulate_portfolio": _reading(accounts.simulate_portfolio, ACCOUNT_READ),
     "private/get_access_log": _reading(accounts.get_access_log, ACCOUNT_READ),
     "private/get_user_locks": _reading(accounts.get_user_locks, ACCOUNT_READ),
     "private/get_account_summary": _reading(accounts.get_account_summary, ACCOUNT_READ),

@@ -148,6 +148,13 @@ def holdings(stage: Stage) -> None:
     holder.call("private/get_account_summaries", extended=True)
     holder.call("private/get_margins", instrument_name=PERPETUAL, amount=10_000, price=90_000)
     holder.call("private/get_margins", instrument_name=option, amount=1, price=0.05)
+    for adds in (True, False):
+        holder.call(
+            "private/simulate_portfolio",
+            **BTC,
+            simulated_positions={PERPETUAL: -1_000, option: 0.5},
+            add_positions=adds,
+        )
     holder.call("private/get_access_log")
     holder.call("private/change_margin_model", margin_model="segregated_sm", dry_run=True)
     holder.call("private/get_user_locks")

@@ -1,0 +1,34 @@
+"""What an account would be with other positions: taken over at their marks, free of charge.
+
+Equity does not change by it, so that what differs is what the positions themselves need.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from decimal import Decimal
+
+from bot.exchange.contracts import Contract
+from bot.exchange.portfolio import Situation, account_view
+from bot.exchange.reports import AccountView
+
+Change = tuple[Contract, Decimal]
+
+
+def simulated(at: Situation, changes: Sequence[Change], *, adds: bool) -> AccountView:
+    """Return the account's summary after `changes` (signed, native).
+
+    Args:
+        at: the wallet as it is; it is left alone.
+        changes: what is bought, or sold, of which contract.
+        adds: to the positions that are held; otherwise instead of them, and of the open orders.
+    """
+    held = {name: copy(position) for name, position in at.wallet.positions.items()}
+    wallet = replace(at.wallet, positions=held)
+    trades = list(changes)
+    if not adds:
+        trades = [(position.contract, -position.size) for position in held.values()] + trades
+    for contract, amount in trades:
+        wallet.trade(contract, amount, at.board.mark(contract), at.paid_of(contract))
+    orders = at.open_orders if adds else ()
+    return account_view(replace(at, wallet=wallet, open_orders=orders))
