@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.exchange.board import Board
-from bot.exchange.contracts import Contract, Kind, Pair
+from bot.exchange.contracts import Contract, Kind, Pair, parse_name
 from bot.exchange.fees import delivery_fee
 from bot.exchange.funding import FundingMeter
 from bot.exchange.orders import ZERO, Order, signed
+from bot.exchange.reports import FillCause, TradeView
 from bot.exchange.rules import Rules
 from bot.exchange.settlement import delivery_price
+from bot.exchange.statement import EntryKind, Statement, Subject, traded_side
 from bot.exchange.trades import Delivery
 from bot.exchange.treasury import Treasury
-from bot.exchange.wallets import Wallet, money
+from bot.exchange.wallets import Wallet, flow, money
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Clearing:
     funding: dict[Pair, FundingMeter]
     accounts: dict[str, dict[str, Wallet]] = field(default_factory=dict)
     treasury: Treasury = field(default_factory=Treasury)
+    statement: Statement = field(default_factory=Statement)
 
     def wallet(self, account: str, contract: Contract) -> Wallet:
         """The account's wallet that the contract settles in."""
@@ -60,10 +63,35 @@ class Clearing:
 
         return paid_of
 
-    def deposit(self, account: str, currency: str, amount: Decimal) -> None:
+    def deposit(self, account: str, currency: str, amount: Decimal, now_ms: int) -> None:
         """Money comes in from outside (negative: it leaves)."""
-        self.accounts[account][currency].balance += amount
+        wallet = self.accounts[account][currency]
+        before = wallet.balance
+        wallet.balance += amount
         self.treasury.vault(currency).deposited += amount
+        kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
+        self.statement.note(wallet, before, Subject(kind=kind, at_ms=now_ms, cashflow=amount))
+
+    def transfer(self, sender: Wallet, recipient: Wallet, amount: Decimal, now_ms: int) -> None:
+        """Move money between two wallets of a currency."""
+        for wallet, change, other in (
+            (sender, -amount, recipient.account),
+            (recipient, amount, sender.account),
+        ):
+            before = wallet.balance
+            wallet.balance += change
+            subject = Subject(
+                kind=EntryKind.TRANSFER, at_ms=now_ms, cashflow=change, other_account=other
+            )
+            self.statement.note(wallet, before, subject)
+
+    def insure(self, wallet: Wallet, amount: Decimal, now_ms: int) -> None:
+        """The insurance fund pays what a bankrupt wallet lacks."""
+        before = wallet.balance
+        wallet.balance += amount
+        self.treasury.vault(wallet.currency).insurance -= amount
+        subject = Subject(kind=EntryKind.CORRECTION, at_ms=now_ms, cashflow=amount)
+        self.statement.note(wallet, before, subject)
 
     def accrue(self, wallet: Wallet, contract: Contract, now_ms: int) -> float:
         """Book a position's funding up to now, between wallet and house; the meter's reading."""
@@ -72,16 +100,49 @@ class Clearing:
         self.treasury.vault(wallet.currency).house.balance -= received
         return paid
 
-    def charge(self, wallet: Wallet, fee: Decimal) -> None:
-        """Take a fee (negative: pay a rebate)."""
+    def charge(self, wallet: Wallet, fee: Decimal, *, is_liquidation: bool = False) -> None:
+        """Take a fee (negative: give it back); the insurance fund gets those of liquidations."""
         wallet.pay_fee(fee)
-        self.treasury.vault(wallet.currency).fees += fee
+        vault = self.treasury.vault(wallet.currency)
+        if is_liquidation:
+            vault.insurance += fee
+        else:
+            vault.fees += fee
 
     def house_trades(self, order: Order, amount: Decimal, price: Decimal, now_ms: int) -> None:
         """The house's side of a fill. Its funding is booked with the accounts' own."""
         house = self.treasury.vault(order.contract.settlement_currency).house
         paid = self.paid_at(now_ms)(order.contract)
         house.trade(order.contract, -signed(order.direction, amount), price, paid)
+
+    def note_fill(
+        self, wallet: Wallet, before: Decimal, trade: TradeView, realised: Decimal
+    ) -> None:
+        """Add the row of a fill that has just been booked."""
+        change, position = signed(trade.direction, trade.amount), wallet.size(trade.instrument_name)
+        commission, is_premium = money(trade.fee), trade.iv_percent is not None
+        kinds = {
+            FillCause.LIQUIDATION: EntryKind.LIQUIDATION,
+            FillCause.BUST: EntryKind.CORRECTION,
+        }
+        subject = Subject(
+            kind=kinds.get(trade.cause, EntryKind.TRADE),
+            at_ms=trade.at_ms,
+            instrument_name=trade.instrument_name,
+            side=traded_side(position - change, change),
+            amount=trade.amount,
+            price=float(trade.price),
+            position=position,
+            mark_price=trade.mark_price,
+            index_price=trade.index_usd,
+            trade_id=trade.trade_id,
+            order_id=trade.order_id,
+            role=trade.liquidity,
+            commission=commission,
+            cashflow=wallet.balance - before + commission if is_premium else realised,
+            session_rpl=realised,
+        )
+        self.statement.note(wallet, before, subject)
 
     def delivered(
         self, account: str, contract: Contract, delivery_usd: float, now_ms: int
@@ -94,9 +155,25 @@ class Clearing:
         vault = self.treasury.vault(wallet.currency)
         price = delivery_price(contract, delivery_usd)
         fee = delivery_fee(self.rules.fees, contract, float(abs(size)), price, delivery_usd)
+        before = wallet.balance
         realised = wallet.trade(contract, -size, price, 0.0)
         vault.house.trade(contract, size, price, 0.0)
         self.charge(wallet, money(fee))
+        subject = Subject(
+            kind=EntryKind.DELIVERY,
+            at_ms=now_ms,
+            instrument_name=contract.name,
+            side="close sell" if size > 0 else "close buy",
+            amount=abs(size),
+            price=price,
+            position=ZERO,
+            mark_price=price,
+            index_price=delivery_usd,
+            commission=money(fee),
+            cashflow=-flow(contract, -size, price) if contract.is_option else realised,
+            session_rpl=realised,
+        )
+        self.statement.note(wallet, before, subject)
         return Delivery(
             account=account,
             contract=contract,
@@ -109,8 +186,34 @@ class Clearing:
         )
 
     def settle_session(self, now_ms: int) -> None:
-        """Put everybody's session profit into the balance."""
+        """Put everybody's session profit into the balance, instrument by instrument."""
         for wallet in self.wallets():
             for position in list(wallet.positions.values()):
                 self.accrue(wallet, position.contract, now_ms)
-            wallet.settle_session(self.board.mark)
+            for name in dict.fromkeys((*wallet.positions, *wallet.futures_rpl)):
+                self._settle(wallet, name, now_ms)
+            wallet.options_session_rpl = ZERO
+
+    def _settle(self, wallet: Wallet, name: str, now_ms: int) -> None:
+        contract = parse_name(name)
+        is_held, before = name in wallet.positions, wallet.balance
+        mark = self.board.mark(contract) if is_held else 0.0
+        result = wallet.settle(name, mark)
+        if contract.is_option:
+            return
+        subject = Subject(
+            kind=EntryKind.SETTLEMENT,
+            at_ms=now_ms,
+            instrument_name=name,
+            side="short" if result.size < 0 else "long",
+            amount=abs(result.size),
+            price=mark if is_held else None,
+            position=result.size,
+            mark_price=mark if is_held else None,
+            index_price=self.board.index_usd(contract.pair),
+            cashflow=result.upl + result.rpl,
+            interest=result.interest,
+            session_upl=result.upl,
+            session_rpl=result.rpl,
+        )
+        self.statement.note(wallet, before, subject)

@@ -38,6 +38,7 @@ from bot.exchange.trading_commands import (
     TradingEvent,
     VenueAct,
 )
+from bot.exchange.venue_commands import VenueCommand, VenueReadings
 
 # ---- commands ------------------------------------------------------------------------------------
 
@@ -103,34 +104,9 @@ class CancelByLabel:
     currency: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetPosition:
-    """Set the position to `size` (signed, native) at the mark: no fee, no profit. Not a trade."""
-
-    account: str
-    instrument_name: str
-    size: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shock:
-    """Move a coin, such as `BTC`, in all its pairs by the fraction `move` for ever after."""
-
-    underlying: str
-    move: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAccount:
-    """Open an account with nothing in it, for itself or as one of an owner's."""
-
-    account: str
-    owner: str | None = None
-
-
 OrderCommand = PlaceOrder | EditOrder | EditByLabel | ClosePosition
 MassCancel = CancelAll | CancelByLabel
-Setting = SetPosition | Shock | OpenAccount | Choice | VenueAct
+Setting = VenueCommand | Choice | VenueAct
 Command = OrderCommand | CancelOrder | MassCancel | Setting
 
 # ---- events --------------------------------------------------------------------------------------
@@ -255,7 +231,7 @@ def invalid_params(param: str, reason: str) -> Refused:
 # ---- the engine's whole public signature ---------------------------------------------------------
 
 
-class TradingEngine(TraderReadings, Protocol):
+class TradingEngine(TraderReadings, VenueReadings, Protocol):
     """What a server or a laboratory may use of the engine. Queries never change it.
 
     Constructed as `Engine(market=..., rules=Rules(), accounts=[OpeningAccount(...)])`.

@@ -20,7 +20,7 @@ from bot.exchange.commands import (
     Traded,
 )
 from bot.exchange.contracts import Contract, Pair
-from bot.exchange.fees import trade_fee
+from bot.exchange.fees import liquidation_fee, trade_fee
 from bot.exchange.liquidity import House
 from bot.exchange.matching import RestingOrders, Slice, is_within, opposite, slices
 from bot.exchange.mmp import MmpBook, index_of, mmp_fill
@@ -35,6 +35,7 @@ from bot.exchange.reports import (
     TradeView,
 )
 from bot.exchange.self_trade import SelfTrading
+from bot.exchange.statement import EntryKind, Subject
 from bot.exchange.trades import Fill, TradeBook
 from bot.exchange.wallets import money
 
@@ -59,7 +60,10 @@ class EventLog:
 
 @dataclass(slots=True, kw_only=True)
 class Desk(Clearing):
-    """The state of trading, on the books of clearing."""
+    """The state of trading, on the books of clearing.
+
+    `liquidated_ms` is when each wallet had its last round of liquidation.
+    """
 
     house: House
     trades: TradeBook
@@ -70,6 +74,7 @@ class Desk(Clearing):
     mmp: MmpBook = field(default_factory=MmpBook)
     halted: set[str] = field(default_factory=set)
     revision: int = 0
+    liquidated_ms: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def situation(self, account: str, currency: str, now_ms: int) -> Situation:
         """The account in one currency as margin and views see it."""
@@ -166,12 +171,22 @@ class Desk(Clearing):
         """Hold `size` from now on, at the mark."""
         log = EventLog()
         wallet, mark = self.wallet(account, contract), self.board.mark(contract)
-        paid = self.accrue(wallet, contract, now_ms)
+        paid, before = self.accrue(wallet, contract, now_ms), wallet.balance
         wallet.rebase(contract.name, mark)
         change = size - wallet.size(contract.name)
         if change:
             wallet.trade(contract, change, mark, paid)
             self.treasury.vault(wallet.currency).house.trade(contract, -change, mark, paid)
+            subject = Subject(
+                kind=EntryKind.CORRECTION,
+                at_ms=now_ms,
+                instrument_name=contract.name,
+                amount=abs(change),
+                price=mark,
+                position=size,
+                cashflow=wallet.balance - before,
+            )
+            self.statement.note(wallet, before, subject)
         log.events.append(
             PositionChanged(account=account, instrument_name=contract.name, size=size)
         )
@@ -238,10 +253,15 @@ class Desk(Clearing):
     ) -> None:
         contract, wallet = order.contract, self.wallet(order.account, order.contract)
         index_usd = self.board.index_usd(contract.pair)
-        fee = trade_fee(self.rules.fees, contract, float(amount), float(price), role, index_usd)
+        rules, is_liquidation = self.rules.fees, order.is_liquidation
+        if is_liquidation:
+            fee = liquidation_fee(rules, contract, float(amount), float(price), index_usd)
+        else:
+            fee = trade_fee(rules, contract, float(amount), float(price), role, index_usd)
         paid = self.accrue(wallet, contract, now_ms)
+        before = wallet.balance
         realised = wallet.trade(contract, signed(order.direction, amount), price, paid)
-        self.charge(wallet, money(fee))
+        self.charge(wallet, money(fee), is_liquidation=is_liquidation)
         order.fill(amount, price, now_ms)
         fill = Fill(
             amount=amount,
@@ -252,6 +272,7 @@ class Desk(Clearing):
             realised=float(realised),
         )
         trade = self.trades.filled(order, fill, self.board)
+        self.note_fill(wallet, before, trade, realised)
         self.told(trade, wallet.size(contract.name), contract, log)
         if role is Liquidity.MAKER:
             self._leave_or_show(order)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never, overload
 
-from bot.exchange.admission import NOT_FOUND
 from bot.exchange.board import Board
 from bot.exchange.cancelling import cancel_many, cancel_order, end_day
 from bot.exchange.choices import choose
@@ -24,20 +23,18 @@ from bot.exchange.commands import (
     InstrumentListed,
     MarketMoved,
     MassCancel,
-    OpenAccount,
     OrderCommand,
     PlaceOrder,
     Refused,
     SessionSettled,
-    SetPosition,
     Setting,
-    Shock,
     invalid_params,
 )
 from bot.exchange.counter import close_position, place_order
 from bot.exchange.desk import Desk, EventLog
 from bot.exchange.editing import edit_order
 from bot.exchange.funding import FundingMeter, IndexHistory
+from bot.exchange.liquidation import liquidate
 from bot.exchange.liquidity import House
 from bot.exchange.market import Market, MarketFrame, Skipped
 from bot.exchange.pair_board import warm_pricing
@@ -62,6 +59,8 @@ from bot.exchange.trading_commands import (
 )
 from bot.exchange.triggers import fire
 from bot.exchange.venue_acts import act
+from bot.exchange.venue_commands import Deposit, OpenAccount, SetPosition, Shock, Transfer
+from bot.exchange.venue_desk import decree
 from bot.exchange.wallets import Wallet, money
 
 
@@ -107,7 +106,7 @@ class Engine(Readings):
             for currency in self.currencies
         }
         for currency, equity in opening.equity.items():
-            self.desk.deposit(opening.name, currency, money(equity))
+            self.desk.deposit(opening.name, currency, money(equity), self._now_ms)
         for name, size in opening.positions.items():
             command = SetPosition(
                 account=opening.name, instrument_name=name, size=Decimal(str(size))
@@ -168,6 +167,7 @@ class Engine(Readings):
         log.events.append(MarketMoved(frame=frame))
         desk.sweep(frame.pair, frame.at_ms, log)
         fire(desk, frame.at_ms, log)
+        liquidate(desk, frame.pair.settlement_currency, frame.at_ms, log)
         return log.closed(desk.revision)
 
     def _pending_expiries(self) -> list[int]:
@@ -245,8 +245,8 @@ class Engine(Readings):
                 return choose(desk, command, now_ms)
             case BustTrade() | HaltBook():
                 return act(desk, command, now_ms)
-            case SetPosition():
-                return self._set_position(command)
+            case SetPosition() | Deposit() | Transfer():
+                return decree(desk, command, now_ms)
             case Shock():
                 return self._shock(command)
             case OpenAccount():
@@ -275,18 +275,6 @@ class Engine(Readings):
         log = EventLog()
         fire(desk, now_ms, log)
         return replace(answer, events=(*answer.events, *log.closed(desk.revision)))
-
-    def _set_position(self, command: SetPosition) -> Answer[None] | Refused:
-        contract = self.contract(command.instrument_name)
-        if contract is None:
-            return NOT_FOUND
-        if command.account not in self.desk.accounts:
-            return invalid_params("account", f"no account {command.account!r}")
-        if not command.size.is_finite() or command.size % contract.lot != 0:
-            return invalid_params("size", f"must be a multiple of {contract.lot}")
-        self.desk.revision += 1
-        log = self.desk.set_position(command.account, contract, command.size, self._now_ms)
-        return Answer(result=None, events=tuple(log.closed(self.desk.revision)))
 
     def _shock(self, command: Shock) -> Answer[None] | Refused:
         base = command.underlying.upper().split("_")[0]

@@ -35,6 +35,20 @@ def trade_fee(
     return rate * _notional(contract, amount, price)
 
 
+def liquidation_fee(
+    rules: FeeRules, contract: Contract, amount: float, price: float, index_usd: float
+) -> float:
+    """Fee of a fill that liquidates: a rate of the notional, an option's capped by its premium.
+
+    Source: the venue's announcement of 1 % on all products from August 2026. That an option's is
+    of its underlying, capped like its other fees, is our reading.
+    """
+    if contract.is_option:
+        rate = rules.liquidation * _coin(contract, index_usd)
+        return amount * min(rate, rules.option_premium_cap * price)
+    return rules.liquidation * _notional(contract, amount, price)
+
+
 def delivery_fee(
     rules: FeeRules, contract: Contract, amount: float, price: float, index_usd: float
 ) -> float:

@@ -18,7 +18,6 @@ from bot.exchange.commands import (
     CancelAll,
     Event,
     InstrumentExpired,
-    OpenAccount,
     Refused,
     SessionSettled,
     TradingEngine,
@@ -35,6 +34,7 @@ from bot.exchange.reports import CancelReason, OrderState
 from bot.exchange.session import Session
 from bot.exchange.sim_ledger import RequestLedger
 from bot.exchange.tokens import NS_PER_S, Grant, Visit
+from bot.exchange.venue_commands import OpenAccount
 
 T = TypeVar("T")
 

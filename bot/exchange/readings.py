@@ -29,6 +29,7 @@ from bot.exchange.reports import (
     TradeView,
 )
 from bot.exchange.rules import Rules
+from bot.exchange.statement import Entry
 from bot.exchange.tickers import book_view, ticker_view
 from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
 from bot.exchange.wallets import Valuation, value_wallet
@@ -280,6 +281,18 @@ class Readings:
                 return None
             changes.append((contract, size))
         return simulated(self.desk.situation(account, currency, self.now_ms), changes, adds=adds)
+
+    def statement(self, account: str, currency: str) -> Sequence[Entry]:
+        """The transaction log of an account in a currency, oldest first."""
+        return self.desk.statement.of(account, currency)
+
+    def insurance_fund(self, currency: str) -> Decimal:
+        """What the insurance fund holds."""
+        return self.desk.treasury.vault(currency).insurance
+
+    def excess(self, currency: str) -> Decimal:
+        """Money that exists less what was deposited: zero."""
+        return self.desk.treasury.excess(currency, self.desk.wallets())
 
     # ---- the venue's ledger ------------------------------------------------------------------
 

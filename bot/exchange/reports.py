@@ -1,9 +1,7 @@
 """What the engine shows of itself: frozen views of orders, trades, positions, accounts and books.
 
-Amounts, sizes and order prices are `Decimal` in native units (USD for inverse perpetuals and
-futures, coin for the rest), because the venue compares them exactly. Marks, margins, Greeks and
-money are floats at full precision: whoever writes JSON rounds. Field names are the venue's own
-where it has one.
+Amounts, sizes and order prices are `Decimal`, native, because the venue compares them exactly.
+Marks, margins, Greeks and money are floats: whoever writes JSON rounds. Names are the venue's own.
 """
 
 from collections.abc import Mapping
@@ -186,9 +184,9 @@ class OrderView:
 class TradeView:
     """One fill. `direction` is that of the user's order, `fee` what the user paid for it.
 
-    `trade_id` is unique and increasing over the exchange, `trade_seq` over the instrument.
-    `profit_loss` is what the fill realised, in `fee_currency` like the fee. A settlement has
-    `order_id` and `label` empty, and `cause` settlement; its price is the payoff, native.
+    `trade_id` increases over the exchange, `trade_seq` over the instrument. `profit_loss` is what
+    the fill realised, in `fee_currency` like the fee. A settlement has `order_id` and `label`
+    empty, and `cause` settlement; its price is the payoff, native.
     """
 
     trade_id: str
@@ -223,10 +221,10 @@ class TradeView:
 class PositionView:
     """One position. `size` is signed and native; Greeks are the position's, in the venue's units.
 
-    `delta` is coin (an option's is Black's, an inverse future's N/mark), `gamma` coin per USD,
-    `vega` USD per volatility point, `theta` USD per day. `size_coin` is None for options. Profit
-    figures are in the settlement currency: `floating` since the last settlement, `total` since the
-    average price, `realized` this session, funding included.
+    `delta` is coin (an option's is Black's), `gamma` coin per USD, `vega` USD per volatility point,
+    `theta` USD per day. `size_coin` is None for options. Profit is in the settlement currency:
+    `floating` since the last settlement, `total` since the average price, `realized` this session,
+    funding included.
     """
 
     instrument_name: str
@@ -266,8 +264,7 @@ class PositionView:
 class AccountView:
     """The account summary in one settlement currency (venue's field names).
 
-    Deltas are coins, those of `_map` by index. `delta_total` is net of the premium where that is in
-    coin: the map's total less `options_value` for inverse pairs, the map's total for linear ones.
+    Deltas are coins, by index in maps. `delta_total` is their sum, less `options_value` if inverse.
     """
 
     account: str

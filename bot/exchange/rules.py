@@ -26,6 +26,7 @@ class FeeRules:
     option_premium_cap: float = 0.125
     option_delivery_coin: float = 0.00015
     future_delivery: float = 0.00025
+    liquidation: float = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,14 @@ class PriceBandRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationRules:
+    """A round every `round_ms` of market time, of `share` of one position."""
+
+    round_ms: int = 1_000
+    share: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """All parameters of one exchange.
 
@@ -109,6 +118,7 @@ class Rules:
         default_factory=lambda: {"BTC": DEFAULT_TIERS, "ETH": ETH_TIERS}
     )
     option_margin: OptionMarginRules = field(default_factory=OptionMarginRules)
+    liquidation: LiquidationRules = field(default_factory=LiquidationRules)
     house: HouseRules = field(default_factory=HouseRules)
     price_band: PriceBandRules = field(default_factory=PriceBandRules)
     label_length_max: int = 64

@@ -11,10 +11,10 @@ from typing import Final
 from aiohttp import web
 
 from bot.exchange import views
-from bot.exchange.commands import SetPosition, Shock
 from bot.exchange.floor import TradingFloor
 from bot.exchange.protocol import Json, Params, RpcError, dumps
 from bot.exchange.trading_commands import HaltBook
+from bot.exchange.venue_commands import SetPosition, Shock
 
 BAD_REQUEST: Final = 400
 

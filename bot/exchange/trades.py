@@ -118,7 +118,7 @@ class TradeBook:
                 tick_direction=tick_direction,
                 post_only=order.post_only,
                 reduce_only=order.reduce_only,
-                cause=FillCause.TRADE,
+                cause=FillCause.LIQUIDATION if order.is_liquidation else FillCause.TRADE,
                 mmp=order.mmp,
             )
         )

@@ -45,11 +45,12 @@ def _take_back(
     desk: Desk, trade: TradeView, contract: Contract, now_ms: int, log: EventLog
 ) -> None:
     wallet = desk.wallet(trade.account, contract)
-    paid = desk.accrue(wallet, contract, now_ms)
+    paid, before = desk.accrue(wallet, contract, now_ms), wallet.balance
     change = -signed(trade.direction, trade.amount)
     realised = wallet.trade(contract, change, trade.price, paid)
     desk.charge(wallet, -money(trade.fee))
     reversal = desk.trades.take_back(trade, now_ms, float(realised))
+    desk.note_fill(wallet, before, reversal, realised)
     desk.told(reversal, wallet.size(contract.name), contract, log)
     desk.trim_reduce_only(trade.account, contract, now_ms, log)
 

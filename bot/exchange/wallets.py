@@ -122,18 +122,36 @@ class Position:
         return earned
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionResult:
+    """What a session brought on one instrument: unrealised, realised, funding in the latter."""
+
+    size: Decimal
+    upl: Decimal
+    rpl: Decimal
+    interest: Decimal
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Wallet:
-    """One account in one currency. `fees_paid` and `funding_paid` count since it was opened."""
+    """One account in one currency. `fees_paid` and `funding_paid` count since it was opened.
+
+    `futures_rpl` is what the session has realised so far, by instrument, funding included.
+    """
 
     account: str
     currency: str
     balance: Decimal = ZERO
     positions: dict[str, Position] = field(default_factory=dict)
-    futures_session_rpl: Decimal = ZERO
+    futures_rpl: dict[str, Decimal] = field(default_factory=dict)
     options_session_rpl: Decimal = ZERO
     fees_paid: Decimal = ZERO
     funding_paid: Decimal = ZERO
+
+    @property
+    def futures_session_rpl(self) -> Decimal:
+        """What perpetuals and futures have realised in this session."""
+        return sum(self.futures_rpl.values(), ZERO)
 
     @property
     def coins(self) -> Decimal:
@@ -165,7 +183,7 @@ class Wallet:
             self.balance -= flow(contract, amount, price)
             self.options_session_rpl += realised
         else:
-            self.futures_session_rpl += realised
+            self._earn(contract.name, realised)
         self._drop_if_flat(position)
         return realised
 
@@ -180,7 +198,7 @@ class Wallet:
         if position.contract.is_option:
             self.options_session_rpl += earned
         else:
-            self.futures_session_rpl += earned
+            self._earn(name, earned)
 
     def pay_fee(self, fee: Decimal) -> None:
         """Pay a fee (negative: a rebate) out of the balance."""
@@ -196,24 +214,30 @@ class Wallet:
         position.funding_mark = paid_per_unit
         position.session_funding += received
         position.session_realised += received
-        self.futures_session_rpl += received
+        if received:
+            self._earn(name, received)
         self.funding_paid -= received
         return received
 
-    def settle_session(self, mark_of: Callable[[Contract], float]) -> None:
-        """The daily settlement: the session profit of perpetuals and futures goes into the balance.
+    def settle(self, name: str, mark: float) -> SessionResult:
+        """End the session for one instrument: its future's profit goes into the balance.
 
-        Funding must have been accrued before.
+        Funding must have been accrued before. Options have been paid for; they only start anew.
         """
-        for position in self.positions.values():
-            mark = mark_of(position.contract)
-            earned = position.revalue(mark)
-            if not position.contract.is_option:
-                self.futures_session_rpl += earned
+        position = self.positions.get(name)
+        size, earned, interest = ZERO, ZERO, ZERO
+        if position is not None:
+            revalued = position.revalue(mark)
+            size, interest = position.size, position.session_funding
+            earned = ZERO if position.contract.is_option else revalued
             position.settlement_price = mark
             position.session_realised = position.session_funding = ZERO
-        self.balance += self.futures_session_rpl
-        self.futures_session_rpl = self.options_session_rpl = ZERO
+        realised = self.futures_rpl.pop(name, ZERO)
+        self.balance += earned + realised
+        return SessionResult(size=size, upl=earned, rpl=realised, interest=interest)
+
+    def _earn(self, name: str, amount: Decimal) -> None:
+        self.futures_rpl[name] = self.futures_rpl.get(name, ZERO) + amount
 
     def _drop_if_flat(self, position: Position) -> None:
         if position.size == 0:

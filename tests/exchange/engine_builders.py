@@ -10,6 +10,7 @@ from bot.exchange.commands import Answer, PlaceOrder, Refused
 from bot.exchange.contracts import BTC_USD, Contract, Pair, option, perpetual
 from bot.exchange.engine import Engine
 from bot.exchange.market import FutureQuote, MarketFrame, Skipped
+from bot.exchange.quotes import option_ticks
 from bot.exchange.reports import (
     Direction,
     OrderType,
@@ -25,6 +26,7 @@ EXPIRY_MS = START_MS - 4 * 3_600_000 + 17 * DAY_MS  # 2025-12-26T08:00Z
 PERP = "BTC-PERPETUAL"
 CALL = option(BTC_USD, EXPIRY_MS, 110_000.0, True)
 PUT = option(BTC_USD, EXPIRY_MS, 90_000.0, False)
+LINEAR_RATE = 0.04
 DEPTH = ((0, 1_000.0), (2, 2_000.0), (4, 4_000.0))
 BUY, SELL = Direction.BUY, Direction.SELL
 IOC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL
@@ -33,40 +35,43 @@ IOC, FOK = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL
 def frame(
     at_ms: int = START_MS,
     *,
+    pair: Pair = BTC_USD,
     index: float = 100_000.0,
     mark: float | None = None,
     half_spread: float = 1.0,
     contracts: Sequence[Contract] = (CALL, PUT),
+    futures: Sequence[Contract] = (),
     vol: float = 0.60,
     basis: float = 1.0,
     depth: tuple[tuple[int, float], ...] = DEPTH,
 ) -> MarketFrame:
-    """A frame whose options are marked by Black-76 at one volatility, unrounded."""
+    """A frame whose options are marked by Black-76 at one volatility, unrounded.
+
+    Linear pairs discount at `LINEAR_RATE`; a pair's options must be its own.
+    """
     mark = index if mark is None else mark
     forward = index * basis
     strikes = np.array([c.strike for c in contracts], dtype=np.float64)
     expiries = np.array([c.expiry_ms for c in contracts], dtype=np.int64)
-    calls = np.array([bool(c.is_call) for c in contracts])
+    calls = np.array([bool(c.is_call) for c in contracts], dtype=np.bool_)
     years = np.maximum(expiries - at_ms, 0) / (365 * DAY_MS)
-    coin = greeks(forward, strikes, years, vol, calls).price / forward
-    ticks = np.where(coin > 0.005, 0.0005, 0.0001)
-    bid = np.floor(coin / ticks) * ticks
+    discount = np.exp(-LINEAR_RATE * years) if pair.is_linear else np.ones(len(contracts))
+    price = greeks(forward, strikes, years, vol, calls, discount).price
+    price = price if pair.is_linear else price / forward
+    ticks = option_ticks(pair).at(price)
+    bid = np.floor(price / ticks) * ticks
+    dated = {c.expiry_ms for c in (*contracts, *futures)}
+    by_expiry = dict(zip(expiries.tolist(), discount.tolist(), strict=True))
     return MarketFrame(
-        pair=BTC_USD,
+        pair=pair,
         at_ms=at_ms,
         index_usd=index,
-        perpetual=FutureQuote(
-            contract=perpetual(BTC_USD),
-            mark_usd=mark,
-            bid_usd=mark - half_spread,
-            ask_usd=mark + half_spread,
-            depth=depth,
-        ),
-        futures=(),
-        forwards=dict.fromkeys((int(e) for e in expiries), forward),
-        discounts=dict.fromkeys((int(e) for e in expiries), 1.0),
+        perpetual=_future_quote(perpetual(pair), mark, half_spread, depth),
+        futures=tuple(_future_quote(c, forward, half_spread, depth) for c in futures),
+        forwards=dict.fromkeys(sorted(dated), forward),
+        discounts={expiry: by_expiry.get(expiry, 1.0) for expiry in sorted(dated)},
         contracts=tuple(contracts),
-        mark_price=coin,
+        mark_price=price,
         mark_iv=np.full(len(contracts), vol),
         bid_price=np.where(bid > 0, bid, np.nan),
         ask_price=bid + ticks,
@@ -75,6 +80,18 @@ def frame(
         is_call=calls,
         strike=strikes,
         expiry_ms=expiries,
+    )
+
+
+def _future_quote(
+    contract: Contract, mark: float, half_spread: float, depth: tuple[tuple[int, float], ...]
+) -> FutureQuote:
+    return FutureQuote(
+        contract=contract,
+        mark_usd=mark,
+        bid_usd=mark - half_spread,
+        ask_usd=mark + half_spread,
+        depth=depth,
     )
 
 

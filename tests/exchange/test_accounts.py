@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.exchange.commands import Answer, SetPosition
+from bot.exchange.commands import Answer
 from bot.exchange.contracts import BTC_USD, Contract, option, perpetual
 from bot.exchange.engine import Engine
 from bot.exchange.fees import trade_fee
 from bot.exchange.market import MarketFrame
 from bot.exchange.reports import Liquidity
 from bot.exchange.rules import FeeRules, FundingRules, Rules
+from bot.exchange.venue_commands import SetPosition
 from bot.exchange.wallets import Wallet, profit, value_wallet
 from bot.quant.black76 import greeks
 from bot.quant.conventions import Convention, inverse_perp_delta_coin, option_delta_coin
@@ -134,7 +135,7 @@ def test_the_published_account_examples_add_up_by_the_same_sums() -> None:
         account="a",
         currency="BTC",
         balance=Decimal("302.60065765"),
-        futures_session_rpl=Decimal("-0.03258105"),
+        futures_rpl={PERP: Decimal("-0.03258105")},
     )
     contract, call = perpetual(BTC_USD), option(BTC_USD, START_MS + DAY_MS, 1.0, True)
     account.trade(contract, Decimal(10), Decimal(1), 0.0)  # 10 USD bought at 1

@@ -15,8 +15,6 @@ from bot.exchange.commands import (
     MarketMoved,
     PositionChanged,
     Refused,
-    SetPosition,
-    Shock,
     TradingEngine,
 )
 from bot.exchange.contracts import BTC_USD
@@ -24,6 +22,7 @@ from bot.exchange.engine import Engine
 from bot.exchange.reports import Direction, OrderState
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.synthetic import SyntheticMarket
+from bot.exchange.venue_commands import SetPosition, Shock
 from tests.exchange.engine_builders import (
     BUY,
     CALL,

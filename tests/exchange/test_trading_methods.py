@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.exchange.commands import Shock
 from bot.exchange.methods import histories, user_trades
+from bot.exchange.venue_commands import Shock
 from tests.exchange.wire import PERPETUAL, Client, Hall, RpcFailedError, hall
 
 PERP = {"instrument_name": PERPETUAL}

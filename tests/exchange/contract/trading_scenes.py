@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.exchange.commands import Shock
+from bot.exchange.venue_commands import Shock
 from tests.exchange.contract.stage import BTC, Actor, Stage, far_below, liquid_option
 from tests.exchange.wire import PERPETUAL
 
