@@ -130,6 +130,16 @@ async def test_pushes_change_places_and_the_last_is_only_late() -> None:
         assert channels(await said(line, 1.2)) == [names[0]]
 
 
+async def test_in_a_window_pushes_change_places_two_by_two() -> None:
+    async with bench() as desk, trading(desk) as line:
+        await line.call("private/subscribe", channels=["user.trades.any.any.raw"])
+        await desk.arm("reorder", channel="user.trades.", window_ms=60_000)
+        for number in range(4):
+            await line.call("private/buy", **order(f"x-{number}"))
+        told = [(await line.told("user.trades.any.any.raw"))[0]["label"] for _ in range(4)]
+        assert told == ["x-1", "x-0", "x-3", "x-2"]
+
+
 async def test_half_a_frame_ends_the_line_and_half_a_text_does_not() -> None:
     async with bench() as desk, trading(desk) as line:
         await desk.arm("truncate", method="private/buy", whole=True)

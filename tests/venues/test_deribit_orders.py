@@ -18,6 +18,7 @@ from bot.core.events import (
     OrderUnknown,
     VenueStatus,
 )
+from bot.venues import deribit_outcomes
 from tests.venues.deribit_server import Failure, Silent, Vanish, serving
 from tests.venues.edge import QUICK, kinds, one, running, submit, until, venue
 from tests.venues.payloads import NOW_MS, PERPETUAL, order, trade
@@ -156,3 +157,11 @@ async def test_a_cut_line_makes_its_order_unknown_at_once_and_not_after_a_timeou
                 result = await edge.perform(submit())
 
         assert "connection lost" in one(result, OrderUnknown).reason
+
+
+@pytest.mark.parametrize(
+    ("code", "is_passing"),
+    [(11051, True), (10028, True), (-1, True), (13009, True), (10009, False), (10043, False)],
+)
+def test_a_venue_that_takes_no_orders_now_has_not_judged_this_one(code: int, is_passing: bool):
+    assert deribit_outcomes.rejected(submit(), code, "no").is_passing is is_passing
