@@ -187,6 +187,17 @@ def test_a_projection_counts_the_currencys_own_positions_in_its_own_money() -> N
     assert (inverse.balance, linear.balance) == (10.0, 1e6)
 
 
+def test_the_hedges_of_other_currencies_need_no_margin_of_this_one() -> None:
+    held = {BTC.perp: "100200", ETH.perp: "3006", BTC_USDC.perp: "1", ETH_USDC.perp: "-10"}
+    account = Account(*(market.plan(Convention.BOOK) for market in MARKETS), held=held).quotes()
+
+    assert projected(account, BTC, "0").before.initial == pytest.approx(0.02)
+    assert projected(account, ETH, "0").before.initial == pytest.approx(0.02)
+    # Both dollar-settled perpetuals lie in one account: 100,200 dollars of the one, 30,060 of the
+    # other.
+    assert projected(account, ETH_USDC, "0").before.initial == pytest.approx(0.02 * 130_260)
+
+
 def test_another_currencys_stale_leg_refuses_no_order() -> None:
     account = four().quotes()
     table = account.world.state.table

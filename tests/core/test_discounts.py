@@ -134,3 +134,11 @@ def test_factors_are_learned_again_after_a_second_or_for_a_first_quote() -> None
     assert later is not once
     assert later.learned_ns == units.NS_PER_SECOND
     assert np.isfinite(discounts.learned(unquoted, START_MS, 1).discount).all()
+
+
+def test_what_is_known_better_counts_for_more() -> None:
+    sure, *vague = held(BTC_USDC, 30, 100_000, 129_000, 130_000)
+    odd = {one.name: 1.0004 * (BTC_USDC.quote(one, START_MS, 0).mark or 0.0) for one in vague}
+    found = learned(table((BTC_USDC, [sure, *vague]), odd=odd))
+
+    assert found[0] == pytest.approx(math.exp(-0.04 * 30 / 365), rel=1e-12)
