@@ -108,7 +108,9 @@ def _answer(measured: "Sequence[Measured]") -> Answer:
             for one in measured
         ],
     }
-    lines = [f"{here['processor']}, {here['cores']} cores, Python {here['python']}", ""]
+    load = here["load_1_minute"]
+    busy = "" if load is None else f", load {load:.1f} over the last minute"
+    lines = [f"{here['processor']}, {here['cores']} cores, Python {here['python']}{busy}", ""]
     lines += [_line(one, of_floor.get(one.name)) for one in measured]
     code = Exit.DONE if ok else Exit.FAILED
     return Answer(payload=payload, screen=screens.plain(lines), exit_code=code)
