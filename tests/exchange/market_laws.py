@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from bot.exchange.contracts import BTC_USD, perpetual
+from bot.exchange.contracts import perpetual
 from bot.exchange.market import FloatArray, MarketFrame
 from bot.quant.black76 import greeks
 from bot.quant.processes import YEAR_MS
@@ -31,6 +31,15 @@ def black_mark_coin(frame: MarketFrame) -> FloatArray:
     """What Black-76 with no rate and a 365-day year says of the frame's own volatilities."""
     forward, years = forward_usd(frame), (frame.expiry_ms - frame.at_ms) / YEAR_MS
     return greeks(forward, frame.strike, years, frame.mark_iv, frame.is_call).price / forward
+
+
+def black_mark(frame: MarketFrame) -> FloatArray:
+    """The same in the pair's own prices: discounted USDC where it is linear."""
+    if not frame.pair.is_linear:
+        return black_mark_coin(frame)
+    forward, years = forward_usd(frame), (frame.expiry_ms - frame.at_ms) / YEAR_MS
+    discount = np.array([frame.discounts[int(expiry)] for expiry in frame.expiry_ms])
+    return greeks(forward, frame.strike, years, frame.mark_iv, frame.is_call, discount).price
 
 
 def assert_frame_is_sound(frame: MarketFrame) -> None:
@@ -60,9 +69,11 @@ def assert_quotes_are_sound(frame: MarketFrame) -> None:
         assert ((sizes > 0) == np.isfinite(prices)).all()
         for contract, price in zip(frame.contracts, prices.tolist(), strict=True):
             assert math.isnan(price) or contract.is_on_tick(Decimal(str(price)))
-    perp = perpetual(BTC_USD)
-    assert frame.perpetual.bid_usd < frame.perpetual.ask_usd
-    assert perp.is_on_tick(Decimal(str(frame.perpetual.bid_usd)))
-    assert perp.is_on_tick(Decimal(str(frame.perpetual.ask_usd)))
-    assert frame.perpetual.bid_usd <= frame.perpetual.mark_usd <= frame.perpetual.ask_usd
-    assert all(size_usd > 0 and size_usd % 10 == 0 for _, size_usd in frame.perpetual.depth)
+    assert frame.perpetual.contract == perpetual(frame.pair)
+    for quote in (frame.perpetual, *frame.futures):
+        assert quote.bid_usd < quote.ask_usd
+        assert quote.contract.is_on_tick(Decimal(str(quote.bid_usd)))
+        assert quote.contract.is_on_tick(Decimal(str(quote.ask_usd)))
+        assert quote.bid_usd <= quote.mark_usd <= quote.ask_usd
+        lots = [size / float(quote.contract.lot) for _, size in quote.depth]
+        assert all(lot >= 1 and abs(lot - round(lot)) < 1e-6 for lot in lots)

@@ -1,5 +1,7 @@
 """No coin is made or lost: whatever is traded, funded, delivered, moved, busted or liquidated."""
 
+import os
+import random
 from decimal import Decimal
 
 import pytest
@@ -167,6 +169,56 @@ class Exchange(RuleBasedStateMachine):
 
 TestConservation = Exchange.TestCase
 TestConservation.settings = settings(max_examples=12, stateful_step_count=40, deadline=None)
+
+
+FILLS = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 800
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1])
+def test_a_long_random_walk_keeps_every_coin_and_every_identity(seed: int) -> None:
+    """Ten thousand fills under HYPOTHESIS_PROFILE=long, fewer otherwise."""
+    draw, market = random.Random(seed), WanderingMarket()
+    venue = Engine(
+        market=market,
+        rules=Rules(),
+        accounts=[
+            OpeningAccount(name=name, equity=POOR if name == "poor" else EQUITY)
+            for name in ACCOUNTS
+        ],
+    )
+    while len(venue.ledger_fills()) < FILLS:
+        contract = draw.choice(venue.contracts())
+        away = draw.choice([None, -0.01, -0.001, 0.001, 0.01])
+        mark = venue.desk.board.mark(contract)
+        price = None
+        if away is not None:
+            price = float(contract.ceil_price(Decimal(str(mark * (1 + away)))))
+        side, amount = draw.choice([BUY, SELL]), float(draw.randint(1, 300) * contract.lot)
+        account = draw.choice(ACCOUNTS)
+        venue.handle(order(side, amount, price, name=contract.name, account=account))
+        _sometimes(venue, market, draw)
+    assert_books_balance(venue)
+    assert_identities_hold(venue)
+
+
+def _sometimes(venue: Engine, market: WanderingMarket, draw: random.Random) -> None:
+    """Now and then money moves, time passes, orders are cancelled, or a trade is busted."""
+    luck = draw.random()
+    if luck < 0.02:
+        sender, recipient = draw.sample(ACCOUNTS, 2)
+        currency, amount = draw.choice(CURRENCIES), Decimal(draw.randint(1, 10**8)).scaleb(-8)
+        venue.handle(Transfer(sender=sender, recipient=recipient, currency=currency, amount=amount))
+    elif luck < 0.05:
+        market.premium = draw.choice([-0.002, 0.0, 0.001])
+        move = draw.uniform(-0.02, 0.02)
+        venue.handle(Shock(underlying=draw.choice(["BTC", "ETH"]), move=move))
+        venue.advance(venue.now_ms + draw.choice([60_000, 3_600_000, 14_400_000]))
+    elif luck < 0.07:
+        venue.handle(CancelAll(account=draw.choice(ACCOUNTS)))
+    elif luck < 0.08 and venue.ledger_fills():
+        fill = draw.choice(venue.ledger_fills())
+        venue.handle(BustTrade(account=fill.account, trade_id=fill.trade_id))
 
 
 def test_ten_days_with_every_kind_of_row_end_with_every_coin_in_its_place() -> None:

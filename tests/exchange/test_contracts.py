@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 from bot.exchange.contracts import (
     BTC_USD,
+    PAIRS,
     PERPETUAL_EXPIRY_MS,
     Kind,
+    Pair,
+    SettlementPeriod,
     expiry_code,
+    future,
     option,
     option_name,
     parse_expiry_code,
@@ -83,9 +87,12 @@ def test_rounding_a_price_gives_a_valid_one_less_than_a_step_away(price, up):
 def test_names_lead_back_to_the_terms_they_were_made_of(day, strike, is_call):
     expiry_ms = day * 86_400_000 + 8 * 3_600_000
 
-    contract = parse_name(option_name(BTC_USD, expiry_ms, strike, is_call))
-
-    assert contract == option(BTC_USD, expiry_ms, strike, is_call)
+    for pair in PAIRS:
+        contract = parse_name(option_name(pair, expiry_ms, strike, is_call))
+        assert contract == option(pair, expiry_ms, strike, is_call)
+        dated = future(pair, expiry_ms)
+        assert parse_name(dated.name) == dated
+        assert parse_name(perpetual(pair).name) == perpetual(pair)
     assert parse_expiry_code(expiry_code(expiry_ms)) == expiry_ms
 
 
@@ -114,3 +121,60 @@ def test_the_day_of_an_expiry_has_no_leading_zero():
 def test_what_is_not_listed_here_is_not_an_instrument(name):
     with pytest.raises(ValueError):
         parse_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "settles_in", "quote", "index", "lot", "tick"),
+    [
+        ("BTC-27MAR26", "BTC", "USD", "btc_usd", "10", "2.5"),
+        ("ETH-27MAR26", "ETH", "USD", "eth_usd", "1", "0.25"),
+        ("ETH-27MAR26-3000-C", "ETH", "ETH", "eth_usd", "1", "0.0001"),
+        ("BTC_USDC-PERPETUAL", "USDC", "USDC", "btc_usdc", "0.0001", "0.5"),
+        ("BTC_USDC-27MAR26-90000-P", "USDC", "USDC", "btc_usdc", "0.01", "5"),
+        ("ETH_USDC-27MAR26-3000-C", "USDC", "USDC", "eth_usdc", "0.1", "0.2"),
+    ],
+)
+def test_each_pair_has_the_venue_s_currencies_index_lots_and_ticks(
+    name, settles_in, quote, index, lot, tick
+):
+    contract = parse_name(name)
+
+    assert (contract.settlement_currency, contract.quote) == (settles_in, quote)
+    assert contract.pair.index_name == index
+    assert (contract.lot, contract.tick_size) == (Decimal(lot), Decimal(tick))
+
+
+@pytest.mark.parametrize(
+    ("name", "price", "tick"),
+    [
+        ("BTC_USDC-27MAR26-90000-P", "1000", "5"),
+        ("BTC_USDC-27MAR26-90000-P", "1020", "20"),
+        ("ETH_USDC-27MAR26-3000-C", "50", "0.2"),
+        ("ETH_USDC-27MAR26-3000-C", "51", "1"),
+    ],
+)
+def test_linear_options_step_wider_where_they_are_dear(name, price, tick):
+    assert parse_name(name).tick_at(Decimal(price)) == Decimal(tick)
+
+
+@pytest.mark.parametrize(
+    ("name", "period"),
+    [
+        ("BTC-PERPETUAL", SettlementPeriod.PERPETUAL),
+        ("BTC-14JAN26-90000-C", SettlementPeriod.DAY),
+        ("BTC-16JAN26-90000-C", SettlementPeriod.WEEK),
+        ("BTC-13JAN23-16000-P", SettlementPeriod.WEEK),  # as in the venue's own example
+        ("BTC-30JAN26", SettlementPeriod.MONTH),
+        ("BTC-29SEP23", SettlementPeriod.MONTH),  # likewise
+    ],
+)
+def test_the_settlement_period_is_read_off_the_calendar(name, period):
+    assert parse_name(name).settlement_period is period
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_only_inverse_futures_are_counted_in_usd(pair: Pair):
+    dated = future(pair, at_eight(2026, 3, 27))
+
+    assert perpetual(pair).is_sized_in_usd is dated.is_sized_in_usd is (pair.quote == "USD")
+    assert not option(pair, dated.expiry_ms, 3_000.0, True).is_sized_in_usd
