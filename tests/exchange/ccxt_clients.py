@@ -52,9 +52,14 @@ async def ledger_of(server: ExchangeServer) -> dict[str, Any]:
         return ledger
 
 
-def an_option(markets: dict[str, Any], spot_usd: float, settle: str = "BTC") -> str:
+def an_option(
+    markets: dict[str, Any], spot_usd: float, settle: str = "BTC", base: str = "BTC"
+) -> str:
     """A call of the second expiry, near the money."""
-    options = [each for each in markets.values() if each["option"] and each["settle"] == settle]
+    of_pair = [
+        each for each in markets.values() if (each["settle"], each["base"]) == (settle, base)
+    ]
+    options = [each for each in of_pair if each["option"]]
     expiry = sorted({each["expiry"] for each in options})[1]
     calls = [each for each in options if each["expiry"] == expiry and each["optionType"] == "call"]
     return str(min(calls, key=lambda each: abs(each["strike"] - spot_usd))["symbol"])

@@ -174,6 +174,40 @@ def agree_with_ledger(
     assert ledger["positions"] == {PERPETUAL: signed}
 
 
+async def test_ccxt_trades_every_kind_of_contract_in_its_own_units() -> None:
+    async with serving() as server, rest_client(server) as exchange:
+        markets = await exchange.load_markets()
+        swaps = [market["symbol"] for market in markets.values() if market["swap"]]
+        indices = {symbol: (await exchange.fetch_ticker(symbol))["indexPrice"] for symbol in swaps}
+        options = [
+            an_option(markets, indices[symbol], markets[symbol]["settle"], markets[symbol]["base"])
+            for symbol in swaps
+        ]
+        bought = {}
+        for symbol in (*swaps, *options):
+            least = markets[symbol]["limits"]["amount"]["min"]
+            bought[symbol] = await exchange.create_order(symbol, "market", "buy", 3 * least)
+            await exchange.create_order(symbol, "market", "sell", least, None, {"reduceOnly": True})
+        positions = {each["symbol"]: each for each in await exchange.fetch_positions()}
+        trades = {symbol: await exchange.fetch_my_trades(symbol) for symbol in bought}
+        balance = await exchange.fetch_balance()
+        ledger = await ledger_of(server)
+
+    assert set(swaps) == {"BTC/USD:BTC", "ETH/USD:ETH", "BTC/USDC:USDC", "ETH/USDC:USDC"}
+    assert {markets[symbol]["linear"] for symbol in swaps if "USDC" in symbol} == {True}
+    for symbol, order in bought.items():
+        least = markets[symbol]["limits"]["amount"]["min"]
+        held = ledger["positions"][markets[symbol]["id"]]
+        assert order["filled"] == pytest.approx(3 * least)
+        assert held == pytest.approx(2 * least)
+        assert positions[symbol]["info"]["size"] == held
+        assert {trade["fee"]["currency"] for trade in trades[symbol]} == {markets[symbol]["settle"]}
+        assert sum(trade["amount"] for trade in trades[symbol]) == pytest.approx(4 * least)
+    assert all(
+        balance[code]["total"] > balance[code]["free"] > 0 for code in ("BTC", "ETH", "USDC")
+    )
+
+
 async def test_ccxt_understands_why_it_is_refused() -> None:
     async with (
         serving() as server,
