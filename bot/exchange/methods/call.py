@@ -91,6 +91,13 @@ class Call:
             raise invalid_param("currency", f"must be one of {', '.join(CURRENCIES)}, {ANY}")
         return word.upper()
 
+    def one_currency(self) -> str:
+        """The parameter `currency`, which has to be a single one."""
+        currency = self.currency()
+        if currency is None:
+            raise invalid_param("currency", "a single currency is required")
+        return currency
+
     def index_name(self) -> str:
         """The parameter `index_name`; RpcError if no such index is served."""
         name = self.params.text("index_name")

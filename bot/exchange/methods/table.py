@@ -15,6 +15,7 @@ from bot.exchange.methods import (
     public_trades,
     sessions,
     settlements,
+    statements,
     subaccounts,
     trading,
     user_trades,
@@ -146,13 +147,33 @@ WALLET: Final = _named(
     lambda run: _reading(run, WALLET_READ),
     wallet.get_address_book,
     wallet.get_current_deposit_address,
-    wallet.get_deposits,
+    statements.get_deposits,
+    statements.get_transfers,
     wallet.get_withdrawals,
+)
+
+TRANSFERS: Final = _named(
+    "private",
+    lambda run: _choosing(run, WALLET_WRITE),
+    statements.submit_transfer_between_subaccounts,
+    statements.submit_transfer_to_subaccount,
+)
+STATEMENTS: Final = _named(
+    "private",
+    _reading,
+    statements.get_settlement_history_by_currency,
+    statements.get_settlement_history_by_instrument,
+) | _named(
+    "private",
+    lambda run: _reading(run, ACCOUNT_READ),
+    statements.get_transaction_log,
 )
 
 METHODS: Final[Mapping[str, Method]] = {
     **PEOPLE,
     **WALLET,
+    **TRANSFERS,
+    **STATEMENTS,
     "private/withdraw": Method(run=wallet.withdraw, login=True, scope=WALLET_WRITE),
     "private/change_margin_model": _choosing(accounts.change_margin_model, ACCOUNT_WRITE),
     **HISTORY,

@@ -9,7 +9,14 @@ from typing import Final
 
 from bot.exchange.channels import IndexTopic
 from tests.exchange.contract import session_scenes, trading_scenes
-from tests.exchange.contract.stage import BTC, Stage, far_below, liquid_option, one_of_everything
+from tests.exchange.contract.stage import (
+    BTC,
+    Actor,
+    Stage,
+    far_below,
+    liquid_option,
+    one_of_everything,
+)
 from tests.exchange.wire import PERPETUAL
 
 HOUR_MS: Final = 3_600_000
@@ -193,6 +200,50 @@ def every_market(stage: Stage) -> None:
         trader.call("private/get_user_trades_by_currency", currency=currency)
 
 
+def statements(stage: Stage) -> None:
+    """A session is settled, an option delivered, money moved: all of it is logged."""
+    owner = stage.actor()
+    key = owner.call(
+        "private/create_api_key", max_scope="account:read_write trade:read_write wallet:read_write"
+    )
+    option = dying_option(owner)
+    owner.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
+    owner.call("private/buy", instrument_name=option, amount=0.1, type="market")
+    stage.pass_ms(700)
+    treasurer = stage.stranger()
+    secret = {"client_id": key["client_id"], "client_secret": key["client_secret"]}
+    treasurer.call("public/auth", grant_type="client_credentials", **secret)
+    child = treasurer.call("private/get_subaccounts")[-1]["id"]
+    transfer = {**BTC, "amount": 0.5, "destination": child}
+    treasurer.call("private/submit_transfer_to_subaccount", **transfer)
+    treasurer.call("private/submit_transfer_between_subaccounts", **transfer)
+    treasurer.call("private/get_transfers", **BTC)
+    treasurer.call("private/get_deposits", **BTC)
+    past = {"start_timestamp": 0, "end_timestamp": FIRST_EXPIRY_MS + HOUR_MS}
+    treasurer.call("private/get_transaction_log", **BTC, **past)
+    treasurer.call("private/get_transaction_log", **BTC, **past, query="trade", count=1)
+    treasurer.call("private/get_settlement_history_by_currency", **BTC)
+    treasurer.call("private/get_settlement_history_by_instrument", instrument_name=PERPETUAL)
+
+
+def dying_option(actor: Actor) -> str:
+    """An option of the first expiry that somebody offers."""
+    options = actor.call("public/get_instruments", **BTC, kind="option")
+    names = {
+        each["instrument_name"]
+        for each in options
+        if each["expiration_timestamp"] == FIRST_EXPIRY_MS
+    }
+    lines = actor.call("public/get_book_summary_by_currency", **BTC, kind="option")
+    return str(
+        next(
+            line["instrument_name"]
+            for line in lines
+            if line["instrument_name"] in names and line["ask_price"]
+        )
+    )
+
+
 def wallets(stage: Stage) -> None:
     """Money does not come and go, and cannot be taken away."""
     owner = stage.actor()
@@ -279,6 +330,7 @@ SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (trading_scenes.protection, {}),
     (holdings, {"book": "demo", "equity_coin": None}),
     (every_market, {}),
+    (statements, {"from_ms": FIRST_EXPIRY_MS - 60_000, "speed": 100.0}),
     (wallets, {}),
     (public_channels, {"speed": 10.0}),
     (private_channels, {}),
