@@ -17,6 +17,7 @@ from bot.exchange.commands import (
     Event,
     InstrumentExpired,
     MarketMoved,
+    Printed,
     SessionSettled,
     Traded,
     TradingEngine,
@@ -117,6 +118,8 @@ class Chronicle:
                 case Traded():
                     told = self.tape.hear(event.trade)
                     trades += [] if told is None else [told]
+                case Printed():
+                    trades.append(self.tape.keep(event.trade, event.trade.direction))
                 case InstrumentExpired():
                     self._deliver(event)
                 case SessionSettled():

@@ -129,6 +129,13 @@ class Traded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """Others traded: on the tape, and in nobody's account."""
+
+    trade: TradeView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionChanged:
     """The account's position in the instrument is now `size` (signed, native; 0 = gone)."""
 
@@ -190,6 +197,7 @@ class SessionSettled:
 Event = (
     OrderChanged
     | Traded
+    | Printed
     | PositionChanged
     | PortfolioChanged
     | MarketMoved

@@ -25,6 +25,7 @@ from bot.exchange.commands import (
     MassCancel,
     OrderCommand,
     PlaceOrder,
+    Printed,
     Refused,
     SessionSettled,
     Setting,
@@ -38,6 +39,7 @@ from bot.exchange.liquidation import liquidate
 from bot.exchange.liquidity import House
 from bot.exchange.market import Market, MarketFrame, Skipped
 from bot.exchange.pair_board import warm_pricing
+from bot.exchange.prints import prints_of
 from bot.exchange.readings import Readings
 from bot.exchange.reports import (
     CancelledView,
@@ -168,6 +170,8 @@ class Engine(Readings):
         desk.sweep(frame.pair, frame.at_ms, log)
         fire(desk, frame.at_ms, log)
         liquidate(desk, frame.pair.settlement_currency, frame.at_ms, log)
+        for seen in prints_of(desk, frame, desk.rules.prints):
+            log.events.append(Printed(trade=desk.trades.printed(seen, frame.at_ms, desk.board)))
         return log.closed(desk.revision)
 
     def _pending_expiries(self) -> list[int]:

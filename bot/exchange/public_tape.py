@@ -34,7 +34,11 @@ class PublicTape:
             if self._trades and _is_other_side(self._trades[-1].trade, fill):
                 return None
             taker = Direction.SELL if fill.direction is Direction.BUY else Direction.BUY
-        told = PublicTrade(trade=fill, direction=taker)
+        return self.keep(fill, taker)
+
+    def keep(self, trade: TradeView, direction: Direction) -> PublicTrade:
+        """Put a trade on the tape; `direction` is its taker's."""
+        told = PublicTrade(trade=trade, direction=direction)
         self._trades.append(told)
         if len(self._trades) > TRADES_KEPT + DROPPED_AT_ONCE:
             del self._trades[:DROPPED_AT_ONCE]

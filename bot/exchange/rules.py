@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class MarginUnderlying(StrEnum):
@@ -105,6 +106,22 @@ class LiquidationRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrintRules:
+    """How often others trade: the chance that a frame of the market brings a trade.
+
+    Of the perpetual, of each dated future, and of some option of the pair. A market that is made
+    by hand has no others.
+    """
+
+    perpetual_chance: float = 0.0
+    future_chance: float = 0.0
+    option_chance: float = 0.0
+
+
+LIVELY: Final = PrintRules(perpetual_chance=0.5, future_chance=0.05, option_chance=0.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """All parameters of one exchange.
 
@@ -121,6 +138,7 @@ class Rules:
     liquidation: LiquidationRules = field(default_factory=LiquidationRules)
     house: HouseRules = field(default_factory=HouseRules)
     price_band: PriceBandRules = field(default_factory=PriceBandRules)
+    prints: PrintRules = field(default_factory=PrintRules)
     label_length_max: int = 64
     open_orders_max: int = 1_000
     trigger_orders_max: int = 100

@@ -32,7 +32,7 @@ from bot.exchange.market import Market
 from bot.exchange.platform_state import PlatformState
 from bot.exchange.register import Register
 from bot.exchange.rest import RestRoutes
-from bot.exchange.rules import OpeningAccount, Rules
+from bot.exchange.rules import LIVELY, OpeningAccount, Rules
 from bot.exchange.sim import SimRoutes
 from bot.exchange.sim_faults import FaultRoutes
 from bot.exchange.sim_ledger import RequestLedger
@@ -87,7 +87,7 @@ def build(
         OSError: for a file that cannot be read.
     """
     policy = ServerPolicy(limits=LIMITS_BY_NAME[options.limits]) if policy is None else policy
-    rules = Rules() if rules is None else rules
+    rules = Rules(prints=LIVELY) if rules is None else rules
     market = _market(options)
     book = read_book(options.book, market)
     equity_coin = _equity_coin(options, market, book, rules)

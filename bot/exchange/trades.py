@@ -50,6 +50,16 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """A trade between others. `direction` is the taker's, the amount native."""
+
+    contract: Contract
+    direction: Direction
+    amount: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A position closed by an expiry: the average it settled on, and the price that makes, native.
 
@@ -121,6 +131,38 @@ class TradeBook:
                 cause=FillCause.LIQUIDATION if order.is_liquidation else FillCause.TRADE,
                 mmp=order.mmp,
             )
+        )
+
+    def printed(self, seen: Print, at_ms: int, board: Board) -> TradeView:
+        """Number a trade of others. It is on the tape and in nobody's account."""
+        contract, tape = seen.contract, self.tape(seen.contract.name)
+        tick_direction = tape.record(at_ms, seen.price, seen.amount)
+        return TradeView(
+            trade_id=self._number(contract),
+            trade_seq=tape.trades_count,
+            account="",
+            instrument_name=contract.name,
+            order_id="",
+            label="",
+            direction=seen.direction,
+            amount=seen.amount,
+            price=seen.price,
+            contracts=float(seen.amount / contract.contract_size),
+            at_ms=at_ms,
+            order_type=OrderType.LIMIT,
+            order_state=OrderState.FILLED,
+            liquidity=Liquidity.TAKER,
+            fee=0.0,
+            fee_currency=contract.settlement_currency,
+            profit_loss=0.0,
+            index_usd=board.index_usd(contract.pair),
+            mark_price=board.mark(contract),
+            underlying_usd=board.underlying(contract) if contract.is_option else None,
+            iv_percent=iv_percent(board, contract, float(seen.price)),
+            tick_direction=tick_direction,
+            post_only=False,
+            reduce_only=False,
+            cause=FillCause.TRADE,
         )
 
     def settled(self, delivery: Delivery) -> TradeView:

@@ -52,7 +52,7 @@ async def test_ccxt_reads_what_happened_and_what_things_cost() -> None:
         option = an_option(markets, index)
         await exchange.create_order(SWAP, "market", "buy", 500)
         tickers = await exchange.fetch_tickers([SWAP, option])
-        trades = await exchange.fetch_trades(SWAP)
+        trades = await exchange.fetch_trades(SWAP, None, 1_000)
         funding = await exchange.fetch_funding_rate(SWAP)
         interest = await exchange.fetch_open_interest(option)
         quote = await exchange.fetch_option(option)
@@ -69,7 +69,7 @@ async def test_ccxt_reads_what_happened_and_what_things_cost() -> None:
         ]
 
     assert set(tickers) == {SWAP, option}
-    assert sum(trade["amount"] for trade in trades) == 500
+    assert 500 in [trade["amount"] for trade in trades]
     assert abs(funding["fundingRate"]) < 0.005
     assert interest["openInterestAmount"] == 0
     assert quote["info"]["mark_iv"] > 5

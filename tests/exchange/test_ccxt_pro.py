@@ -54,10 +54,12 @@ async def test_ccxt_hears_its_orders_fills_and_everybodys_trades_as_the_venue_sa
 
         placed = await exchange.create_order(SWAP, "market", "buy", 100, None, {"label": "w-1"})
         heard, fills, trades = await asyncio.wait_for(asyncio.gather(*listening), 5)
+        while {fill["id"] for fill in fills} - {trade["id"] for trade in trades}:
+            trades += await asyncio.wait_for(exchange.watch_trades(SWAP), 5)
         ledger = await ledger_of(server)
 
     assert [order["info"]["label"] for order in heard] == ["w-1"]
     assert heard[0]["id"] == placed["id"]
     assert sum(fill["amount"] for fill in fills) == 100
     told = {fill["trade_id"] for fill in ledger["fills"]}
-    assert {fill["id"] for fill in fills} == {trade["id"] for trade in trades} == told
+    assert {fill["id"] for fill in fills} == told <= {trade["id"] for trade in trades}

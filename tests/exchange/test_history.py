@@ -91,11 +91,11 @@ def test_a_trade_of_a_user_with_the_house_is_public_from_its_takers_side() -> No
 
 
 def test_trades_are_found_by_number_time_kind_and_from_either_end() -> None:
-    world = hall()
+    world = hall(speed=0.001)  # nobody else trades meanwhile
     client = world.client().login()
     for amount in (10, 20, 30):
         client.call("private/buy", instrument_name=PERPETUAL, amount=amount, type="market")
-        world.pass_ms(1_000)
+        world.pass_ms(2_000)  # two milliseconds of the market
 
     def amounts(**params: object) -> list[float]:
         method = "public/get_last_trades_by_currency"

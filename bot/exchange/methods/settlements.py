@@ -34,9 +34,10 @@ def get_funding_rate_history(call: Call) -> Json:
     first_ms = start_ms - start_ms % HOUR_MS
     for at_ms in range(max(first_ms, (times or [0])[0]), end_ms + 1, HOUR_MS):
         hour_ms = at_ms - at_ms % HOUR_MS
-        now, before = _at(minutes, times, hour_ms), _at(minutes, times, hour_ms - HOUR_MS)
-        if now is None or before is None or not start_ms <= hour_ms <= times[-1]:
+        now = _at(minutes, times, hour_ms)
+        if now is None or not start_ms <= hour_ms <= times[-1]:
             continue
+        before = _at(minutes, times, hour_ms - HOUR_MS) or minutes[0]  # as far as is known
         told.append(
             {
                 "timestamp": hour_ms,

@@ -61,13 +61,13 @@ def listings(stage: Stage) -> None:
 
 
 def history(stage: Stage) -> None:
-    """An hour passes over a settlement and an expiry, with some trades: what is left of them."""
+    """Some minutes pass over a settlement and an expiry, with some trades: what is left of them."""
     trader = stage.actor()
     option = liquid_option(trader)
     for _ in range(2):
         trader.call("private/buy", instrument_name=PERPETUAL, amount=500, type="market")
         trader.call("private/sell", instrument_name=option, amount=0.1, type="market")
-        stage.pass_ms(1_000, rounds=31)
+        stage.pass_ms(500, rounds=4)
     now_ms = trader.call("public/get_time")
     past = {"start_timestamp": now_ms - 4 * HOUR_MS, "end_timestamp": now_ms}
     for name in (PERPETUAL, option):
@@ -318,7 +318,7 @@ Scene = Callable[[Stage], None]
 SCENES: Final[tuple[tuple[Scene, dict[str, object]], ...]] = (
     (market_data, {}),
     (listings, {}),
-    (history, {"from_ms": FIRST_EXPIRY_MS - HOUR_MS, "speed": 60.0}),
+    (history, {"from_ms": FIRST_EXPIRY_MS - 90_000, "speed": 60.0}),
     (connection, {}),
     (session_scenes.tokens, {}),
     (session_scenes.platform, {}),
