@@ -45,7 +45,7 @@ def _print(desk: Desk, contract: Contract, drawn: int) -> Print | None:
     taker = Direction.BUY if drawn % 2 else Direction.SELL
     side = opposite(taker)
     resting = desk.resting.get(contract.name)
-    if contract.name in desk.states or (resting is not None and resting.side(side)):
+    if contract.name in desk.halted or (resting is not None and resting.side(side)):
         return None
     level = next(desk.house.levels(contract, desk.board, side), None)
     if level is None:
