@@ -132,10 +132,10 @@ class FillCause(StrEnum):
 
 
 class BookState(StrEnum):
-    """Where a contract stands: trading, closed for a while, or past its expiry."""
+    """Where a contract stands: trading, halted for a while, or past its expiry."""
 
     OPEN = "open"
-    CLOSED = "closed"
+    HALTED = "halted"
     DELIVERED = "delivered"
 
 

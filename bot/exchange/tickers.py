@@ -71,7 +71,7 @@ def ticker_view(
     return TickerView(
         instrument_name=contract.name,
         at_ms=now_ms,
-        state=BookState.CLOSED if contract.name in desk.halted else BookState.OPEN,
+        state=BookState.HALTED if contract.name in desk.halted else BookState.OPEN,
         best_bid_price=bid[0],
         best_bid_amount=bid[1],
         best_ask_price=ask[0],

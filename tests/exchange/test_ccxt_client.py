@@ -61,8 +61,8 @@ async def test_ccxt_reads_what_happened_and_what_things_cost() -> None:
         status = await exchange.fetch_status()
         now_ms = await exchange.fetch_time()
         candles = await exchange.fetch_ohlcv(SWAP, "1m", now_ms - 10 * MINUTE_MS, 20)
+        deposits = await exchange.fetch_deposits("BTC")
         empty = [
-            await exchange.fetch_deposits("BTC"),
             await exchange.fetch_withdrawals("BTC"),
             await exchange.fetch_funding_rate_history(SWAP),
             await exchange.fetch_liquidations(SWAP),
@@ -79,6 +79,7 @@ async def test_ccxt_reads_what_happened_and_what_things_cost() -> None:
     assert candles
     assert all(low <= opened <= high for _, opened, high, low, _, _ in candles)
     assert candles[-1][4] == pytest.approx(index, rel=0.05)
+    assert [(each["amount"], each["status"]) for each in deposits] == [(10.0, "ok")]
     assert empty == [[]] * len(empty)
 
 

@@ -113,7 +113,7 @@ def test_a_halted_book_takes_no_orders_fills_none_and_lets_them_be_cancelled() -
     assert (fired.order_state, fired.reject_code) == (OrderState.REJECTED, 10012)
     ticker = venue.ticker(PERP)
     assert ticker is not None
-    assert ticker.state == "closed"
+    assert ticker.state == "halted"
     done(venue.handle(HaltBook(instrument_name=PERP, is_halted=False)))
     assert placed(venue.handle(order(BUY, 10, 90_000.0))).order.order_id
 
@@ -136,5 +136,5 @@ def test_a_halt_is_told_on_the_channel_of_states(halted: bool, state: str) -> No
     told = client.told("instrument.state.any.any")[-1]
     assert (told["instrument_name"], told["state"]) == (PERPETUAL, state)
     assert client.call("public/ticker", instrument_name=PERPETUAL)["state"] == (
-        "closed" if halted else "open"
+        "halted" if halted else "open"
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bot.exchange.channels import IndexTopic
+from bot.exchange.trading_commands import HaltBook
 from tests.exchange.contract import session_scenes, trading_scenes
 from tests.exchange.contract.stage import (
     BTC,
@@ -191,6 +192,11 @@ def every_market(stage: Stage) -> None:
         trader.call("public/get_book_summary_by_instrument", **named)
         trader.call("public/get_contract_size", **named)
     stage.pass_ms(600, rounds=3)
+    stage.world.floor.accept(
+        stage.world.floor.engine.handle(HaltBook(instrument_name=names[0], is_halted=True))
+    )
+    stage.pass_ms(600)
+    trader.call("public/ticker", instrument_name=names[0])
     for currency in ("BTC", "ETH", "USDC", "any"):
         trader.call("private/get_positions", currency=currency)
     for currency in ("BTC", "ETH", "USDC"):
