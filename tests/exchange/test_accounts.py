@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.exchange.commands import Answer
-from bot.exchange.contracts import BTC_USD, Contract, option, perpetual
+from bot.exchange.contracts import BTC_USD, BTC_USDC, Contract, option, perpetual
 from bot.exchange.engine import Engine
 from bot.exchange.fees import trade_fee
 from bot.exchange.market import MarketFrame
@@ -61,6 +61,21 @@ def test_the_average_price_of_an_inverse_position_is_harmonic() -> None:
     both = 100 * (1 / 80_000 - 1 / 100_000) + 300 * (1 / 120_000 - 1 / 100_000)
     assert float(realised) == pytest.approx(both, rel=1e-12)
     assert account.positions == {}
+
+
+@pytest.mark.parametrize("contract", [PERPETUAL, CALL, perpetual(BTC_USDC)])
+def test_closing_a_part_leaves_the_average_price_and_the_rest_of_the_profit(
+    contract: Contract,
+) -> None:
+    account = Wallet(account="a", currency="BTC", balance=Decimal(1))
+    account.trade(contract, Decimal(300), Decimal(80_000), 0.0)
+    account.trade(contract, Decimal(100), Decimal(90_000), 0.0)
+    position = account.positions[contract.name]
+    before, worth = position.average_price, position.total(100_000.0)
+    account.trade(contract, Decimal(-100), Decimal(95_000), 0.0)
+    assert position.average_price == pytest.approx(before, rel=1e-12)
+    assert position.session_price == pytest.approx(before, rel=1e-12)
+    assert position.total(100_000.0) == pytest.approx(0.75 * worth, rel=1e-12)
 
 
 def test_a_position_that_flips_realises_the_old_side_and_opens_the_new_one_at_the_price() -> None:
