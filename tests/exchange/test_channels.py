@@ -76,6 +76,24 @@ def test_a_quiet_market_is_republished_so_that_quotes_stay_fresh() -> None:
     assert len(client.told(f"quote.{PERPETUAL}")) == 3
 
 
+def test_an_options_ticker_goes_with_the_market_and_not_only_with_the_time() -> None:
+    world = hall()
+    client = world.client().login()
+    lines = client.call("public/get_book_summary_by_currency", currency="BTC", kind="option")
+    name = lines[len(lines) // 2]["instrument_name"]
+    channel = f"ticker.{name}.raw"
+    client.call("private/subscribe", channels=[channel])
+    for _ in range(40):
+        world.pass_ms(250)
+
+    told = client.told(channel)
+
+    assert len({each["mark_price"] for each in told}) > 5
+    assert [each["timestamp"] for each in told] == sorted({each["timestamp"] for each in told})
+    now = client.call("public/ticker", instrument_name=name)
+    assert told[-1]["greeks"] == now["greeks"]
+
+
 def replayed(messages: list[dict[str, Any]]) -> tuple[dict[float, float], dict[float, float]]:
     """The book that a careful client keeps."""
     assert messages[0]["type"] == "snapshot"
