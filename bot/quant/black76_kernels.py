@@ -91,6 +91,31 @@ def priced(
     return call, put, up, down, strike_up, strike_down, density, d1, d2, inverse
 
 
+@njit(**INLINED)
+def _first_order(
+    out: FloatArray, i: int, terms: tuple[float, float, float, float, float, bool]
+) -> tuple[float, float, float, float, float]:
+    """Fill price, delta, gamma, vega, theta and rho of option `i`.
+
+    `terms` are forward, strike, years, vol, discount factor (nan: no option) and whether it is a
+    call. Returns what the second order needs: df n(d1), d1, d2, vega, sqrt(years)/x.
+    """
+    f, k, t, s, df, is_call = terms
+    root = math.sqrt(max(t, 0.0))
+    call, put, up, down, k_up, k_down, density, d1, d2, inverse = priced(
+        f, k, log_moneyness(f, k), s, root
+    )
+    bell, over_x = df * density, inverse * f
+    vega = bell * f * root
+    out[0, i] = df * (call if is_call else put)
+    out[1, i] = df * (up if is_call else -down)
+    out[2, i] = bell * inverse
+    out[3, i] = vega
+    out[4, i] = -0.5 * bell * f * s * s * over_x
+    out[5, i] = t * df * (k_up if is_call else -k_down)
+    return bell, d1, d2, vega, root * over_x
+
+
 def greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     out: FloatArray,
     forward: FloatArray,
@@ -104,18 +129,7 @@ def greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     use_widest_vectors()
     for i in range(out.shape[1]):
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
-        df = _checked(f, k, t, s, discount[i])
-        root = math.sqrt(max(t, 0.0))
-        call, put, up, down, k_up, k_down, density, _, _, inverse = priced(
-            f, k, log_moneyness(f, k), s, root
-        )
-        bell = df * f * density
-        out[0, i] = df * (call if is_call[i] else put)
-        out[1, i] = df * (up if is_call[i] else -down)
-        out[2, i] = df * density * inverse
-        out[3, i] = bell * root
-        out[4, i] = -0.5 * bell * s * s * (inverse * f)
-        out[5, i] = t * df * (k_up if is_call[i] else -k_down)
+        _first_order(out, i, (f, k, t, s, _checked(f, k, t, s, discount[i]), is_call[i]))
 
 
 def greeks_full_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
@@ -131,19 +145,10 @@ def greeks_full_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     use_widest_vectors()
     for i in range(out.shape[1]):
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
-        df = _checked(f, k, t, s, discount[i])
-        root = math.sqrt(max(t, 0.0))
-        call, put, up, down, k_up, k_down, density, d1, d2, inverse = priced(
-            f, k, log_moneyness(f, k), s, root
-        )
-        bell, over_x = df * f * density, inverse * f
-        out[0, i] = df * (call if is_call[i] else put)
-        out[1, i] = df * (up if is_call[i] else -down)
-        out[2, i] = df * density * inverse
-        out[3, i] = bell * root
-        out[4, i] = -0.5 * bell * s * s * over_x
-        out[5, i] = t * df * (k_up if is_call[i] else -k_down)
-        # 1/vol = sqrt(t)/x and 1/(2 t) = (vol/x)**2 / 2
-        out[6, i] = -df * density * d2 * root * over_x
-        out[7, i] = bell * root * d1 * d2 * root * over_x
-        out[8, i] = 0.5 * df * density * d2 * (s * over_x) ** 2
+        terms = (f, k, t, s, _checked(f, k, t, s, discount[i]), is_call[i])
+        bell, d1, d2, vega, per_vol = _first_order(out, i, terms)
+        # sqrt(t)/x is 1/vol, and 0 where no volatility is left; (vol/x)**2 is 1/years.
+        per_root_year = per_vol * s / math.sqrt(t) if t > 0.0 else 0.0
+        out[6, i] = -bell * d2 * per_vol
+        out[7, i] = vega * d1 * d2 * per_vol
+        out[8, i] = 0.5 * bell * d2 * per_root_year * per_root_year
