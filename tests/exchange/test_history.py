@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exchange.candles import MINUTE_MS, CandleSeries, coarser
+from bot.exchange.chronicle import Chronicle
 from bot.exchange.volatility_index import Chain, volatility_index
 from bot.quant.black76 import greeks
+from tests.exchange.engine_builders import engine, frame
 from tests.exchange.wire import PERPETUAL, hall
 
 DAY_MS = 86_400_000
@@ -145,3 +147,23 @@ def test_what_the_exchange_cannot_know_is_an_empty_chart() -> None:
 
     assert (chart["status"], chart["ticks"]) == ("no_data", [])
     assert client.call("public/get_historical_volatility", currency="BTC") == []
+
+
+def test_funding_adds_up_frame_by_frame_with_the_rate_that_held() -> None:
+    first, dear = frame(mark=100_100.0), 100_100.0  # 0.1 % above the index: 0.075 % in 8 hours
+    later = [
+        frame(first.at_ms + 30_000 * step, mark=dear if step < 60 else 100_000.0)
+        for step in range(1, 121)
+    ]
+    one = engine(first, *later)
+    chronicle = Chronicle()
+    chronicle.begin(one)
+
+    chronicle.observe(one.advance(later[-1].at_ms), one)
+
+    half_hour = 0.00075 * 30 * MINUTE_MS / (8 * HOUR_MS)
+    minutes = chronicle.funding[PERPETUAL]
+    assert len(minutes) == 61
+    assert minutes[30].interest == pytest.approx(half_hour)
+    assert minutes[-1].interest == pytest.approx(half_hour)
+    assert minutes[-1].interest_8h == pytest.approx(half_hour)

@@ -64,6 +64,11 @@ def test_the_log_is_turned_page_by_page_and_searched_by_words() -> None:
             break
 
     assert pages == whole
+    now_ms = whole[0]["timestamp"]
+    recent = {"start_timestamp": now_ms, "end_timestamp": now_ms}
+    assert owner.call("private/get_transaction_log", **BTC, **recent)["logs"] == [
+        row for row in whole if row["timestamp"] == now_ms
+    ]
     assert {row["type"] for row in logs_of(owner, query="trade")} == {"trade"}
     assert logs_of(owner, query="maker") == []
     assert {row["instrument_name"] for row in logs_of(owner, query=option)} == {option}
