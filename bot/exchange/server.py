@@ -26,7 +26,7 @@ from bot.exchange.fault_bench import FaultBench
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.hub import ChannelHub
 from bot.exchange.keys import KeyRing
-from bot.exchange.limits import LIMITS_BY_NAME, RateLimits
+from bot.exchange.limits import LIMITS_BY_NAME, NS_PER_S, RateLimits
 from bot.exchange.liveness import watch
 from bot.exchange.market import Market
 from bot.exchange.platform_state import PlatformState
@@ -40,6 +40,7 @@ from bot.exchange.synthetic import SyntheticMarket
 
 HOST: Final = "127.0.0.1"
 SHUTDOWN_SECONDS_MAX: Final = 1.0
+REQUESTS_SHARE: Final = 0.2  # of a pump interval: what requests get between two rounds at the least
 BOOK_DEMO: Final = "demo"
 BOOK_DEMO_ALL: Final = "demo-all"
 TOO_MANY: Final = 429
@@ -311,12 +312,16 @@ class ExchangeServer:
             await self._runner.cleanup()
 
     async def _run_pump(self) -> None:
+        monotonic_ns = self.floor.wire.monotonic_ns
         interval_s = self.floor.policy.pump_interval_ms / 1000
         while True:
+            began_ns = monotonic_ns()
             self.floor.pump()
             for session in list(self.floor.sessions.values()):
                 watch(self.floor, session)
-            await asyncio.sleep(interval_s)
+            spent_s = (monotonic_ns() - began_ns) / NS_PER_S
+            # A round that took long is followed by the next one soon, but requests come between.
+            await asyncio.sleep(max(interval_s - spent_s, interval_s * REQUESTS_SHARE))
 
     def _app(self) -> web.Application:
         app = web.Application()
