@@ -119,11 +119,17 @@ def with_account(standing: Standing, instrument: str, account: Account) -> Stand
 def with_trade(standing: Standing, trade_id: str, venue_ms: int) -> Standing:
     """Remember a trade id, and forget those too old to be reported again.
 
-    Age alone is not enough: a rehearsal's market may jump by hours while an answer is on its way.
+    Age alone is not enough: a rehearsal's market may jump by hours, either way, while an answer is
+    on its way. So those heard last are kept whatever their time.
     """
     until = max(standing.trades_until_ms, venue_ms)
     kept = {**standing.trades_seen, trade_id: venue_ms}
     if len(kept) > TRADES_KEPT_MIN:
         oldest_ms = min(until - TRADES_KEPT_MS, sorted(kept.values())[-TRADES_KEPT_MIN])
-        kept = {known: at_ms for known, at_ms in kept.items() if at_ms >= oldest_ms}
+        heard_last = set(list(kept)[-TRADES_KEPT_MIN:])
+        kept = {
+            known: at_ms
+            for known, at_ms in kept.items()
+            if at_ms >= oldest_ms or known in heard_last
+        }
     return replace(standing, trades_seen=kept, trades_until_ms=until)

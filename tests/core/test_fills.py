@@ -185,6 +185,17 @@ def test_no_order_of_the_last_minute_is_forgotten_however_many_there_are() -> No
     assert len(known.orders) == 61
 
 
+def test_a_trade_of_a_venue_whose_clock_went_back_is_remembered() -> None:
+    known = empty()
+    for at in range(2 * TRADES_KEPT_MIN):
+        known = standing.with_trade(known, f"t{at}", START_MS + at)
+
+    known = standing.with_trade(known, "first", START_MS - 3 * TRADES_KEPT_MS)
+    known = standing.with_trade(known, "second", START_MS - 3 * TRADES_KEPT_MS)
+
+    assert {"first", "second"} <= known.trades_seen.keys()
+
+
 def test_trade_ids_are_remembered_for_an_hour_of_trades() -> None:
     known = empty()
     for at in range(2 * TRADES_KEPT_MIN):
