@@ -82,6 +82,10 @@ class Listing:
     def _take(self, rows: Any) -> None:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise VenueUnreachableError(f"{INSTRUMENTS}: not a list of instruments")
+        if not rows:  # ccxt takes a page of HTML for an empty list
+            raise VenueUnreachableError(
+                f"{INSTRUMENTS}: no instrument at all; the answer was empty, or no list"
+            )
         found, bad = deribit_instruments.instruments(rows, self._currencies)
         for fact in bad:
             self._post(fact)

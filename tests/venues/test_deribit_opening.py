@@ -73,7 +73,11 @@ async def test_a_server_that_is_no_venue_is_one_clear_sentence():
     async with serving() as server:
         server.rules["public/get_instruments"] = lambda _: []
 
-        assert "VenueUnreachableError" in await refusal(server)
+        said = await refusal(server)
+
+        assert said.startswith(
+            "VenueUnreachableError: public/get_instruments: no instrument at all"
+        )
 
 
 async def test_the_venues_time_is_asked_over_either_transport():
