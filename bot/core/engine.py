@@ -16,7 +16,7 @@ from bot.core import state as states
 from bot.core.actions import Action, Alert, CancelOrder, Severity
 from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan, DealPolicy
-from bot.core.events import Fact
+from bot.core.events import Fact, FillCause, FillSeen
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
@@ -150,6 +150,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *questions,
             *_alerts(state, changes, adopted, news_of_margin),
             *_unhedged(news),
+            *_liquidated(before, facts),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -238,6 +239,25 @@ def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
         Alert(severity=Severity.WARNING, text=f"book {told.book} is not hedged: {told.reason}")
         for told in news
         if told.verdict is Verdict.REFUSED
+    )
+
+
+def _liquidated(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
+    """Tell a person what the venue took from the account for want of margin, once a trade."""
+    taken = {
+        fact.trade_id: fact
+        for fact in facts
+        if isinstance(fact, FillSeen)
+        and fact.cause is FillCause.LIQUIDATION
+        and fact.trade_id not in before.standing.trades_seen
+    }
+    return tuple(
+        Alert(
+            severity=Severity.CRITICAL,
+            text=f"liquidated by the venue: {fact.instrument} {fact.size_native:+,} "
+            f"at {fact.price:,}",
+        )
+        for fact in taken.values()
     )
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from bot.core.actions import Alert, Severity
-from bot.core.events import Command, CommandGiven
+from bot.core.events import Command, CommandGiven, FillCause
 from bot.core.hedger import Verdict
-from tests.builders import CALL, World
+from tests.builders import CALL, World, fill
 
 
 def hedging() -> World:
@@ -51,3 +51,17 @@ def test_a_person_is_told_once_of_a_book_that_may_not_be_hedged() -> None:
     assert len(told) == 1
     assert "book main is not hedged: delta -2.87" in told[0]
     assert "after the fill" in told[0]
+
+
+def test_a_liquidation_calls_a_person_once_a_trade() -> None:
+    world = hedging()
+    taken = fill(size="-69810", trade_id="L1", cause=FillCause.LIQUIDATION)
+
+    steps = (world.fold(taken, taken), world.fold(taken))
+
+    told = [a for step in steps for a in step.actions if isinstance(a, Alert)]
+    said = [alert for alert in told if "liquidated" in alert.text]
+    assert [alert.text for alert in said] == [
+        "liquidated by the venue: BTC-PERPETUAL -69,810 at 100,000.0"
+    ]
+    assert said[0].severity is Severity.CRITICAL
