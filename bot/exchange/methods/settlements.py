@@ -60,7 +60,7 @@ def get_funding_rate_value(call: Call) -> Json:
     minutes = list(_minutes(call))
     start_ms, end_ms = span_of(call)
     paid = _interest(call, minutes, end_ms) - _interest(call, minutes, start_ms)
-    return round(paid, RATE_DIGITS)
+    return round(paid, RATE_DIGITS) + 0.0  # never a negative zero
 
 
 def _interest(call: Call, minutes: Sequence[FundingMinute], at_ms: int) -> float:
