@@ -1,17 +1,20 @@
 """What the venue does by itself: deposits, transfers, and the rows of everything."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from bot.exchange.commands import Answer, Refused
 from bot.exchange.engine import Engine
+from bot.exchange.register import Register
 from bot.exchange.statement import EntryKind
 from bot.exchange.trading_commands import BustTrade
 from bot.exchange.venue_commands import (
     Deposit,
     Transfer,
 )
+from bot.exchange.views.statements import transaction
 from tests.exchange.engine_builders import (
     BUY,
     CALL,
@@ -101,6 +104,15 @@ def test_rows_of_trades_say_what_was_opened_closed_paid_and_held() -> None:
     premium = -call.subject.cashflow
     assert premium > 0
     assert call.change == -premium - call.subject.commission
+
+
+def test_opening_a_perpetual_is_no_cashflow_though_its_fee_changes_the_balance() -> None:
+    venue = engine()
+    placed(venue.handle(order(BUY, 1_000, 100_001.0, tif=IOC)))
+    bought = venue.statement("demo", "BTC")[-1]
+    row: dict[str, Any] = transaction(bought, Register(["demo"], {}).member("demo"))
+    assert row["cashflow"] == 0.0
+    assert row["change"] == -row["commission"] < 0.0
 
 
 def test_a_session_s_end_has_a_row_for_each_future_that_was_held_or_traded() -> None:

@@ -30,7 +30,7 @@ def transaction(entry: Entry, owner: Member) -> dict[str, Json]:
         "type": subject.kind.value,
         "currency": entry.currency,
         "change": _money(entry.change),
-        "cashflow": _money(subject.cashflow or entry.change),
+        "cashflow": _money(subject.cashflow),
         "commission": _money(subject.commission),
         "balance": _money(entry.balance),
         "side": subject.side,
