@@ -47,7 +47,7 @@ from bot.exchange.reports import (
     PlacedView,
 )
 from bot.exchange.rules import OpeningAccount, Rules
-from bot.exchange.settlement import next_session_ms
+from bot.exchange.settlement import DELIVERY_DIGITS, next_session_ms
 from bot.exchange.trades import TradeBook
 from bot.exchange.trading_commands import (
     BustTrade,
@@ -199,7 +199,8 @@ class Engine(Readings):
             if contract.expiry_ms != expiry_ms or contract.name in self.delivered:
                 continue
             history = self.index_histories[contract.pair]
-            delivery_usd = history.average(expiry_ms - window_ms, expiry_ms)
+            average_usd = history.average(expiry_ms - window_ms, expiry_ms)
+            delivery_usd = round(average_usd, DELIVERY_DIGITS)
             desk.deliver(contract, delivery_usd, expiry_ms, log)
             self.delivered[contract.name] = delivery_usd
             log.events.append(

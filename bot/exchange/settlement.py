@@ -10,6 +10,7 @@ from bot.exchange.contracts import Contract
 
 DAY_MS: Final = 86_400_000
 SESSION_OF_DAY_MS: Final = 8 * 3_600_000
+DELIVERY_DIGITS: Final = 2  # of a delivery price: what is published is what is paid on
 
 
 def payoff(contract: Contract, delivery_usd: float) -> float:

@@ -225,3 +225,17 @@ def test_equity_moves_at_settlement_by_the_payoff_less_the_mark_and_nothing_else
     jump += 2 * (payoff(PUT, delivered[PUT.name]) - marks[1])
     assert venue.equity("demo", "BTC") == pytest.approx(before + jump, abs=1e-12)
     assert any(isinstance(e, MarketMoved) for e in venue.advance(EXPIRY_MS + MINUTE_MS))
+
+
+def test_what_is_published_as_delivery_price_is_what_is_paid_on() -> None:
+    """Two thirds of a cent in the average must not make a payoff that nobody can work out again."""
+    script = [
+        replace(each, index_usd=each.index_usd + (0.02 if at % 3 == 0 else 0.0))
+        for at, each in enumerate(_last_hour())
+    ]
+    venue = engine(*script, positions={CALL.name: -2})
+    events = venue.advance(EXPIRY_MS)
+    published = venue.expired_contracts()[CALL.name]
+    fills = [event.trade for event in events if isinstance(event, Traded)]
+    assert published == 114_845.01
+    assert [float(fill.price) for fill in fills] == [pytest.approx(payoff(CALL, published))]
