@@ -94,7 +94,7 @@ async def test_a_list_that_cannot_be_read_is_asked_for_until_it_can():
         server.rules["public/get_instruments"] = lambda _: []
         came = {"instrument_name": NEW, "state": "started", "timestamp": NOW_MS}
         assert not await listed_again(server, facts, lambda: server.push(STATE, came))
-        assert "no instrument that settles in BTC" in facts.of(ReadFailed)[0].reason
+        assert "no instrument at all" in facts.of(ReadFailed)[0].reason
 
         assert await listed_again(server, facts, lambda: server.rules.pop("public/get_instruments"))
 
