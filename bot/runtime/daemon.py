@@ -5,10 +5,7 @@ half-alive state.
 """
 
 import asyncio
-import faulthandler
-import gc
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -20,6 +17,7 @@ import structlog
 from bot.core.events import Command, CommandGiven, Link, LinkDown
 from bot.core.state import Mode
 from bot.runtime.clock import WireClock, wire_seconds
+from bot.runtime.host import Host, ProcessHost
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import JournalFailedError
 from bot.runtime.loop import Loop
@@ -31,13 +29,7 @@ from bot.venues.port import Venue
 LEAVE_SECONDS_MAX: Final = 8.0  # to learn what became of the orders under way, once told to stop
 CLOSE_SECONDS_MAX: Final = 3.0  # for the venue's good-bye
 HALT_LOOK_SECONDS: Final = 1.0
-LAG_LOOK_SECONDS: Final = 0.1
-SWITCH_SECONDS: Final = 0.0002  # how long the ledger's thread, with the disk's answer, may be kept
 LAG_SECONDS_LOUD: Final = 1.0
-STDERR_FILENO: Final = 2
-STALL_SECONDS_MAX: Final = (
-    30.0  # an event loop that stands so long is killed from outside of Python
-)
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +69,7 @@ class Daemon:
     timers: Timers
     wire: WireClock
     journal_path: Path
+    host: Host = field(default_factory=ProcessHost)
     on_lag: Callable[[float], None] = lambda _: None
     on_leaving: Callable[[], None] = lambda: None
     extra: Mapping[str, Job] = field(default_factory=dict)
@@ -102,9 +95,7 @@ async def run_daemon(daemon: Daemon) -> Exit:
     On the first SIGTERM or SIGINT no new order is decided and those under way are resolved, for at
     most `LEAVE_SECONDS_MAX`; a second signal ends that wait.
     """
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: do not walk it again in mid-tick
-    sys.setswitchinterval(SWITCH_SECONDS)
+    daemon.host.settle()
     jobs: dict[str, Job] = {
         "outbox": daemon.outbox.run,
         "loop": daemon.loop.run,
@@ -127,7 +118,7 @@ async def run_daemon(daemon: Daemon) -> Exit:
         else:
             raise AssertionError("the task group ends by an error only")
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            daemon.host.leave()
             await _part(daemon.venue)
     log.info("ended", code=int(result.code), reason=result.reason)
     return result
@@ -233,10 +224,10 @@ def _read_note(path: Path) -> str | None:
 async def _watch_lag(daemon: Daemon) -> None:
     """Measure how late the event loop wakes, and have the process killed if it never does."""
     while True:
-        faulthandler.dump_traceback_later(STALL_SECONDS_MAX, exit=True, file=STDERR_FILENO)
+        daemon.host.beat()
         asleep_ns = daemon.wire.monotonic_ns()
-        await asyncio.sleep(LAG_LOOK_SECONDS)
-        lag = wire_seconds(daemon.wire.monotonic_ns() - asleep_ns) - LAG_LOOK_SECONDS
+        await asyncio.sleep(daemon.host.beat_seconds)
+        lag = wire_seconds(daemon.wire.monotonic_ns() - asleep_ns) - daemon.host.beat_seconds
         daemon.on_lag(max(0.0, lag))
         if lag > LAG_SECONDS_LOUD:
             log.warning("event loop stalled", lag_seconds=round(lag, 3))

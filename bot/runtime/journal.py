@@ -13,7 +13,6 @@ import os
 import queue
 import secrets
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from typing import Final, Self
 
 from bot.runtime import ledger_file
 from bot.runtime.clock import WireClock
+from bot.runtime.ledger_disk import HOST_DISK, Disk
 from bot.runtime.ledger_file import (
     SCHEMA_VERSION,
     Broken,
@@ -83,29 +83,58 @@ class _Order:
     done: "asyncio.Future[None] | None" = None  # None: nobody waits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A file that was opened, is locked, and ends with `head`."""
+
+    connection: sqlite3.Connection
+    lock: int
+    head: Head
+
+
 class Ledger:
     """An open ledger. `async with`, or `close` it; one daemon at a time has it."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: int, head: Head, wire: WireClock
+        self,
+        path: Path,
+        opened: _Opened,
+        *,
+        wire: WireClock,
+        run_id: str,
+        disk: Disk,
     ) -> None:
         """Take over an opened file; see `open`."""
         self.path = path
-        self.run_id = secrets.token_hex(6)
+        self.run_id = run_id
         self.failure = ""
-        self._connection = connection
-        self._lock = lock
-        self._head = head
-        self._high = head
+        self._connection = opened.connection
+        self._lock = opened.lock
+        self._head = self._high = opened.head
         self._high_ns = wire.monotonic_ns()
         self._wire = wire
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
+        self._scribe = disk.scribe()
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, header: RunHeader, wire: WireClock | None = None) -> Self:
+    def open(
+        cls,
+        path: Path,
+        header: RunHeader,
+        wire: WireClock | None = None,
+        *,
+        run_id: str = "",
+        disk: Disk = HOST_DISK,
+    ) -> Self:
         """Open or make the ledger at `path` for one run, and write the run's header row durably.
+
+        Args:
+            path: The file.
+            header: What the run says of itself.
+            wire: Stamps rows and paces the high-water mark.
+            run_id: Names the run in its rows; drawn if it is empty.
+            disk: How rows get there.
 
         Raises:
             LedgerRefusedError: another daemon has it, it is no ledger, damaged or cut, newer, or of
@@ -116,9 +145,15 @@ class Ledger:
         lock = _locked(path)
         connection: sqlite3.Connection | None = None
         try:
-            connection = ledger_file.create(path)
+            connection = ledger_file.create(path, disk.connection)
             head = _checked(path, connection, header)
-            ledger = cls(path, connection, lock, head, wire or WireClock())
+            ledger = cls(
+                path,
+                _Opened(connection=connection, lock=lock, head=head),
+                wire=wire or WireClock(),
+                run_id=run_id or secrets.token_hex(6),
+                disk=disk,
+            )
             body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
             ledger._commit([Row(kind="run", at_ms=ledger._wire.epoch_ms(), body=body)])
             ledger._mark_high()
@@ -129,7 +164,7 @@ class Ledger:
             if isinstance(error, (sqlite3.Error, OSError)):
                 raise LedgerRefusedError(f"ledger {path} cannot be opened: {error}") from error
             raise
-        ledger._thread.start()
+        ledger._scribe.start(ledger._write_all, ledger._write_waiting)
         return ledger
 
     @property
@@ -146,6 +181,7 @@ class Ledger:
         self.check()
         done = asyncio.get_running_loop().create_future()
         self._orders.put(_Order(rows=rows, done=done))
+        self._scribe.wake()
         await done
 
     def post(self, rows: Sequence[Row]) -> None:
@@ -156,6 +192,7 @@ class Ledger:
         """
         self.check()
         self._orders.put(_Order(rows=rows))
+        self._scribe.wake()
 
     def check(self) -> None:
         """Say whether all that was handed over is durable, or may still become so.
@@ -181,8 +218,7 @@ class Ledger:
             return
         self._closed = True
         self._orders.put(None)
-        self._thread.join(CLOSE_SECONDS_MAX)
-        if self._thread.is_alive():
+        if not self._scribe.finish(CLOSE_SECONDS_MAX):
             self.failure = f"the disk did not answer within {CLOSE_SECONDS_MAX:g} s"
             return  # the process is about to end and the lock with it
         self._connection.close()
@@ -194,7 +230,7 @@ class Ledger:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
 
-    # The writer thread ------------------------------------------------------------------------
+    # The scribe --------------------------------------------------------------------------------
 
     def _write_all(self) -> None:
         open_for_more = True
@@ -206,6 +242,13 @@ class Ledger:
             OSError, sqlite3.Error
         ):  # the rows are durable; a mark that lags is checked anyway
             self._mark_high()
+
+    def _write_waiting(self) -> None:
+        """Write what waits, if anything does, in one commit at the most."""
+        if not self._orders.empty():
+            orders, _ = self._gather()
+            if orders:
+                self._write(orders)
 
     def _gather(self) -> tuple[list[_Order], bool]:
         """Wait for an order and take all that came meanwhile; False after the last."""

@@ -146,8 +146,8 @@ def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:
     return prev
 
 
-def create(path: Path) -> sqlite3.Connection:
-    """Open the one writing connection, making the file if it is new.
+def create(path: Path, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    """Open the one writing connection, of this kind, making the file if it is new.
 
     Raises:
         sqlite3.Error: the file cannot be opened, or is no database.
@@ -156,7 +156,7 @@ def create(path: Path) -> sqlite3.Connection:
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
     # The writer thread owns the connection after this; nothing else touches it.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=kind)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

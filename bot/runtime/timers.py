@@ -1,23 +1,20 @@
 """Scheduled moments. A timer does one thing: it posts `TimerFired`.
 
 Some moments belong to the wire clock (ask the venue again every so often), some to the market clock
-(08:00 UTC of the venue's day, which in a rehearsal may be four wire seconds away).
+(08:00 UTC of the venue's day, which in a rehearsal may be four wire seconds away). Neither is the
+host's calendar: whoever sets that back by an hour must not stop the reconciling for an hour.
 """
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.core.events import TimerFired
 from bot.core.units import MS_PER_DAY, MS_PER_HOUR
-from bot.runtime.clock import MarketClock, WireClock, to_wire_ns, wire_seconds
+from bot.runtime.clock import MarketClock, to_wire_ns, wire_seconds
 from bot.venues.port import Post
 
-RETIMED_SECONDS: Final = 0.05  # a plan that is off by less is left alone
 WAIT_SECONDS_MAX: Final = 3_600.0  # look again at least so often: a clock learned better by then
 PAUSE_SECONDS_MIN: Final = 0.001
 
@@ -39,81 +36,58 @@ DEFAULT_PLAN: Final = TimerPlan(
 class Timers:
     """Posts `TimerFired` at the planned moments while `run` runs."""
 
-    def __init__(
-        self, *, post: Post, market: MarketClock, wire: WireClock, plan: TimerPlan = DEFAULT_PLAN
-    ) -> None:
+    def __init__(self, *, post: Post, market: MarketClock, plan: TimerPlan = DEFAULT_PLAN) -> None:
         self._post = post
         self._market = market
-        self._wire = wire
         self._plan = plan
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
-        self._due_ms: dict[str, int] = {}
-        self._due_epoch_ms: dict[str, float] = {}
+        self._retimed: dict[str, asyncio.Event] = {
+            name: asyncio.Event() for name in plan.market_times_ms
+        }
 
     async def run(self) -> None:
         """Keep the schedule until cancelled."""
-        for name, seconds in self._plan.wire_seconds.items():
-            self._scheduler.add_job(
-                self._fire,
-                "interval",
-                seconds=seconds,
-                args=(name,),
-                id=name,
-                coalesce=True,
-                misfire_grace_time=None,
-            )
-        for name in self._plan.market_times_ms:
-            self._aim(name)
-        self._scheduler.start()
-        try:
+        async with asyncio.TaskGroup() as group:
+            for name, seconds in self._plan.wire_seconds.items():
+                group.create_task(self._repeat(name, seconds), name=f"timer {name}")
+            for name in self._plan.market_times_ms:
+                group.create_task(self._keep_time(name), name=f"timer {name}")
             await asyncio.Event().wait()
-        finally:
-            self._scheduler.shutdown(wait=False)
 
     def retime(self) -> None:
-        """Plan the market's moments afresh: the market clock jumped or learned another rate."""
-        for name, due_ms in tuple(self._due_ms.items()):
-            wanted = self._epoch_ms_of(due_ms)
-            if abs(wanted - self._due_epoch_ms[name]) > RETIMED_SECONDS * 1_000:
-                self._schedule(name)
+        """Look at the market's moments afresh: its clock jumped or learned another rate."""
+        for retimed in self._retimed.values():
+            retimed.set()
 
-    # Jobs are coroutines: APScheduler runs plain functions in a thread, and the inbox is not for
-    # threads.
-    async def _fire(self, name: str) -> None:
+    def _fire(self, name: str) -> None:
         self._post(TimerFired(name=name))
 
-    def _aim(self, name: str) -> None:
-        """Aim at the next moment of this name."""
-        now_ms = self._market.now_ms()
+    async def _repeat(self, name: str, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            self._fire(name)
+
+    async def _keep_time(self, name: str) -> None:
+        due_ms = self._next_ms(name)
+        while True:
+            left_ms = due_ms - self._market.now_ms()
+            if left_ms <= 0:
+                self._fire(name)
+                due_ms = self._next_ms(name)
+                continue
+            await self._pause(name, wire_seconds(to_wire_ns(self._market, left_ms)))
+
+    def _next_ms(self, name: str) -> int:
+        """Return the next moment of this name, market time."""
         time_of_day_ms = self._plan.market_times_ms[name]
-        self._due_ms[name] = (
-            (now_ms - time_of_day_ms) // MS_PER_DAY + 1
-        ) * MS_PER_DAY + time_of_day_ms
-        self._schedule(name)
+        days = (self._market.now_ms() - time_of_day_ms) // MS_PER_DAY + 1
+        return days * MS_PER_DAY + time_of_day_ms
 
-    def _schedule(self, name: str) -> None:
-        at_ms = self._epoch_ms_of(self._due_ms[name])
-        self._due_epoch_ms[name] = at_ms
-        self._scheduler.add_job(
-            self._arrive,
-            "date",
-            run_date=datetime.fromtimestamp(at_ms / 1_000, UTC),
-            args=(name,),
-            id=name,
-            replace_existing=True,
-            misfire_grace_time=None,
-            max_instances=2,  # the next moment may come before the scheduler has filed this one
-        )
-
-    def _epoch_ms_of(self, market_ms: int) -> float:
-        """Host time at which to look whether the market clock shows `market_ms`."""
-        seconds = wire_seconds(to_wire_ns(self._market, market_ms - self._market.now_ms()))
-        pause = min(max(seconds, PAUSE_SECONDS_MIN), WAIT_SECONDS_MAX)
-        return self._wire.epoch_ms() + timedelta(seconds=pause) / timedelta(milliseconds=1)
-
-    async def _arrive(self, name: str) -> None:
-        if self._market.now_ms() < self._due_ms[name]:
-            self._schedule(name)  # the clock learned meanwhile that it was too fast
-            return
-        await self._fire(name)
-        self._aim(name)
+    async def _pause(self, name: str, seconds: float) -> None:
+        """Sleep for so long, or until the market clock has learned something."""
+        retimed = self._retimed[name]
+        retimed.clear()
+        try:
+            async with asyncio.timeout(min(max(seconds, PAUSE_SECONDS_MIN), WAIT_SECONDS_MAX)):
+                await retimed.wait()
+        except TimeoutError:
+            pass

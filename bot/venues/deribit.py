@@ -68,6 +68,7 @@ class DeribitVenue:
         sleep: waits on the wire clock, in seconds.
         chance: uniform in [0, 1), spreads reconnections.
         limits: bounds on everything.
+        client: makes ccxt's client from its configuration; whoever brings another wire brings it.
     """
 
     def __init__(
@@ -79,7 +80,9 @@ class DeribitVenue:
         sleep: Sleep,
         chance: Callable[[], float],
         limits: VenueLimits | None = None,
+        client: Callable[[dict[str, Any]], TappedDeribit] = TappedDeribit,
     ) -> None:
+        self._client = client
         self._options = options
         self._clocks = clocks
         self._sleep = sleep
@@ -142,7 +145,7 @@ class DeribitVenue:
         }
 
     def _exchange(self, config: dict[str, Any]) -> TappedDeribit:
-        exchange = TappedDeribit(config)
+        exchange = self._client(config)
         exchange.epoch_ms = self._clocks.epoch_ms
         if self._options.rest_url.startswith("http://"):
             exchange.timeout_on_exit = 0  # ccxt's pause is for TLS to say goodbye

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import secrets as tokens
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,40 +11,34 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import bot
-from bot.core import codec, engine
-from bot.core.events import Fact, InstrumentsSeen
 from bot.core.instruments import Instrument
-from bot.core.standing import Standing
 from bot.core.units import MS_PER_MINUTE
 from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
 from bot.quant import black76
-from bot.runtime import notify, telemetry
+from bot.runtime import assembly, notify, telemetry
 from bot.runtime.alerts import Alerts
+from bot.runtime.assembly import Connected, Records
 from bot.runtime.clock import (
     MarketClock,
     WireClock,
 )
 from bot.runtime.daemon import Daemon
-from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.latency import Reservoir
-from bot.runtime.ledger_file import LedgerRefusedError
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.metrics import ShellMetrics
 from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
-from bot.runtime.sampler import ClockSampler
 from bot.runtime.tape import Tape
-from bot.runtime.timers import Timers
 from bot.settings import Credentials, Settings
 from bot.settings.checks import is_loopback
 from bot.settings.policies import currency_of
-from bot.venues.port import Venue, VenueRefusedError, VenueUnreachableError
+from bot.venues.port import VenueRefusedError
 from bot.wiring import venue as venue_of
 
 MEGABYTE: Final = 1_000_000
@@ -100,17 +93,6 @@ def configure_logging(settings: Settings, secrets: Secrets, stream: TextIO | Non
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Connected:
-    """A venue that is open, its time, and what both post to."""
-
-    venue: Venue
-    market: MarketClock
-    sampler: ClockSampler
-    timers: Timers
-    inbox: Inbox
-
-
 @asynccontextmanager
 async def build_daemon(
     settings: Settings, secrets: Secrets, *, observers: Sequence[Observer] = ()
@@ -135,7 +117,9 @@ async def build_daemon(
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
         alerts = Alerts(wire.epoch_ms)
-        loop, outbox = _loop(settings, connected, alerts, ledger, tape, wire)
+        loop, outbox = assembly.recovered_loop(
+            connected, settings.policy(), Records(ledger=ledger, tape=tape), alerts, wire
+        )
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
         jumps = JumpWatch(connected.sampler, connected.market)
         herald = notify.herald()
@@ -164,56 +148,18 @@ async def build_daemon(
 
 async def _connect(
     settings: Settings, credentials: Credentials, wire: WireClock, stack: AsyncExitStack
-) -> _Connected:
+) -> Connected:
     """Open the venue, learn its time, and see that every hedge can be traded."""
     market = venue_of.market_clock(settings, wire)
     venue = venue_of.deribit(settings, credentials, wire, market)
     stack.push_async_callback(venue.close)
-    inbox, listed = Inbox(), _Listed()
-    await venue.open(listed.heard_by(inbox.admit))
-    timers = Timers(post=inbox.admit, market=market, wire=wire)
-    sampler = ClockSampler(
-        ask_ms=venue.market_time_ms, clock=market, wire=wire, on_sample=timers.retime
-    )
-    if not await sampler.settle():
-        raise VenueUnreachableError(f"{settings.venue.rest_url} does not tell its time")
-    _check_hedges(settings, listed.instruments, market.now_ms())
-    return _Connected(venue=venue, market=market, sampler=sampler, timers=timers, inbox=inbox)
-
-
-def _loop(
-    settings: Settings,
-    connected: _Connected,
-    alerts: Alerts,
-    ledger: Ledger,
-    tape: Tape | None,
-    wire: WireClock,
-) -> tuple[Loop, Outbox]:
-    """Return the loop with its first state, and the outbox that acts for it."""
-    market, inbox = connected.market, connected.inbox
-    outbox = Outbox(
-        perform=connected.venue.perform,
-        post=inbox.admit,
-        alerts=alerts,
-        market=market,
-    )
-    standing = _standing(ledger, market.now_ms())
-    loop = Loop(
-        step=engine.step,
-        state=engine.begin(standing, market.now_ms(), wire.monotonic_ns()),
-        policy=settings.policy(),
-        inbox=inbox,
-        outbox=outbox,
-        ledger=ledger,
-        market=market,
-        wire=wire,
-        tape=tape,
-    )
-    return loop, outbox
+    connected = await assembly.connect(venue, market, wire, place=settings.venue.rest_url)
+    _check_hedges(settings, connected.listed, market.now_ms())
+    return connected
 
 
 def _metrics(
-    connected: _Connected, outbox: Outbox, ledger: Ledger, alerts: Alerts, tape: Tape | None
+    connected: Connected, outbox: Outbox, ledger: Ledger, alerts: Alerts, tape: Tape | None
 ) -> ShellMetrics:
     """Return the shell's numbers, which are read whenever somebody asks."""
     metrics = ShellMetrics()
@@ -256,23 +202,6 @@ def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
     return tape
 
 
-class _Listed:
-    """Listens in while the venue opens: which instruments are there?"""
-
-    def __init__(self) -> None:
-        self.instruments: dict[str, Instrument] = {}
-
-    def heard_by(self, post: Callable[[Fact], None]) -> Callable[[Fact], None]:
-        """Pass every fact on to `post`, remembering what is listed."""
-
-        def listen(fact: Fact) -> None:
-            if isinstance(fact, InstrumentsSeen):
-                self.instruments |= {listed.name: listed for listed in fact.instruments}
-            post(fact)
-
-        return listen
-
-
 def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: int) -> None:
     """Refuse to start with a hedge that nobody can trade.
 
@@ -294,20 +223,6 @@ def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: 
                 f"book {book.name}: {name} is on {terms.underlying} and settles in "
                 f"{terms.currency}, which is not what its name says"
             )
-
-
-def _standing(ledger: Ledger, now_ms: int) -> Standing:
-    """Return what an earlier run of this ledger left, or what a new ledger begins with."""
-    text = ledger.standing()
-    if text is None:
-        return engine.fresh_standing(tokens.token_hex(INSTANCE_BYTES), now_ms)
-    try:
-        known = codec.loads(text)
-    except codec.CodecError as error:
-        reason = f"{ledger.path} was left by another version, which this one cannot take up"
-        raise LedgerRefusedError(f"{reason}: {error}") from error
-    assert isinstance(known, Standing), "a standing row holds a standing"
-    return known
 
 
 def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireClock) -> Frame:

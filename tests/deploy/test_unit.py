@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot import settings
-from bot.runtime.daemon import STALL_SECONDS_MAX, ExitCode
+from bot.runtime.daemon import ExitCode
+from bot.runtime.host import STALL_SECONDS_MAX
 from tests.deploy.files import DEPLOY, ROOT, unit
 
 UNIT = DEPLOY / "deltaband.service"

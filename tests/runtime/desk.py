@@ -261,7 +261,7 @@ class House:
         """Return the whole, ready to run."""
         wire = self.desk.wire
         sampler = ClockSampler(ask_ms=self.desk.market_time_ms, clock=self.market, wire=wire)
-        timers = Timers(post=self.inbox.admit, market=self.market, wire=wire)
+        timers = Timers(post=self.inbox.admit, market=self.market)
         return Daemon(
             venue=self.desk,
             inbox=self.inbox,

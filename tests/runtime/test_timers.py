@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 from bot.core.events import Fact, TimerFired
 from bot.core.units import MS_PER_DAY, MS_PER_HOUR
@@ -47,7 +48,7 @@ async def ticking(market: FastMarket, plan: TimerPlan):
         assert isinstance(fact, TimerFired)
         fired.append((fact.name, market.now_ms()))
 
-    timers = Timers(post=post, market=market, wire=WireClock(), plan=plan)
+    timers = Timers(post=post, market=market, plan=plan)
     task = asyncio.create_task(timers.run())
     await asyncio.sleep(0)
     try:
@@ -98,3 +99,13 @@ async def test_a_clock_that_was_thought_faster_does_not_fire_early():
         timers.retime()
         await until(lambda: fired)
     assert fired[0][1] >= DAY_MS + 8 * MS_PER_HOUR
+
+
+async def test_a_host_whose_calendar_is_set_back_keeps_reconciling(monkeypatch):
+    epoch_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: epoch_s - 3_600.0)
+    monkeypatch.setattr(time, "time_ns", lambda: int((epoch_s - 3_600.0) * 1e9))
+    market = FastMarket(DAY_MS, rate=1.0)
+    plan = TimerPlan(wire_seconds={"reconcile": 0.02}, market_times_ms={})
+    async with ticking(market, plan) as (_, fired):
+        await until(lambda: len(fired) >= 3)
