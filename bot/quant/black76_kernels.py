@@ -28,7 +28,7 @@ DEVIATIONS_MAX = 37.5  # exp(-d*d/2) is 6e-306 there, and nothing beyond
 
 
 @njit(**INLINED)
-def _checked(f: float, k: float, t: float, s: float, df: float) -> float:
+def checked(f: float, k: float, t: float, s: float, df: float) -> float:
     """The discount factor if every input is finite and none negative, else nan.
 
     Every output is a multiple of it: a store under a condition would not be vectorised.
@@ -129,7 +129,7 @@ def greeks_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     use_widest_vectors()
     for i in range(out.shape[1]):
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
-        _first_order(out, i, (f, k, t, s, _checked(f, k, t, s, discount[i]), is_call[i]))
+        _first_order(out, i, (f, k, t, s, checked(f, k, t, s, discount[i]), is_call[i]))
 
 
 def greeks_full_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
@@ -145,7 +145,7 @@ def greeks_full_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     use_widest_vectors()
     for i in range(out.shape[1]):
         f, k, t, s = forward[i], strike[i], years[i], vol[i]
-        terms = (f, k, t, s, _checked(f, k, t, s, discount[i]), is_call[i])
+        terms = (f, k, t, s, checked(f, k, t, s, discount[i]), is_call[i])
         bell, d1, d2, vega, per_vol = _first_order(out, i, terms)
         # sqrt(t)/x is 1/vol, and 0 where no volatility is left; (vol/x)**2 is 1/years.
         per_root_year = per_vol * s / math.sqrt(t) if t > 0.0 else 0.0

@@ -15,16 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Argument(Enum):
-    """What a kernel takes: C-contiguous arrays only."""
+    """What a kernel takes: C-contiguous arrays, and single numbers."""
 
     INPUT = auto()  # float64, one dimension, never written
     FLAGS = auto()  # bool, one dimension, never written
     INDICES = auto()  # uint64, one dimension, never written
+    STAMPS = auto()  # int64, one dimension, never written
     TABLE = auto()  # float64, two dimensions, never written
     FLAG_TABLE = auto()  # bool, two dimensions, never written
     CUBE = auto()  # float64, three dimensions, never written
     ROWS = auto()  # float64, two dimensions, the caller's, written
     SURFACE = auto()  # float64, five dimensions, the caller's, written
+    TOTALS = auto()  # float64, one dimension, the caller's, written
+    STAMP = auto()  # int64, a single one
+    FLAG = auto()  # bool, a single one
 
 
 def compile_kernel(
@@ -44,16 +48,20 @@ def compile_kernel(
         Argument.INPUT: (types.float64, 1, True),
         Argument.FLAGS: (types.boolean, 1, True),
         Argument.INDICES: (types.uint64, 1, True),
+        Argument.STAMPS: (types.int64, 1, True),
         Argument.TABLE: (types.float64, 2, True),
         Argument.FLAG_TABLE: (types.boolean, 2, True),
         Argument.CUBE: (types.float64, 3, True),
         Argument.ROWS: (types.float64, 2, False),
         Argument.SURFACE: (types.float64, 5, False),
+        Argument.TOTALS: (types.float64, 1, False),
+        Argument.STAMP: (types.int64, 0, True),
+        Argument.FLAG: (types.boolean, 0, True),
     }
 
     def numba_type(argument: Argument) -> Any:
         item, dimensions, readonly = shapes[argument]
-        return types.Array(item, dimensions, "C", readonly=readonly)
+        return types.Array(item, dimensions, "C", readonly=readonly) if dimensions else item
 
     signature = types.void(*(numba_type(argument) for argument in arguments))
 
