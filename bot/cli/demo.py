@@ -98,9 +98,9 @@ async def _demo(options: DemoOptions, *, as_json: bool) -> Answer:
 def _load() -> None:
     """Import what the daemon needs, which takes as long as the exchange takes to start."""
     import bot.wiring.daemon  # noqa: F401 (imported for the time it takes)
-    from bot.quant import black76
+    from bot.core import exposure
 
-    black76.warm()
+    exposure.warm()
 
 
 def _exchange_words(options: DemoOptions) -> list[str]:

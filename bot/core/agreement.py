@@ -172,8 +172,8 @@ def _add_future(own: _Account, terms: Instrument, size: float, quote: QuoteSeen)
 
 def _rows(state: State, currency: str) -> Stamps:
     """Return the rows of the live options that settle in a currency."""
-    ours = np.array([of == currency for of in state.table.currencies], dtype=np.bool_)
-    return (ours & (state.table.expiry_ms > state.now_ms)).nonzero()[0]
+    ours = np.array([of == currency for of in state.table.held.currencies], dtype=np.bool_)
+    return (ours & (state.table.held.expiry_ms > state.now_ms)).nonzero()[0]
 
 
 def _add_options(own: _Account, state: State, rows: Stamps) -> None:
@@ -181,15 +181,15 @@ def _add_options(own: _Account, state: State, rows: Stamps) -> None:
         return
     table, seen = state.table, valued(state, rows)
     own.net += net_delta_coin(seen, Convention.COIN)
-    own.is_linear |= bool(table.is_linear[rows].any())
+    own.is_linear |= bool(table.held.is_linear[rows].any())
     own.quoted_ns += [int(table.quoted_ns[rows].min()), int(table.quoted_ns[rows].max())]
     # What the settlement average already knows of an inverse option comes out of the net part, so
     # that Black's delta less the mark stays the net delta.
-    mark = np.where(table.is_linear[rows], 0.0, seen.greeks.price / seen.forward_usd)
+    mark = np.where(table.held.is_linear[rows], 0.0, seen.greeks.price / seen.forward_usd)
     black = seen.size * (mark + seen.weight * (seen.greeks.delta - mark))
     bare = black / seen.discount
     for row, with_df, without in zip(rows, black.tolist(), bare.tolist(), strict=True):
-        own.on(state.instruments[table.names[row]].index_name).add(with_df, without)
+        own.on(state.instruments[table.held.names[row]].index_name).add(with_df, without)
 
 
 def trouble(state: State, policy: AgreementPolicy) -> Judgement | None:

@@ -1,12 +1,13 @@
 """What a book is, and which of the account's positions are in it."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 
 import numpy as np
 
-from bot.core.columns import Flags, OptionTable, Stamps
+from bot.core.columns import Flags, Floats, Held, OptionTable, Stamps
+from bot.core.immutable import remembered_while
 from bot.core.instruments import Instrument, Kind
 from bot.quant.conventions import Convention
 
@@ -49,43 +50,90 @@ class BookPolicy:
     elasticity: float = 1.0
 
 
-@lru_cache(maxsize=256)
-def _named_rows(
-    names: tuple[str, ...],
-    underlyings: tuple[str, ...],
-    currencies: tuple[str, ...],
-    book: BookPolicy,
-) -> tuple[Flags, Flags]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Members:
+    """A book's live options: the same ones from `since_ms` until just before `until_ms`.
+
+    `rows` of the table, and `pick`, which takes them out of a column: a slice where they lie side
+    by side, which costs no copy. The columns are what is held of them.
+    """
+
+    rows: Stamps
+    pick: slice | Stamps
+    size: Floats
+    strike: Floats
+    expiry_ms: Stamps
+    is_call: Flags
+    since_ms: float
+    until_ms: float
+
+
+def members(table: OptionTable, book: BookPolicy, now_ms: int) -> Members:
+    """Return the live options that belong to a book now."""
+    return _members(book.name, now_ms, table.held, book)
+
+
+@remembered_while
+def _members(now_ms: int, held: Held, book: BookPolicy) -> Members:
+    chosen, maybe = _named(held, book)
+    left_ms = held.expiry_ms - now_ms
+    least_ms, most_ms = _range_ms(book.selector)
+    fits = maybe & (left_ms >= least_ms) & (left_ms < most_ms)
+    rows = ((left_ms > 0) & (chosen | fits)).nonzero()[0]
+    pick = slice(rows[0], rows[-1] + 1) if _side_by_side(rows) else rows
+    since_ms, until_ms = _unchanged(held.expiry_ms, (1.0, least_ms, most_ms), now_ms)
+    return Members(
+        rows=rows,
+        pick=pick,
+        size=held.size[pick],
+        strike=held.strike[pick],
+        expiry_ms=held.expiry_ms[pick],
+        is_call=held.is_call[pick],
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+
+
+def _named(held: Held, book: BookPolicy) -> tuple[Flags, Flags]:
     """Return per row: chosen by name, and chosen if its expiry fits."""
     selector = book.selector
     wanted = Kind.OPTION in selector.kinds
-    ours = np.array([currency == book.currency for currency in currencies], dtype=np.bool_)
-    chosen = np.array([name in selector.include for name in names], dtype=np.bool_)
+    ours = np.array([currency == book.currency for currency in held.currencies], dtype=np.bool_)
+    chosen = np.array([name in selector.include for name in held.names], dtype=np.bool_)
     maybe = np.array(
         [
             wanted and of == selector.underlying and name not in selector.exclude
-            for name, of in zip(names, underlyings, strict=True)
+            for name, of in zip(held.names, held.underlyings, strict=True)
         ],
         dtype=np.bool_,
     )
     return chosen & ours, maybe & ours
 
 
-def _in_range(maybe: Flags, left_ms: Stamps, selector: Selector) -> Flags:
-    """Return those of `maybe` whose time left is in the selector's range."""
-    if selector.expiry_min is not None:
-        maybe = maybe & (left_ms >= selector.expiry_min / timedelta(milliseconds=1))
-    if selector.expiry_max is not None:
-        maybe = maybe & (left_ms < selector.expiry_max / timedelta(milliseconds=1))
-    return maybe
+def _side_by_side(rows: Stamps) -> bool:
+    return len(rows) > 0 and bool(rows[-1] - rows[0] == len(rows) - 1)
 
 
-def members(table: OptionTable, book: BookPolicy, now_ms: int) -> Stamps:
-    """Return the rows of the live options that belong to a book now."""
-    chosen, maybe = _named_rows(table.names, table.underlyings, table.currencies, book)
-    left_ms = table.expiry_ms - now_ms
-    fits = _in_range(maybe, left_ms, book.selector)
-    return ((left_ms > 0) & (chosen | fits)).nonzero()[0]
+def _unchanged(expiry_ms: Stamps, bounds_ms: tuple[float, ...], now_ms: int) -> tuple[float, float]:
+    """Return from when until when no option's time left crosses one of the bounds.
+
+    Whole milliseconds are left, so an option falls below a bound just after it has the next whole
+    number of them left.
+    """
+    falls_ms = [expiry_ms - math.ceil(one) + 1 for one in bounds_ms if math.isfinite(one)]
+    changes_ms = np.concatenate(falls_ms)
+    past, future = changes_ms[changes_ms <= now_ms], changes_ms[changes_ms > now_ms]
+    since_ms = float(past.max()) if len(past) else -math.inf
+    return since_ms, float(future.min()) if len(future) else math.inf
+
+
+def _range_ms(selector: Selector) -> tuple[float, float]:
+    """Return the least time left that is in the selector's range, and the first beyond it."""
+    least, most = selector.expiry_min, selector.expiry_max
+    return (
+        -math.inf if least is None else least / timedelta(milliseconds=1),
+        math.inf if most is None else most / timedelta(milliseconds=1),
+    )
 
 
 def holds(book: BookPolicy, instrument: Instrument, now_ms: int) -> bool:
@@ -97,6 +145,8 @@ def holds(book: BookPolicy, instrument: Instrument, now_ms: int) -> bool:
         return True
     if instrument.kind not in selector.kinds or instrument.underlying != selector.underlying:
         return False
-    left_ms = np.array([(instrument.expiry_ms or FOREVER_MS) - now_ms], dtype=np.int64)
-    maybe = np.array([instrument.name not in selector.exclude], dtype=np.bool_)
-    return bool(_in_range(maybe, left_ms, selector)[0])
+    if instrument.name in selector.exclude:
+        return False
+    left_ms = (instrument.expiry_ms or FOREVER_MS) - now_ms
+    least_ms, most_ms = _range_ms(selector)
+    return least_ms <= left_ms < most_ms

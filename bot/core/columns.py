@@ -4,13 +4,15 @@ A quote changes one entry of a few columns, so a burst of quotes costs one copy 
 object per option.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.core.events import QuoteSeen
+from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Settlement
 
 Floats = npt.NDArray[np.float64]
@@ -21,13 +23,10 @@ NEVER_NS = -(2**62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OptionTable:
-    """Options held, one row each; all arrays have shape (rows,) and are read-only.
+class Held:
+    """Which options are held, and their terms; what no quote changes.
 
-    `size` is signed, in coins. `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd`
-    come from the last good quote and are NaN before the first; `quoted_ns` is its arrival on the
-    wire clock. `discount` is 1 for inverse options; for linear ones it is what `discounts` learned
-    at `learned_ns`, NaN before.
+    Arrays of shape (rows,), read-only. `size` is signed, in coins. `rows` finds a name's row.
     """
 
     names: tuple[str, ...]
@@ -38,14 +37,28 @@ class OptionTable:
     strike: Floats
     expiry_ms: Stamps
     is_call: Flags
+    is_linear: Flags
+    has_linear: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OptionTable:
+    """Options held, one row each; all arrays have shape (rows,) and are read-only.
+
+    `forward_usd`, `iv` (decimal), `mark` (price unit) and `index_usd` come from the last good quote
+    and are NaN before the first; `quoted_ns` is its arrival on the wire clock. `discount` is 1 for
+    inverse options; for linear ones it is what `discounts` learned at `learned_ns`, NaN before;
+    `is_learned` says that no quoted row lacks it. No slots, for `succeeded`'s sake.
+    """
+
+    held: Held
     forward_usd: Floats
     iv: Floats
     mark: Floats
     index_usd: Floats
     quoted_ns: Stamps
-    is_linear: Flags
-    has_linear: bool
     discount: Floats
+    is_learned: bool = True
     learned_ns: int = NEVER_NS
 
 
@@ -72,10 +85,8 @@ def table_of(
 ) -> OptionTable:
     """Build the table of `held` options (terms, signed coins), with the last good quote of each."""
     names = tuple(instrument.name for instrument, _ in held)
-    is_call = _flags([bool(instrument.is_call) for instrument, _ in held])
     linear = [instrument.settlement is Settlement.LINEAR for instrument, _ in held]
-    blank = _floats([np.nan] * len(held))
-    table = OptionTable(
+    terms = Held(
         names=names,
         underlyings=tuple(instrument.underlying for instrument, _ in held),
         currencies=tuple(instrument.currency for instrument, _ in held),
@@ -83,14 +94,18 @@ def table_of(
         size=_floats([size for _, size in held]),
         strike=_floats([instrument.strike or np.nan for instrument, _ in held]),
         expiry_ms=_stamps([instrument.expiry_ms or 0 for instrument, _ in held]),
-        is_call=is_call,
+        is_call=_flags([bool(instrument.is_call) for instrument, _ in held]),
+        is_linear=_flags(linear),
+        has_linear=any(linear),
+    )
+    blank = _floats([np.nan] * len(held))
+    table = OptionTable(
+        held=terms,
         forward_usd=blank,
         iv=blank,
         mark=blank,
         index_usd=blank,
         quoted_ns=_stamps([NEVER_NS] * len(held)),
-        is_linear=_flags(linear),
-        has_linear=any(linear),
         discount=_floats([np.nan if one else 1.0 for one in linear]),
     )
     return requoted(table, [quotes[name] for name in names if name in quotes])
@@ -101,22 +116,32 @@ def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
 
     One copy of each quoted column, however many quotes there are.
     """
-    rows = [
-        (table.rows[quote.instrument], quote) for quote in quotes if quote.instrument in table.rows
-    ]
-    if not rows:
+    places = table.held.rows
+    told = [(places[quote.instrument], quote) for quote in quotes if quote.instrument in places]
+    if not told:
         return table
     forward, iv = table.forward_usd.copy(), table.iv.copy()
     mark, index, quoted = table.mark.copy(), table.index_usd.copy(), table.quoted_ns.copy()
-    for row, quote in rows:
+    for row, quote in told:
         forward[row] = np.nan if quote.forward_usd is None else quote.forward_usd
         iv[row] = np.nan if quote.iv is None else quote.iv
         mark[row] = np.nan if quote.mark is None else quote.mark
         index[row] = np.nan if quote.index_usd is None else quote.index_usd
         quoted[row] = quote.arrived_ns
     for column in (forward, iv, mark, index, quoted):
-        column.setflags(write=False)
-    return replace(table, forward_usd=forward, iv=iv, mark=mark, index_usd=index, quoted_ns=quoted)
+        column.flags.writeable = False
+    learned = table.is_learned
+    if table.held.has_linear:
+        learned = learned and not any(math.isnan(table.discount[row]) for row, _ in told)
+    return succeeded(
+        table,
+        forward_usd=forward,
+        iv=iv,
+        mark=mark,
+        index_usd=index,
+        quoted_ns=quoted,
+        is_learned=learned,
+    )
 
 
 EMPTY_TABLE = table_of((), {})

@@ -39,12 +39,11 @@ def learned(table: OptionTable, now_ms: int, now_ns: int) -> OptionTable:
     An expiry without a well-conditioned quote takes the rate of the nearest one that has it, and 1
     where no expiry of its underlying and currency does.
     """
-    if not table.has_linear:
+    if not table.held.has_linear:
         return table
-    fresh = now_ns - table.learned_ns < REFRESH_NS
+    if table.is_learned and now_ns - table.learned_ns < REFRESH_NS:
+        return table
     quoted = np.isfinite(table.mark) & np.isfinite(table.forward_usd)
-    if fresh and not (quoted & np.isnan(table.discount)).any():
-        return table
     discount = table.discount.copy()
     expiries = list(_expiries(table, quoted, now_ms))
     rates = [_rate(table, one) for one in expiries]
@@ -52,13 +51,14 @@ def learned(table: OptionTable, now_ms: int, now_ns: int) -> OptionTable:
         kept = _nearest(one, expiries, rates) if rate is None else rate
         discount[one.rows] = np.exp(-kept * one.years)
     discount.setflags(write=False)
-    return replace(table, discount=discount, learned_ns=now_ns)
+    return replace(table, discount=discount, is_learned=True, learned_ns=now_ns)
 
 
 def _expiries(table: OptionTable, quoted: Flags, now_ms: int) -> Iterator[_Expiry]:
     groups: dict[tuple[str, str, int], list[int]] = {}
-    for row in (quoted & table.is_linear).nonzero()[0]:
-        key = (table.underlyings[row], table.currencies[row], int(table.expiry_ms[row]))
+    held = table.held
+    for row in (quoted & held.is_linear).nonzero()[0]:
+        key = (held.underlyings[row], held.currencies[row], int(held.expiry_ms[row]))
         groups.setdefault(key, []).append(int(row))
     for (underlying, currency, expiry_ms), rows in sorted(groups.items()):
         years = max(expiry_ms - now_ms, 0) / units.MS_PER_YEAR
@@ -72,10 +72,10 @@ def _rate(table: OptionTable, one: _Expiry) -> float | None:
     rows = one.rows
     seen = black76.greeks(
         table.forward_usd[rows],
-        table.strike[rows],
+        table.held.strike[rows],
         one.years,
         table.iv[rows],
-        table.is_call[rows],
+        table.held.is_call[rows],
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = table.mark[rows] / seen.price

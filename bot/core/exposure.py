@@ -4,21 +4,31 @@ Every number of a book comes from good, fresh quotes of all of its legs, or ther
 (`Unpriced`).
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from bot.core import orders, units
-from bot.core.books import BookPolicy, holds, members
+from bot.core.books import BookPolicy, Members, holds, members
 from bot.core.columns import Floats, OptionTable, Stamps
 from bot.core.events import QuoteSeen
+from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.quotes import QuotePolicy
 from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import State
-from bot.quant import black76, conventions
+from bot.quant import black76, book_totals, conventions
+from bot.quant.book_totals import Totals
 from bot.quant.conventions import Convention
+
+
+def warm() -> None:
+    """Compile every kernel of a step, or load it, now: seconds once, off the tick path."""
+    black76.warm()
+    book_totals.warm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,7 @@ def stale_leg(state: State, table: OptionTable, rows: Stamps, policy: QuotePolic
     """Name the first option without a good, fresh quote, or None."""
     oldest_ns = state.now_ns - policy.option_age_max_ns
     for row in rows[(table.quoted_ns[rows] < oldest_ns) | ~np.isfinite(table.iv[rows])]:
-        return _leg_trouble(state, table.names[row], int(table.quoted_ns[row]))
+        return _leg_trouble(state, table.held.names[row], int(table.quoted_ns[row]))
     return None
 
 
@@ -85,14 +95,16 @@ def hedge_trouble(state: State, name: str, policy: QuotePolicy) -> str | None:
 
 def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure | Unpriced:
     """Value a book: one kernel call over its options, plus its futures, hedge and equity terms."""
-    table = state.table
-    rows = members(table, book, state.now_ms)
-    trouble = hedge_trouble(state, book.hedge_instrument, policy) or stale_leg(
-        state, table, rows, policy
-    )
+    trouble = hedge_trouble(state, book.hedge_instrument, policy)
     if trouble is not None:
         return Unpriced(reason=trouble)
     hedge, quote = state.instruments[book.hedge_instrument], state.quotes[book.hedge_instrument]
+    ours = members(state.table, book, state.now_ms)
+    options = _totals(state, ours, policy, is_linear=hedge.settlement is Settlement.LINEAR)
+    if options.stale or not math.isfinite(options.delta):
+        trouble = stale_leg(state, state.table, ours.rows, policy)
+        if trouble is not None:
+            return Unpriced(reason=trouble)
     if _settles(hedge, state.now_ms) < 1.0:
         return Unpriced(reason=f"{hedge.name} is being settled and hedges no more")
     balance = state.balances.get(book.currency)
@@ -101,7 +113,26 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
     futures_coin = _futures_delta(state, book, policy)
     if isinstance(futures_coin, str):
         return Unpriced(reason=futures_coin)
-    return _summed(state, book, rows, futures_coin, _Hedge.of(hedge, quote, book, balance.equity))
+    hedged = _Hedge.of(hedge, quote, book, balance.equity)
+    return _exposed(state, book, hedged, (options, len(ours.rows), futures_coin))
+
+
+def _totals(state: State, ours: Members, policy: QuotePolicy, *, is_linear: bool) -> Totals:
+    """Add up a book's options."""
+    table, pick = state.table, ours.pick
+    return book_totals.totals(
+        size=ours.size,
+        strike=ours.strike,
+        expiry_ms=ours.expiry_ms,
+        is_call=ours.is_call,
+        forward=table.forward_usd[pick],
+        vol=table.iv[pick],
+        discount=table.discount[pick],
+        quoted_ns=table.quoted_ns[pick],
+        now_ms=state.now_ms,
+        oldest_ns=state.now_ns - policy.option_age_max_ns,
+        is_linear=is_linear,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,21 +189,29 @@ def _settles(terms: Instrument, now_ms: int) -> float:
     return float(conventions.expiry_weight(now_ms, terms.expiry_ms))
 
 
+@remembered
+def _futures(
+    positions: Mapping[str, Decimal], instruments: Mapping[str, Instrument]
+) -> tuple[tuple[Instrument, float], ...]:
+    """Return the listed futures and perpetuals held, and their native sizes."""
+    listed = ((instruments[name], size) for name, size in positions.items() if name in instruments)
+    return tuple((terms, float(size)) for terms, size in listed if terms.kind is not Kind.OPTION)
+
+
 def _futures_delta(state: State, book: BookPolicy, policy: QuotePolicy) -> float | str:
     """Add up the book's futures and perpetuals other than its hedge, or name one that is stale."""
     total = 0.0
-    for name, size in state.standing.positions.items():
-        terms = state.instruments.get(name)
-        if terms is None or terms.kind is Kind.OPTION or name == book.hedge_instrument:
+    for terms, size in _futures(state.standing.positions, state.instruments):
+        if terms.name == book.hedge_instrument:
             continue
         weight = _settles(terms, state.now_ms)
         if not weight or not holds(book, terms, state.now_ms):
             continue
-        trouble = hedge_trouble(state, name, policy)
+        trouble = hedge_trouble(state, terms.name, policy)
         if trouble is not None:
             return trouble
         moves = weight * _moves_with(terms, book)
-        total += float(size) * delta_per_native(terms, state.quotes[name]) * moves
+        total += size * delta_per_native(terms, state.quotes[terms.name]) * moves
     return total
 
 
@@ -195,10 +234,10 @@ def valued(state: State, rows: Stamps) -> Valued:
     """Price the options in `rows`."""
     table = state.table
     # Most often every option belongs to the one book: then nothing has to be picked out.
-    pick = slice(None) if len(rows) == len(table.names) else rows
+    held, pick = table.held, slice(None) if len(rows) == len(table.held.names) else rows
     forward, expiry_ms, discount = (
         table.forward_usd[pick],
-        table.expiry_ms[pick],
+        held.expiry_ms[pick],
         table.discount[pick],
     )
     years = np.maximum(expiry_ms - state.now_ms, 0) / units.MS_PER_YEAR
@@ -206,14 +245,14 @@ def valued(state: State, rows: Stamps) -> Valued:
     black76.greeks_into(
         out,
         forward,
-        table.strike[pick],
+        held.strike[pick],
         years,
         table.iv[pick],
-        table.is_call[pick],
+        held.is_call[pick],
         discount,
     )
     return Valued(
-        size=table.size[pick],
+        size=held.size[pick],
         forward_usd=forward,
         discount=discount,
         weight=conventions.expiry_weight(state.now_ms, expiry_ms),
@@ -230,45 +269,44 @@ def net_delta_coin(seen: Valued, convention: Convention, elasticity: float = 1.0
     return float(parts.sum())
 
 
-def _linear_delta_coin(seen: Valued, index_usd: float, elasticity: float) -> float:
-    parts = conventions.linear_option_delta_coin(
-        seen.size, seen.greeks.delta, seen.forward_usd, index_usd, elasticity, seen.weight
-    )
-    return float(parts.sum())
+def _options_coin(options: Totals, book: BookPolicy, hedge: _Hedge) -> tuple[float, float, float]:
+    """Return delta, gamma per 1 % and value of a book's options, in coins.
+
+    `book_totals` gives the parts that the conventions are made of: dollars where it is linear.
+    """
+    coins = 1.0 / hedge.index_usd if hedge.is_linear else 1.0
+    e, value = book.elasticity, options.value * coins
+    delta = options.delta * coins * e
+    if book.convention is Convention.BOOK and not hedge.is_linear:
+        delta += value  # the book's dollars gain with the coins that its marks are worth
+    return delta, options.gamma * coins * e * e * 0.01, value
 
 
-def _summed(
-    state: State, book: BookPolicy, rows: Stamps, futures_coin: float, hedge: _Hedge
+def _exposed(
+    state: State, book: BookPolicy, hedge: _Hedge, held: tuple[Totals, int, float]
 ) -> Exposure:
-    seen, e = valued(state, rows), book.elasticity
-    # What one US dollar of an option's value, or of its delta times the forward, is in coins.
-    coins = 1.0 / hedge.index_usd if hedge.is_linear else 1.0 / seen.forward_usd
-    options_coin = futures_coin + (
-        _linear_delta_coin(seen, hedge.index_usd, e)
-        if hedge.is_linear
-        else net_delta_coin(seen, book.convention, e)
-    )
-    held = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
-    hedge_coin = float(held) * hedge.coin_per_native
-    delta = options_coin + hedge_coin + hedge.equity_coin
+    """Put the parts together; `held` are the options, how many there are, the futures' delta."""
+    options, count, futures_coin = held
+    delta_coin, gamma_coin, value_coin = _options_coin(options, book, hedge)
+    holding = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
+    hedge_coin = float(holding) * hedge.coin_per_native
+    delta = delta_coin + futures_coin + hedge_coin + hedge.equity_coin
     low, high = _in_flight(state, book, hedge.coin_per_native)
-    size, greeks = seen.size, seen.greeks
-    bend = greeks.gamma * seen.forward_usd**2 * (seen.weight * e) ** 2
     return Exposure(
         delta_coin=delta,
         delta_low_coin=delta + low,
         delta_high_coin=delta + high,
-        options_delta_coin=options_coin,
+        options_delta_coin=delta_coin + futures_coin,
         hedge_delta_coin=hedge_coin,
         equity_delta_coin=hedge.equity_coin,
-        gamma_coin_per_percent=float((size * bend * coins).sum()) * 0.01,
-        vega_usd_per_vol_point=float((size * greeks.vega).sum()) * 0.01,
-        theta_usd_per_day=float((size * greeks.theta).sum()) / 365.0,
-        options_value_coin=float((size * greeks.price * coins).sum()),
-        options_held=len(rows),
+        gamma_coin_per_percent=gamma_coin,
+        vega_usd_per_vol_point=options.vega * 0.01,
+        theta_usd_per_day=options.theta / 365.0,
+        options_value_coin=value_coin,
+        options_held=count,
         index_usd=hedge.index_usd,
         hedge_mark_usd=hedge.mark_usd,
-        hedge_native=held,
+        hedge_native=holding,
         hedge_coin_per_native=hedge.coin_per_native,
         is_linear=hedge.is_linear,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from bot.core import units
 from bot.core.events import BalanceSeen
 from bot.core.exposure import hedge_trouble, stale_leg
+from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin import deribit_standard
 from bot.core.margin.deribit_standard import Rates, Requirement
@@ -119,8 +120,8 @@ def project(
     if age_ns > BALANCE_AGE_MAX_NS:
         age = f"{age_ns / units.NS_PER_SECOND:.0f} s old"
         return Refused(reason=f"no margin projection: the {currency} balance is {age}")
-    ours = np.array([of == currency for of in state.table.currencies], dtype=np.bool_)
-    rows = np.flatnonzero(ours & (state.table.expiry_ms > state.now_ms))
+    ours = np.array([of == currency for of in state.table.held.currencies], dtype=np.bool_)
+    rows = np.flatnonzero(ours & (state.table.held.expiry_ms > state.now_ms))
     trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
         state, state.table, rows, quotes
     )
@@ -253,7 +254,14 @@ def stage(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Judgem
 
     There is one mode for all: the currency in the worst state decides.
     """
-    used = {currency: _usage_now(state, currency) for currency in currencies}
+    return _stage(state.balances, policy, currencies)
+
+
+@remembered
+def _stage(
+    balances: Mapping[str, BalanceSeen], policy: GatePolicy, currencies: Sequence[str]
+) -> Judgement | None:
+    used = {currency: _usage_now(balances, currency) for currency in currencies}
     currency, u = max(used.items(), key=lambda item: item[1])
     for mode, limit, what in (
         (Mode.HOLD, policy.hold, "hold"),
@@ -268,7 +276,14 @@ def stage(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Judgem
 
 def warned(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Mapping[str, str]:
     """Say, by currency, that margin use is over the warning stage."""
-    used = {currency: _usage_now(state, currency) for currency in currencies}
+    return _warned(state.balances, policy, currencies)
+
+
+@remembered
+def _warned(
+    balances: Mapping[str, BalanceSeen], policy: GatePolicy, currencies: Sequence[str]
+) -> Mapping[str, str]:
+    used = {currency: _usage_now(balances, currency) for currency in currencies}
     return {
         currency: f"{currency} margin use {u:.1%} is over the warning limit {policy.warn:.0%}"
         for currency, u in used.items()
@@ -276,7 +291,7 @@ def warned(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Mappi
     }
 
 
-def _usage_now(state: State, currency: str) -> float:
+def _usage_now(balances: Mapping[str, BalanceSeen], currency: str) -> float:
     """Return u by the venue's own figures, 0 before they are known."""
-    balance = state.balances.get(currency)
+    balance = balances.get(currency)
     return usage(balance.maintenance_margin, balance.margin_balance) if balance else 0.0

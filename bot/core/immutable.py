@@ -1,11 +1,18 @@
-"""Immutable objects, quickly: successors of them, and answers that hold while they are the same."""
+"""Immutable objects, quickly: successors of them, and answers that hold while they are the same.
+
+A fold changes little of the state, so most of what was worked out in the last one still holds. What
+is remembered is never more than a shorter way to the same answer: it is asked for by the very
+objects that it was made from, and kept with them, so that nothing else can take their place.
+"""
 
 from collections.abc import Callable
-from typing import Generic, ParamSpec, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple
 
-Arguments = ParamSpec("Arguments")
-AnswerT = TypeVar("AnswerT")
 DataT = TypeVar("DataT")
+AnswerT = TypeVar("AnswerT")
+Objects = TypeVarTuple("Objects")
+
+KEYS_MAX = 1_000
 
 
 def succeeded(known: DataT, **changes: object) -> DataT:
@@ -20,30 +27,64 @@ def succeeded(known: DataT, **changes: object) -> DataT:
     return successor
 
 
-class Remembered(Generic[Arguments, AnswerT]):
-    """A pure function of immutable objects that keeps its last answer; positional arguments only.
+def remembered(function: Callable[[*Objects], AnswerT]) -> Callable[[*Objects], AnswerT]:
+    """Let a pure function of immutable objects keep its last answer.
 
-    Asked again about the very same objects, it answers without looking. A fold changes little of
-    the state, so most of what was worked out in the last one still holds.
+    Asked again about the very same objects, it answers without looking.
     """
+    last: tuple[tuple[object, ...], AnswerT] | None = None
 
-    def __init__(self, function: Callable[Arguments, AnswerT]) -> None:
-        self._function = function
-        self._last: tuple[tuple[object, ...], AnswerT] | None = None
-
-    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> AnswerT:
-        """Return what the function returns."""
-        assert not kwargs, "asked by position, or what is remembered would be something else"
-        last = self._last
-        if last is not None and _same(last[0], args):
-            return last[1]
-        answer = self._function(*args, **kwargs)
-        self._last = (args, answer)  # keeps them alive, so that nothing else can take their place
+    def ask(*objects: *Objects) -> AnswerT:
+        nonlocal last
+        asked: tuple[object, ...] = objects
+        if last is not None:
+            for one, other in zip(last[0], asked, strict=True):
+                if one is not other:
+                    break
+            else:
+                return last[1]
+        answer = function(*objects)
+        last = (asked, answer)
         return answer
 
+    return ask
 
-def _same(known: tuple[object, ...], asked: tuple[object, ...]) -> bool:
-    for one, other in zip(known, asked, strict=True):  # noqa: SIM110  a third of the time of `all`
-        if one is not other:
-            return False
-    return True
+
+class Lasting(Protocol):
+    """An answer that holds from `since_ms` until just before `until_ms`, market time."""
+
+    @property
+    def since_ms(self) -> float: ...  # noqa: D102 (the class says it)
+    @property
+    def until_ms(self) -> float: ...  # noqa: D102
+
+
+LastingT = TypeVar("LastingT", bound=Lasting)
+
+
+def remembered_while(
+    function: Callable[[int, *Objects], LastingT],
+) -> Callable[[str, int, *Objects], LastingT]:
+    """Let a pure function of a moment and of immutable objects keep its last answer for each key.
+
+    Asked again about the very same objects, at a moment at which the answer still holds, it answers
+    without looking. The key is only where to keep it: there is one for each book.
+    """
+    kept: dict[str, tuple[tuple[object, ...], LastingT]] = {}
+
+    def ask(key: str, now_ms: int, *objects: *Objects) -> LastingT:
+        asked: tuple[object, ...] = objects
+        last = kept.get(key)
+        if last is not None and last[1].since_ms <= now_ms < last[1].until_ms:
+            for one, other in zip(last[0], asked, strict=True):
+                if one is not other:
+                    break
+            else:
+                return last[1]
+        answer = function(now_ms, *objects)
+        if len(kept) >= KEYS_MAX:
+            kept.clear()
+        kept[key] = (asked, answer)
+        return answer
+
+    return ask

@@ -13,11 +13,11 @@ from bot.core import fills, orders, standing, units
 from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
-from bot.core.immutable import Remembered
+from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import Order, OrderPolicy, OrderStatus
 from bot.core.reported import Reported
-from bot.core.standing import EMPTY, open_orders
+from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
 FILL_REST_NS = units.NS_PER_SECOND
@@ -60,7 +60,12 @@ def housed(state: State, policy: ApplyPolicy) -> State:
     A book that was renamed or dropped leaves its hedge behind: what nobody counts would be hedged
     once more.
     """
-    known = state.standing
+    known = _housed(state.standing, policy)
+    return state if known is state.standing else replace(state, standing=known)
+
+
+@remembered
+def _housed(known: Standing, policy: ApplyPolicy) -> Standing:
     for name, owner in sorted(policy.owners.items()):
         held = sum(
             (known.holdings.get(book, EMPTY).get(name, units.ZERO) for book in policy.books),
@@ -72,7 +77,7 @@ def housed(state: State, policy: ApplyPolicy) -> State:
     if known.holdings.keys() - policy.books:
         kept = {book: held for book, held in known.holdings.items() if book in policy.books}
         known = replace(known, holdings=kept)
-    return state if known is state.standing else replace(state, standing=known)
+    return known
 
 
 def _price(state: State, terms: Instrument) -> float | None:
@@ -148,9 +153,10 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     state = _ask_orders(state, policy.orders, asked)
     state = _ask_account(state, asked)
     wanted = watch_list(state, policy)
-    if wanted != state.watched:
-        asked.append(Watch(instruments=wanted))
-        state = replace(state, watched=wanted)
+    if wanted is not state.watched:
+        if wanted != state.watched:
+            asked.append(Watch(instruments=wanted))
+        state = replace(state, watched=wanted)  # an equal one as well: next time it is this one
     if state.reload_wanted:
         asked.append(ReloadInstruments(reason=state.reload_wanted))
         state = replace(state, reload_wanted="")
@@ -168,10 +174,15 @@ def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
     if state.now_ms >= earliest_ms:
         live = (n for n in listed if not _has_expired(state.instruments[n], state.now_ms))
         listed = frozenset(live)
-    return listed.union(policy.owners)
+    return _joined(listed, policy.owners)
 
 
-@Remembered
+@remembered
+def _joined(listed: frozenset[str], owners: Mapping[str, str]) -> frozenset[str]:
+    return listed.union(owners)
+
+
+@remembered
 def _listed(
     positions: Mapping[str, Decimal],
     reported: Mapping[str, Reported],

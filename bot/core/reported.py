@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.core import units
 from bot.core.events import PositionRow
-from bot.core.immutable import Remembered
+from bot.core.immutable import remembered
 from bot.core.instruments import Instrument
 
 
@@ -48,7 +48,7 @@ class Gap:
 Differences = tuple[tuple[str, Decimal, Reported], ...]
 
 
-@Remembered
+@remembered
 def differences(
     reported: Mapping[str, Reported],
     positions: Mapping[str, Decimal],
@@ -62,7 +62,7 @@ def differences(
     )
 
 
-@Remembered
+@remembered
 def unlisted(
     reported: Mapping[str, Reported],
     positions: Mapping[str, Decimal],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.core import units
-from bot.core.immutable import Remembered
+from bot.core.immutable import remembered
 from bot.core.orders import Order
 
 TRADES_KEPT_MS = units.MS_PER_HOUR
@@ -69,7 +69,7 @@ class Standing:
     pause_reason: str = ""
 
 
-@Remembered
+@remembered
 def open_orders(orders: Mapping[str, Order]) -> tuple[Order, ...]:
     """Return those of a standing's orders of which something is still expected."""
     return tuple(order for order in orders.values() if not order.is_quiet)

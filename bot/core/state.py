@@ -63,9 +63,9 @@ class Judgement:
     clears: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Counters since the start of the process."""
+    """Counters since the start of the process. No slots, for `succeeded`'s sake."""
 
     quotes: int = 0
     bad_quotes: int = 0
@@ -183,7 +183,7 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
 def _clocked(state: State, fact: ClockSeen) -> State:
     assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
     assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
-    counts = replace(state.counts, folds=state.counts.folds + 1)
+    counts = succeeded(state.counts, folds=state.counts.folds + 1)
     return succeeded(
         state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, counts=counts
     )
@@ -202,7 +202,7 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
         else:
             good[told.instrument] = quote
             bad.pop(told.instrument, None)
-    counts = replace(
+    counts = succeeded(
         state.counts,
         quotes=state.counts.quotes + len(seen),
         bad_quotes=state.counts.bad_quotes + len(bad),

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import bot
+from bot.core import exposure
 from bot.core.instruments import Instrument
 from bot.core.units import MS_PER_MINUTE
 from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
-from bot.quant import black76
 from bot.runtime import assembly, notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records
@@ -110,7 +110,7 @@ async def build_daemon(
     wire = WireClock()
     async with AsyncExitStack() as stack:
         sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
-        black76.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
+        exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         connected = await _connect(settings, secrets.credentials, wire, stack)
         # Last, so that a start that is refused leaves no file behind. All until here only asked.
         ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)

@@ -202,7 +202,7 @@ def test_another_currencys_stale_leg_refuses_no_order() -> None:
     account = four().quotes()
     table = account.world.state.table
     old = table.quoted_ns.copy()
-    old[table.rows[LINEAR_CALL]] -= 40 * 10**9
+    old[table.held.rows[LINEAR_CALL]] -= 40 * 10**9
     account.world.state = replace(account.world.state, table=replace(table, quoted_ns=old))
 
     assert projected(account, BTC, "1000").currency == "BTC"

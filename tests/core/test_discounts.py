@@ -128,7 +128,7 @@ def test_factors_are_learned_again_after_a_second_or_for_a_first_quote() -> None
     once = discounts.learned(table((BTC_USDC, some)), START_MS, 0)
     soon = discounts.learned(once, START_MS, units.NS_PER_SECOND - 1)
     later = discounts.learned(once, START_MS, units.NS_PER_SECOND)
-    unquoted = replace(once, discount=np.full(len(STRIKES), np.nan))
+    unquoted = replace(once, discount=np.full(len(STRIKES), np.nan), is_learned=False)
 
     assert soon is once
     assert later is not once

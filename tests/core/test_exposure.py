@@ -217,7 +217,7 @@ def test_a_selector_chooses_by_kind_expiry_and_name(terms, names) -> None:
 
 def rows(held: list[tuple[Instrument, float]], wanted: BookPolicy) -> set[str]:
     table = table_of(held, {})
-    return {table.names[row] for row in members(table, wanted, START_MS)}
+    return {table.held.names[row] for row in members(table, wanted, START_MS).rows}
 
 
 def test_another_underlying_is_another_book() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core import engine
-from bot.core.immutable import Remembered, succeeded
+from bot.core.immutable import remembered, succeeded
 from bot.core.state import State
 
 
@@ -28,7 +28,7 @@ def test_a_successor_with_a_field_that_does_not_exist_is_refused():
 def test_an_answer_is_remembered_for_the_same_object_and_not_for_an_equal_one():
     asked: list[dict[str, int]] = []
 
-    @Remembered
+    @remembered
     def total(sizes: dict[str, int]) -> int:
         asked.append(sizes)
         return sum(sizes.values())
@@ -39,7 +39,7 @@ def test_an_answer_is_remembered_for_the_same_object_and_not_for_an_equal_one():
 
 
 def test_every_argument_counts_for_what_is_remembered():
-    @Remembered
+    @remembered
     def held(sizes: dict[str, int], names: tuple[str, ...]) -> int:
         return sum(sizes[name] for name in names)
 

@@ -62,9 +62,9 @@ def test_a_recorded_chain_tells_the_rate_of_its_own_parity(market, at) -> None:
     table = table_of([(one, 1.0) for one, _ in seen], {one.name: quote for one, quote in seen})
     learned = discounts.learned(table, now_ms, 0)
 
-    for expiry_ms in sorted(set(table.expiry_ms.tolist())):
-        (factor,) = set(learned.discount[table.expiry_ms == expiry_ms].tolist())
+    for expiry_ms in sorted(set(table.held.expiry_ms.tolist())):
+        (factor,) = set(learned.discount[table.held.expiry_ms == expiry_ms].tolist())
         bound = 5e-5 if expiry_ms - now_ms > WEEK_MS else 3e-4
         assert factor == pytest.approx(parity(seen, expiry_ms), abs=bound)
-    longest = table.expiry_ms == table.expiry_ms.max()
+    longest = table.held.expiry_ms == table.held.expiry_ms.max()
     assert 0.97 < learned.discount[longest][0] < 0.995, "more than a per cent over 109 days"

@@ -61,20 +61,21 @@ def of_options(table: OptionTable, currency: str, rates: Rates) -> Requirement:
 
     NaN if a mark is missing.
     """
-    ours = np.array([of == currency for of in table.currencies], dtype=np.bool_)
-    short = (table.size < 0.0) & ours
+    held = table.held
+    ours = np.array([of == currency for of in held.currencies], dtype=np.bool_)
+    short = (held.size < 0.0) & ours
     if not short.any():
         return NOTHING
     underlying = np.stack([table.index_usd[short], table.forward_usd[short]])
     initial, maintenance = per_short_option(
-        strike=table.strike[short],
-        is_call=table.is_call[short],
+        strike=held.strike[short],
+        is_call=held.is_call[short],
         underlying=underlying,
         mark=table.mark[short],
-        unit=np.where(table.is_linear[short], underlying, 1.0),
+        unit=np.where(held.is_linear[short], underlying, 1.0),
         rates=rates,
     )
-    amount = -table.size[short]
+    amount = -held.size[short]
     return Requirement(
         initial=float((amount * initial).sum()), maintenance=float((amount * maintenance).sum())
     )

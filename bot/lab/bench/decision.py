@@ -1,14 +1,16 @@
-"""The decision: from a quote to the verdict on its book, at a small and a large number of options.
+"""The decision: from a quote to the verdict on its book, at several numbers of options.
 
 The core's own step on a book of short strangles in memory: no socket, no disk, no order.
 """
 
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from itertools import cycle, islice
 from typing import Final
 
-from bot.core import engine, units
+from bot.core import engine, exposure, units
 from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
@@ -31,10 +33,11 @@ from bot.core.margin.deribit_standard import FuturesRate, Rates
 from bot.core.orders import OrderPolicy
 from bot.core.state import State
 from bot.lab.bench.measures import Measured
-from bot.quant import black76
 from bot.quant.conventions import Convention
 
-SIZES: Final = (200, 1_000)
+SIZES: Final = (200, 1_000, 5_000)
+BURST: Final = 50
+TARGETS_US: Final = {(200, 1): 60.0, (1_000, 1): 100.0, (5_000, 1): 300.0}
 TICKS: Final = 300
 START_MS: Final = 1_767_603_600_000
 PERPETUAL: Final = "BTC-PERPETUAL"
@@ -44,25 +47,25 @@ WIDE_COIN: Final = 1e6  # a band that is never left: the cost of deciding, not o
 
 
 def decision(rounds: int, now_ns: Callable[[], int]) -> list[Measured]:
-    """Measure one fold with one option's quote, in microseconds."""
-    black76.warm()
-    return [_measured(size, rounds, now_ns) for size in SIZES]
+    """Measure one fold of one option's quote, and of a burst of them, in microseconds."""
+    exposure.warm()
+    return [
+        *(_measured(options, 1, rounds, now_ns) for options in SIZES),
+        _measured(SIZES[0], BURST, rounds, now_ns),
+    ]
 
 
-def _measured(options: int, rounds: int, now_ns: Callable[[], int]) -> Measured:
+def _measured(options: int, quotes: int, rounds: int, now_ns: Callable[[], int]) -> Measured:
+    """Return the median of each round's folds of so many quotes, the step alone."""
     desk = Desk(options)
-    desk.tick(TICKS)  # warm
-    took_us: list[float] = []
-    for _ in range(rounds):
-        since_ns = now_ns()
-        desk.tick(TICKS)
-        took_us.append((now_ns() - since_ns) / TICKS / 1_000)
+    desk.ticks(TICKS, quotes, now_ns)  # warm
     return Measured(
-        name=f"tick to decision, {options} options",
+        name=f"{'tick' if quotes == 1 else f'{quotes} quotes'} to decision, {options} options",
         unit="us",
-        rounds=tuple(took_us),
+        rounds=tuple(statistics.median(desk.ticks(TICKS, quotes, now_ns)) for _ in range(rounds)),
         more_is_better=False,
-        note="one quote folded, the book revalued, one verdict",
+        target=TARGETS_US.get((options, quotes)),
+        note="quotes folded, the book revalued, one verdict with its reason: half of all take less",
     )
 
 
@@ -89,11 +92,18 @@ class Desk:
         assert isinstance(valued, Exposure), f"the book is valued: {valued}"
         assert valued.options_held == options, "every option is held"
 
-    def tick(self, count: int) -> None:
-        """Fold `count` quotes, one at a time, each of another option."""
-        for number in range(count):
-            name = self._names[number % len(self._names)]
-            self._fold(self._at_now(self._seen[name]))
+    def ticks(self, count: int, quotes: int, now_ns: Callable[[], int]) -> list[float]:
+        """Return the microseconds of `count` folds of so many quotes, each of another option."""
+        took_us = []
+        names = cycle(self._names)
+        for _ in range(count):
+            seen = [self._seen[name] for name in islice(names, quotes)]
+            facts = self._facts(*(self._at_now(quote) for quote in seen))
+            since_ns = now_ns()
+            step = engine.step(self._state, facts, self._policy)
+            took_us.append((now_ns() - since_ns) / 1_000)
+            self._state = step.state
+        return took_us
 
     def _quote_all(self) -> object:
         return self._fold(*(self._at_now(quote) for quote in self._seen.values()))
@@ -105,13 +115,16 @@ class Desk:
         )
 
     def _fold(self, *facts: Fact) -> object:
+        step = engine.step(self._state, self._facts(*facts), self._policy)
+        self._state = step.state
+        return step.exposures.get("main")
+
+    def _facts(self, *facts: Fact) -> tuple[Fact, ...]:
         self._now_ns += units.NS_PER_MS
         clock = ClockSeen(
             market_ms=START_MS + self._now_ns // units.NS_PER_MS, wire_ns=self._now_ns
         )
-        step = engine.step(self._state, (clock, *facts), self._policy)
-        self._state = step.state
-        return step.exposures.get("main")
+        return (clock, *facts)
 
 
 def _policy() -> Policy:

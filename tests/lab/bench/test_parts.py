@@ -65,9 +65,11 @@ def test_the_decision_is_measured_on_a_book_that_is_valued(monkeypatch):
     monkeypatch.setattr(decision, "TICKS", 3)
     monkeypatch.setattr(decision, "SIZES", (4, 20))
 
-    small, large = decision.decision(2, time.monotonic_ns)
+    small, large, burst = decision.decision(2, time.monotonic_ns)
 
-    assert (small.name, large.name) == (
-        "tick to decision, 4 options", "tick to decision, 20 options",
-    )  # fmt: skip
-    assert min(*small.rounds, *large.rounds) > 0
+    assert (small.name, large.name, burst.name) == (
+        "tick to decision, 4 options",
+        "tick to decision, 20 options",
+        "50 quotes to decision, 4 options",
+    )
+    assert min(*small.rounds, *large.rounds, *burst.rounds) > 0
