@@ -29,6 +29,7 @@ class Argument(Enum):
     TOTALS = auto()  # float64, one dimension, the caller's, written
     STAMP = auto()  # int64, a single one
     FLAG = auto()  # bool, a single one
+    STREAMS = auto()  # uint64, one dimension, the caller's, written
 
 
 def compile_kernel(
@@ -57,6 +58,7 @@ def compile_kernel(
         Argument.TOTALS: (types.float64, 1, False),
         Argument.STAMP: (types.int64, 0, True),
         Argument.FLAG: (types.boolean, 0, True),
+        Argument.STREAMS: (types.uint64, 1, False),
     }
 
     def numba_type(argument: Argument) -> Any:

@@ -6,14 +6,11 @@ number of steps alone. Time is in years of 365 days, variance and rates are per 
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
-
-YEAR_MS: Final = 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
