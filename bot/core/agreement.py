@@ -12,7 +12,7 @@ than the balance. Whether the venue's linear delta holds the discount factor is 
 readings are compared, and the one that has fitted more often counts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from bot.core import units
 from bot.core.columns import Stamps
-from bot.core.events import BalanceSeen, Fact, QuoteSeen
+from bot.core.events import BalanceSeen, QuoteSeen
 from bot.core.exposure import delta_per_native, hedge_trouble, net_delta_coin, stale_leg, valued
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.quotes import QuotePolicy
@@ -71,13 +71,12 @@ class _Account:
 
 def compared(
     state: State,
-    facts: Sequence[Fact],
+    told: Mapping[str, BalanceSeen],
     currencies: Sequence[str],
     quotes: QuotePolicy,
     policy: AgreementPolicy,
 ) -> State:
-    """Compare with the last balance of each currency among `facts`."""
-    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
+    """Compare with the last balance told of each currency."""
     for currency in currencies:
         if currency in told:
             state = compared_with(state, told[currency], quotes, policy)

@@ -16,7 +16,7 @@ from bot.core import state as states
 from bot.core.actions import Action, Alert, CancelOrder, Severity
 from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan, DealPolicy
-from bot.core.events import Fact, FillCause, FillSeen
+from bot.core.events import BalanceSeen, Fact, FillCause, FillSeen
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
@@ -161,9 +161,10 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
 
 def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
     """Compare our delta with the venue's whenever it gave one and nothing is on its way."""
-    if reconcile.is_moving(state):
+    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
+    if not told or reconcile.is_moving(state):
         return state
-    return agreement.compared(state, facts, policy.currencies, policy.quotes, policy.agreement)
+    return agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
 
 
 def _latched(state: State) -> State:
@@ -267,6 +268,8 @@ def _alerts(
     adopted: tuple[Adopted, ...],
     margin: Sequence[str],
 ) -> tuple[Action, ...]:
+    if not (changes or adopted or margin):
+        return ()
     modes = tuple(
         Alert(
             severity=_severity(change, state),

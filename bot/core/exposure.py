@@ -173,8 +173,8 @@ def delta_per_native(terms: Instrument, quote: QuoteSeen) -> float:
     """Return the delta in coins of one native unit of a perpetual or future: 1/P, or P/S linear."""
     mark, index = prices_of(quote)
     if terms.settlement is Settlement.LINEAR:
-        return float(conventions.linear_perp_delta_coin(1.0, mark, index))
-    return float(conventions.inverse_perp_delta_coin(1.0, mark))
+        return mark / index
+    return 1.0 / mark
 
 
 def _moves_with(terms: Instrument, book: BookPolicy) -> float:

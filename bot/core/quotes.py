@@ -52,10 +52,10 @@ def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> 
         if quote.mark == 0.0 and quote.bid is None:
             del numbers["mark"]  # worth less than a tick: nobody bids, and nothing is its price
     for what, number in numbers.items():
-        if number is None or not math.isfinite(number) or number <= 0.0:
+        if number is None or not 0.0 < number < math.inf:
             return f"no usable {what} ({number})"
     for side, price in (("bid", quote.bid), ("ask", quote.ask)):
-        if price is not None and (not math.isfinite(price) or price <= 0.0):
+        if price is not None and not 0.0 < price < math.inf:
             return f"no usable {side} ({price})"
     return _bad_sides(quote, instrument, policy)
 

@@ -11,6 +11,7 @@ from bot.core.orders import OrderStatus, Outcome
 from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
+LINKS = tuple(Link)
 FILLS_LATE_NS = 60 * units.NS_PER_SECOND
 
 
@@ -83,7 +84,7 @@ def _troubles(state: State, policy: SafetyPolicy, currencies: Sequence[str]) -> 
 
 
 def _not_reconciled(state: State, currencies: Sequence[str]) -> Iterator[Judgement]:
-    for link in Link:
+    for link in LINKS:
         if link not in state.links:
             why = state.links_lost.get(link, "not connected yet")
             yield _wait(f"{link} connection: {why}", "the connection is back")
@@ -107,6 +108,8 @@ def _inherited(state: State) -> Iterator[Judgement]:
         for name, held, report in differing(state):
             reason = f"{name}: {report.row.size_native} at the venue, {held} here"
             yield _wait(reason, f"a good quote of {name}")
+    if not state.inherited:
+        return
     for order_id in sorted(state.inherited & state.standing.orders.keys()):
         order = state.standing.orders[order_id]
         if not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
@@ -118,11 +121,12 @@ def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
     """Yield a stop after too many rejections in a row: asking again would not help."""
     most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
     recent = list(state.standing.orders.values())[-most:]
-    told = recent[-1].order_id if recent else ""
+    if not recent or recent[-1].outcome is not Outcome.REJECTED:
+        return
     fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
     if fresh and len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent):
-        last = f"the last {told}: {recent[-1].reason}"
-        reason = f"{most} orders in a row were rejected, {last}"
+        told = f"the last {recent[-1].order_id}: {recent[-1].reason}"
+        reason = f"{most} orders in a row were rejected, {told}"
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
 
 

@@ -95,7 +95,7 @@ def test_quotes_much_older_or_newer_than_the_balance_are_not_compared(
     report = replace(account.balance("BTC", delta_total_coin=0.0), arrived_ns=late_ns)
     rules = account.world.policy
     after = agreement.compared(
-        account.world.state, [report], ["BTC"], rules.quotes, rules.agreement
+        account.world.state, {"BTC": report}, ["BTC"], rules.quotes, rules.agreement
     )
 
     assert ("BTC" in after.gaps) is compared
