@@ -18,8 +18,8 @@ and puts apart. D in the quadratic is Black's, also where the hedge is the net d
 Online: an `Estimate` holds the sums of the normal equations, older steps weighing less; a step adds
 its own in microseconds. The fit is pulled to zero as though `prior_steps` further steps of average
 weight had seen no such effect. By default they are infinitely many, so that the shift is zero: on
-three months of six-hourly BTC and ETH chains the quadratic took away a few percent of the hedge's
-squared error, and lost as much in the weeks when spot and volatility turned.
+three months of six-hourly BTC and ETH chains the quadratic took away 2 to 10 % of the squared error
+out of sample, and single steps on which spot and volatility rose together undid as much.
 """
 
 import math
