@@ -309,6 +309,6 @@ def _frame_greeks(terms: _Terms, marked: _Marked, at_ms: int) -> _FrameGreeks:
         delta=marked.net_of + weight * (raw.delta - marked.net_of),
         gamma=raw.gamma,
         vega=raw.vega / 100,
-        theta=raw.theta * np.minimum(1 / DAYS_PER_YEAR, years),
+        theta=np.maximum(raw.theta * np.minimum(1 / DAYS_PER_YEAR, years), -raw.price),
         rho=raw.rho / 100,
     )
