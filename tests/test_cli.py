@@ -207,7 +207,7 @@ def test_a_daemon_that_is_gone_is_explained_from_its_ledger(tmp_path: Path) -> N
     journal = tmp_path / "ledger.db"
     scene = running()
     assert scene.window.step is not None
-    ledger_with(journal, *records.step_rows(9, scene.window.step, None, records.StandingText()))
+    ledger_with(journal, *records.step_rows(9, scene.window.step, None, records.Standings()))
 
     result = verb("explain", "--journal", str(journal), "--json")
 

@@ -1,7 +1,7 @@
 """The rows of a ledger in words, for a person; the JSON of a row is the exact record."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -9,6 +9,7 @@ from bot.core import actions, codec, events
 from bot.core.events import CommandGiven, Fact
 from bot.core.hedger import Decision
 from bot.core.standing import Standing
+from bot.core.state import State
 
 RAW_CHARS_MAX: Final = 300
 CONFIG_CHARS: Final = 12
@@ -22,21 +23,40 @@ def words(kind: str, body: str) -> str:
         read = json.loads(body) if kind == "run" else codec.loads(body)
     except (codec.CodecError, ValueError):
         read = None
+    said = _of_run(kind, read) or _of_fold(kind, read)
+    if said is not None:
+        return said
+    return body if len(body) <= RAW_CHARS_MAX else body[:RAW_CHARS_MAX] + " ..."
+
+
+def _of_run(kind: str, read: object) -> str | None:
     match kind, read:
         case "run", dict():
             return _run(read)
+        case "begin", {"state": State() as state}:
+            return f"begins with {_standing(state.standing)}"
+        case "end", {"fold": int(fold)}:
+            return f"ends after {_counted(fold, 'fold')}"
+        case "crash", {"error": str(error)}:
+            return error.strip().splitlines()[-1] if error.strip() else "no reason was kept"
+        case _:
+            return None
+
+
+def _of_fold(kind: str, read: object) -> str | None:
+    match kind, read:
         case "facts", {"facts": [*facts]}:
             return _facts(facts)
         case "command", {"command": CommandGiven() as command}:
             return _fact(command)
         case "step", {"mode": str(mode), "actions": [*acts], "decisions": [*made]}:
             return "; ".join([mode.upper(), *_decisions(made), *(_action(act) for act in acts)])
-        case "standing", Standing() as standing:
+        case "standing", {"standing": Standing() as standing}:
             return _standing(standing)
-        case "crash", {"error": str(error)}:
-            return error.strip().splitlines()[-1] if error.strip() else "no reason was kept"
+        case "change", {"set": dict(replaced), "put": dict(put), "drop": dict(drop)}:
+            return _change(replaced, put, drop)
         case _:
-            return body if len(body) <= RAW_CHARS_MAX else body[:RAW_CHARS_MAX] + " ..."
+            return None
 
 
 def _run(header: dict[str, object]) -> str:
@@ -183,6 +203,17 @@ def _standing(standing: Standing) -> str:
     ]
     parts += [reason for reason in (standing.pause_reason, standing.halt_reason) if reason]
     return ", ".join(parts)
+
+
+def _change(
+    replaced: Mapping[str, object],
+    put: Mapping[str, Mapping[str, object]],
+    drop: Mapping[str, Sequence[str]],
+) -> str:
+    said = [f"{name} {value or 'cleared'}" for name, value in sorted(replaced.items())]
+    said += [f"{name} {', '.join(entries)}" for name, entries in sorted(put.items())]
+    said += [f"{name} without {', '.join(keys)}" for name, keys in sorted(drop.items())]
+    return "; ".join(part.replace("_", " ") for part in said)
 
 
 def _size(size_native: Decimal) -> str:

@@ -1,4 +1,4 @@
-"""Facts, actions and standings as canonical JSON, and back.
+"""Facts, actions, policies and standings as canonical JSON, and back.
 
 One form for the ledger, the tape and digests: dataclasses carry their name under `$`, decimals
 are text, sets and keys are sorted, numbers are the shortest that read back the same. Equal values
@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -18,28 +19,42 @@ import numpy as np
 
 from bot.core import (
     actions,
+    agreement,
     attribution,
+    books,
     columns,
+    dealing,
     events,
     exposure,
+    gate,
     hedger,
     instruments,
     orders,
+    quotes,
     reconcile,
     safety,
     standing,
     state,
 )
+from bot.core.margin import deribit_standard
+from bot.quant import conventions
 
 _MODULES = (
     actions,
+    agreement,
     attribution,
+    books,
     columns,
+    conventions,
+    dealing,
+    deribit_standard,
     events,
     exposure,
+    gate,
     hedger,
     instruments,
     orders,
+    quotes,
     reconcile,
     safety,
     standing,
@@ -64,14 +79,20 @@ def _named() -> Mapping[str, type]:
     }
 
 
-def dumps(value: object) -> bytes:
+def dumps(value: object, *, in_order: bool = False) -> bytes:
     """Write a value of the core as canonical JSON.
+
+    Args:
+        value: What to write.
+        in_order: Keep the order of keys, for whom a sum over a mapping must come out to the bit.
+            Then equal values may give different bytes.
 
     Raises:
         CodecError: a type that the core does not use for data.
     """
+    plain = _plain(value)
     return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        plain, sort_keys=not in_order, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
@@ -104,6 +125,8 @@ def _plain(value: object) -> Json:  # noqa: C901, PLR0911 (one case a type is th
             return value if math.isfinite(value) else {"$float": str(value)}
         case Decimal():
             return {"$decimal": str(value)}
+        case timedelta():
+            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
         case list() | tuple():
             return [_plain(item) for item in value]
         case frozenset():
@@ -138,7 +161,7 @@ def _hexed(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Json:
     return {"$array": [str(array.dtype), [{"$float": str(item)} for item in array.tolist()]]}
 
 
-def _valued(plain: Json) -> object:
+def _valued(plain: Json) -> object:  # noqa: PLR0911 (one case a type is the point)
     match plain:
         case list():
             return tuple(_valued(item) for item in plain)
@@ -146,6 +169,8 @@ def _valued(plain: Json) -> object:
             return _named()[name](member)
         case {"$decimal": str(text)}:
             return Decimal(text)
+        case {"$timedelta": [int(days), int(seconds), int(microseconds)]}:
+            return timedelta(days=days, seconds=seconds, microseconds=microseconds)
         case {"$float": str(text)}:
             return float(text)
         case {"$set": list(items)}:

@@ -6,10 +6,9 @@ from pathlib import Path
 from bot.core import codec
 from bot.core.hedger import Decision
 from bot.core.safety import ModeChanged
-from bot.core.standing import Standing
 from bot.dashboard import views, words
 from bot.dashboard.models import BookExplained, Explanation
-from bot.runtime import journal
+from bot.runtime import journal, records
 from bot.runtime.journal import Entry
 
 STEPS_READ_MAX = 5_000
@@ -71,9 +70,8 @@ def _decisions(steps: Iterable[Entry]) -> Iterator[Decision]:
 
 def _mode(path: Path, steps: tuple[Entry, ...]) -> tuple[str, str, str]:
     """Return the last mode that was written, its reason and what clears it."""
-    text = journal.standing(path)
-    standing = codec.loads(text) if text is not None else None
-    if isinstance(standing, Standing) and standing.halt_reason:
+    standing = records.latest_standing(journal.since_last(path, *records.STANDING_KINDS))
+    if standing is not None and standing.halt_reason:
         return "halt", standing.halt_reason, "a person resumes"
     for step in reversed(steps):
         for note in _parts(step, "notes"):

@@ -16,10 +16,11 @@ from bot.core.standing import Standing
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, WireClock
 from bot.runtime.inbox import Inbox
-from bot.runtime.journal import Ledger
+from bot.runtime.journal import Ledger, since_last
 from bot.runtime.ledger_file import LedgerRefusedError
 from bot.runtime.loop import Loop
 from bot.runtime.outbox import Outbox
+from bot.runtime.records import STANDING_KINDS, latest_standing
 from bot.runtime.sampler import ClockSampler
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
@@ -108,16 +109,12 @@ def recovered_loop(
 
 def last_standing(ledger: Ledger, now_ms: int, instance: Callable[[], str]) -> Standing:
     """Return what an earlier run of this ledger left, or what a new ledger begins with."""
-    text = ledger.standing()
-    if text is None:
-        return engine.fresh_standing(instance(), now_ms)
     try:
-        known = codec.loads(text)
+        known = latest_standing(since_last(ledger.path, *STANDING_KINDS))
     except codec.CodecError as error:
         reason = f"{ledger.path} was left by another version, which this one cannot take up"
         raise LedgerRefusedError(f"{reason}: {error}") from error
-    assert isinstance(known, Standing), "a standing row holds a standing"
-    return known
+    return known or engine.fresh_standing(instance(), now_ms)
 
 
 class _Listed:

@@ -30,7 +30,7 @@ from bot.runtime.ledger_file import (
     LedgerRefusedError,
     Verified,
 )
-from bot.runtime.ledger_reading import counts, entries, standing, tail, verify
+from bot.runtime.ledger_reading import counts, entries, since_last, tail, verify
 
 __all__ = [
     "Broken",
@@ -44,7 +44,7 @@ __all__ = [
     "Verified",
     "counts",
     "entries",
-    "standing",
+    "since_last",
     "tail",
     "verify",
 ]
@@ -207,10 +207,6 @@ class Ledger:
     def waiting(self) -> int:
         """How many times rows were handed over that the writer has not taken up yet."""
         return self._orders.qsize()
-
-    def standing(self) -> str | None:
-        """Return the body of the latest `standing` row, None before the first."""
-        return standing(self.path)
 
     def close(self) -> None:
         """Write what waits, move the high-water mark, let the file go. Safe to call twice."""

@@ -75,14 +75,22 @@ def counts(path: Path) -> dict[str, int]:
         )
 
 
-def standing(path: Path) -> str | None:
-    """Return the body of the latest `standing` row, None before the first.
+def since_last(path: Path, kind: str, *others: str) -> tuple[Entry, ...]:
+    """Return the last row of `kind` and all later rows of the `others`, oldest first.
 
     Raises:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one.
     """
-    found = tail(path, 1, "standing")
-    return found[0].body if found else None
+    kinds = (kind, *others)
+    marks = ", ".join("?" * len(kinds))
+    query = f"SELECT {COLUMNS} FROM ledger WHERE kind IN ({marks}) AND seq >= ? ORDER BY seq"  # noqa: S608  constants only
+    with _reading(path) as connection:
+        (last,) = connection.execute(
+            "SELECT MAX(seq) FROM ledger WHERE kind = ?", (kind,)
+        ).fetchone()
+        if last is None:
+            return ()
+        return tuple(entry_of(row) for row in connection.execute(query, (*kinds, last)))
 
 
 def verify(path: Path) -> Verified | Broken:

@@ -38,6 +38,7 @@ from bot.runtime.journal import JournalFailedError, Ledger, Row
 from bot.runtime.latency import Reservoir
 from bot.runtime.outbox import Outbox
 from bot.runtime.tape import Tape
+from bot.runtime.tape_blocks import TapedFold
 
 FOLD_SILENCE_SECONDS: Final = 0.25  # wire: even when nobody speaks, time passes for the core
 UNWRITTEN_FOLDS_MAX: Final = 100  # behind the disk; with more than these, every fold waits for it
@@ -113,7 +114,7 @@ class Loop:
         self._wire = wire
         self._tape = tape
         self._observers = list(observers)
-        self._standing_text = records.StandingText()
+        self._standings = records.Standings()
         self._in_ledger: Standing | None = None
         self._caused_ns: dict[str, int] = {}
         self._stopping = False
@@ -146,12 +147,13 @@ class Loop:
             JournalFailedError: a row could not be made durable. The state is halted, nothing was
                 sent.
         """
+        await self._durable([records.begin_row(self._state, self._policy)])
         while not self._stopping:
             await self._inbox.wait(FOLD_SILENCE_SECONDS)
             await self._fold()
         if len(self._inbox):
             await self._fold()
-        await self._durable([])
+        await self._durable([records.end_row(self._folds, self._state.now_ms)])
         self.ended.set()
 
     def stop(self) -> None:
@@ -180,7 +182,7 @@ class Loop:
         step = await self._stepped(number, clock, facts)
         decided_ns = self._wire.monotonic_ns()
         rows = records.fact_rows(number, clock, facts)
-        rows += records.step_rows(number, step, self._in_ledger, self._standing_text)
+        rows += records.step_rows(number, step, self._in_ledger, self._standings)
         waits = _must_wait(self._state, step, facts) or self._ledger.waiting > UNWRITTEN_FOLDS_MAX
         journal_ns = await self._write(rows, decided_ns, waits=waits)
         self._state = step.state
@@ -197,8 +199,18 @@ class Loop:
             await asyncio.sleep(0)  # the order's frame first, then the book-keeping
         self._tell(number, clock, step, facts, (decided_ns, oldest_ns, journal_ns))
         if self._tape is not None:
-            self._tape.fold(number, clock.market_ms, clock.wire_ns, quotes)
+            self._tape.fold(self._taped(number, clock, quotes), step.state)
         self._folded.set()
+
+    def _taped(self, number: int, clock: ClockSeen, quotes: tuple[QuoteSeen, ...]) -> TapedFold:
+        return TapedFold(
+            run_id=self._ledger.run_id,
+            number=number,
+            market_ms=clock.market_ms,
+            wire_ns=clock.wire_ns,
+            rate=clock.rate,
+            quotes=quotes,
+        )
 
     async def _stepped(self, number: int, clock: ClockSeen, facts: tuple[Fact, ...]) -> Step:
         try:

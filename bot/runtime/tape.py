@@ -1,15 +1,15 @@
 """The tape: every quote and every fold's stamps, compressed, in segments of bounded total size.
 
 With the ledger's facts it gives back every fold exactly. It is not money: if the disk cannot keep
-up or fails, blocks are dropped and counted, and trading goes on.
+up or fails, blocks are dropped and counted, and trading goes on. Wherever a replay could not know
+what came before (a new segment, a dropped block) and once an hour the tape holds the whole state.
 
-File: a magic line, then blocks of `length, crc32` (little-endian u32) and zlib data. A block stands
-alone: its first part names the instruments that its quotes refer to.
+File: a magic line, then frames of `length, crc32` (little-endian u32) and a zlib block.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,48 +17,35 @@ from typing import Final
 
 import structlog
 
-from bot.core.events import QuoteSeen
+from bot.core import codec
+from bot.core.state import State
+from bot.core.units import NS_PER_SECOND
+from bot.runtime.tape_blocks import TapedFold, TapedState, pack_folds, pack_state, unpacked
 
-MAGIC: Final = b"deltaband tape 1\n"
+MAGIC: Final = b"deltaband tape 2\n"
 SUFFIX: Final = ".tape"
-BLOCK_BYTES: Final = 128 * 1024  # before compression; a crash loses at most one block
-BLOCK_AGE_NS: Final = 5_000_000_000
-BLOCKS_WAITING_MAX: Final = 64
+BLOCK_QUOTES: Final = 4_096
+BLOCK_AGE_NS: Final = 5 * NS_PER_SECOND  # a crash loses at most so much
+BLOCKS_WAITING_MAX: Final = 32
+STATE_EVERY_NS: Final = 3_600 * NS_PER_SECOND
 SEGMENTS_IN_TOTAL: Final = 16  # so that dropping the oldest drops a sixteenth
 BLOCK_LENGTH_MAX: Final = 64 * 1024 * 1024  # a longer one is not a block
 
 _FRAME: Final = struct.Struct("<II")
-_FOLD: Final = struct.Struct("<QqqI")  # number, market_ms, wire_ns, quotes
-_QUOTE: Final = struct.Struct("<IHqq")  # instrument, which prices are there, venue_ms, arrived_ns
-_PRICES: Final = (
-    "bid",
-    "ask",
-    "mark",
-    "index_usd",
-    "bid_size_native",
-    "ask_size_native",
-    "forward_usd",
-    "iv",
-    "funding_8h",
-    "bid_depth_native",  # tapes before it was kept lack its bit
-    "ask_depth_native",
-)
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TapedFold:
-    """One fold's stamps and quotes, in the order in which they were folded."""
+class _Batch:
+    """Folds on their way to the disk, and the state that they begin with, if it is known."""
 
-    number: int
-    market_ms: int
-    wire_ns: int
-    quotes: tuple[QuoteSeen, ...]
+    folds: list[TapedFold]
+    before: State | None
 
 
 class Tape:
-    """A tape being written. Packing happens here, compression and the disk in a thread."""
+    """A tape being written. Packing, compression and the disk are a thread's business."""
 
     def __init__(self, folder: Path, *, bytes_max: int) -> None:
         """Begin a new segment after the last one in `folder`.
@@ -79,57 +66,88 @@ class Tape:
         self._path: Path | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
         self._waiting: list[Future[None]] = []
-        self._body = bytearray()
-        self._names: dict[str, int] = {}
-        self._since_ns = 0
+        self._folds: list[TapedFold] = []
+        self._quotes = 0
+        self._before: State | None = None
+        self._after: State | None = None
+        self._written = 0
+        self._state_ns = 0
         self.folds = 0
         self.blocks_dropped = 0
 
-    def fold(self, number: int, market_ms: int, wire_ns: int, quotes: Sequence[QuoteSeen]) -> None:
-        """Record one fold. Never waits for the disk."""
-        if not self._body:
-            self._since_ns = wire_ns
+    def fold(self, fold: TapedFold, after: State | None = None) -> None:
+        """Record one fold and remember the state `after` it. Never waits for the disk."""
         self.folds += 1
-        self._body += _FOLD.pack(number, market_ms, wire_ns, len(quotes))
-        for quote in quotes:
-            self._body += _packed(quote, self._names.setdefault(quote.instrument, len(self._names)))
-        if len(self._body) >= BLOCK_BYTES or wire_ns - self._since_ns >= BLOCK_AGE_NS:
+        self._folds.append(fold)
+        self._quotes += len(fold.quotes)
+        self._after = after
+        age_ns = fold.wire_ns - self._folds[0].wire_ns
+        if self._quotes >= BLOCK_QUOTES or age_ns >= BLOCK_AGE_NS:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was packed to the thread."""
-        if not self._body:
+        """Hand what was gathered to the thread."""
+        if not self._folds:
             return
-        names = "\n".join(self._names).encode()
-        block = struct.pack("<I", len(names)) + names + bytes(self._body)
-        self._body = bytearray()
-        self._names = {}
+        batch = _Batch(folds=self._folds, before=self._before)
+        self._folds, self._quotes, self._before = [], 0, self._after
         self._waiting = [future for future in self._waiting if not future.done()]
         if len(self._waiting) >= BLOCKS_WAITING_MAX:
-            self.blocks_dropped += 1
+            self._lost("the disk does not keep up")
             return
-        self._waiting.append(self._thread.submit(self._write, block))
+        self._waiting.append(self._thread.submit(self._write, batch))
 
     def close(self) -> None:
-        """Write what was packed and wait for the disk. Safe to call twice."""
+        """Write what was gathered and wait for the disk. Safe to call twice."""
         self.flush()
         self._thread.shutdown(wait=True)
 
-    def _write(self, block: bytes) -> None:
+    def _lost(self, why: str) -> None:
+        self.blocks_dropped += 1
+        log.warning("tape block lost", error=why, blocks_dropped=self.blocks_dropped)
+
+    # The thread -------------------------------------------------------------------------------
+
+    def _write(self, batch: _Batch) -> None:
+        first, last = batch.folds[0], batch.folds[-1]
         try:
-            packed = zlib.compress(block, 6)
-            if self._path is None or self._path.stat().st_size >= self._segment_bytes_max:
-                self._path = self._folder / f"{self._next_segment:08d}{SUFFIX}"
-                self._next_segment += 1
-                self._path.touch(mode=0o600, exist_ok=False)
-                self._path.write_bytes(MAGIC)
-                self._forget_oldest()
-            with self._path.open("ab") as file:
-                file.write(_FRAME.pack(len(packed), zlib.crc32(packed)) + packed)
+            begun = self._segment_begun()
+            due = first.wire_ns - self._state_ns >= STATE_EVERY_NS
+            if batch.before is not None and (begun or due or first.number != self._written + 1):
+                self._keep(batch.before, first)
+            self._append(pack_folds(batch.folds))
+            self._written = last.number
         except OSError as error:
             self._path = None  # a torn block ends a segment; the next one starts clean
-            self.blocks_dropped += 1
-            log.warning("tape block lost", error=str(error), blocks_dropped=self.blocks_dropped)
+            self._lost(str(error))
+
+    def _keep(self, state: State, first: TapedFold) -> None:
+        try:
+            text = codec.dumps(state, in_order=True)
+        except codec.CodecError as error:
+            log.warning("tape cannot keep the state", error=str(error))
+            return
+        self._append(
+            pack_state(TapedState(run_id=first.run_id, number=first.number - 1, text=text))
+        )
+        self._state_ns = first.wire_ns
+
+    def _segment_begun(self) -> bool:
+        """Begin a new segment if it is time; say whether this one holds nothing yet."""
+        if self._path is not None and self._path.stat().st_size < self._segment_bytes_max:
+            return False
+        self._path = self._folder / f"{self._next_segment:08d}{SUFFIX}"
+        self._next_segment += 1
+        self._path.touch(mode=0o600, exist_ok=False)
+        self._path.write_bytes(MAGIC)
+        self._forget_oldest()
+        return True
+
+    def _append(self, block: bytes) -> None:
+        assert self._path is not None, "a segment was begun"
+        packed = zlib.compress(block, 6)
+        with self._path.open("ab") as file:
+            file.write(_FRAME.pack(len(packed), zlib.crc32(packed)) + packed)
 
     def _forget_oldest(self) -> None:
         kept = segments(self._folder)
@@ -138,26 +156,6 @@ class Tape:
             oldest = kept.pop(0)
             total -= oldest.stat().st_size
             oldest.unlink()
-
-
-def _packed(quote: QuoteSeen, index: int) -> bytes:
-    prices = (
-        quote.bid,
-        quote.ask,
-        quote.mark,
-        quote.index_usd,
-        quote.bid_size_native,
-        quote.ask_size_native,
-        quote.forward_usd,
-        quote.iv,
-        quote.funding_8h,
-        quote.bid_depth_native,
-        quote.ask_depth_native,
-    )
-    there = [price for price in prices if price is not None]
-    mask = sum(1 << bit for bit, price in enumerate(prices) if price is not None)
-    head = _QUOTE.pack(index, mask, quote.venue_ms, quote.arrived_ns)
-    return head + struct.pack(f"<{len(there)}d", *there)
 
 
 def segments(folder: Path) -> list[Path]:
@@ -175,7 +173,7 @@ class Torn:
 
 
 class TapeReader:
-    """Yields the folds of a tape, oldest first; `torn` names the segments that broke off.
+    """Yields the folds and states of a tape, oldest first; `torn` names segments that broke off.
 
     A process that was killed leaves a torn last block: what is before it is whole, and the next
     segment is another file.
@@ -185,11 +183,11 @@ class TapeReader:
         self._folder = folder
         self.torn: list[Torn] = []
 
-    def __iter__(self) -> Iterator[TapedFold]:
+    def __iter__(self) -> Iterator[TapedFold | TapedState]:
         for path in segments(self._folder):
             yield from self._segment(path)
 
-    def _segment(self, path: Path) -> Iterator[TapedFold]:
+    def _segment(self, path: Path) -> Iterator[TapedFold | TapedState]:
         raw = path.read_bytes()
         offset = len(MAGIC)
         if raw[:offset] != MAGIC:
@@ -200,7 +198,12 @@ class TapeReader:
             if isinstance(block, str):
                 self._tear(path, offset, block)
                 return
-            yield from _folds(zlib.decompress(block))
+            try:
+                held = list(unpacked(zlib.decompress(block)))
+            except (ValueError, struct.error, zlib.error) as error:
+                self._tear(path, offset, f"a block cannot be read: {error}")
+                return
+            yield from held
             offset += _FRAME.size + len(block)
 
     def _tear(self, path: Path, offset: int, reason: str) -> None:
@@ -221,27 +224,3 @@ def _block_at(raw: bytes, offset: int) -> bytes | str:
     if zlib.crc32(block) != crc:
         return "a block's content does not match its checksum"
     return block
-
-
-def _folds(block: bytes) -> Iterator[TapedFold]:
-    (names_length,) = struct.unpack_from("<I", block)
-    offset = 4 + names_length
-    names = block[4:offset].decode().split("\n")
-    while offset < len(block):
-        number, market_ms, wire_ns, count = _FOLD.unpack_from(block, offset)
-        offset += _FOLD.size
-        quotes: list[QuoteSeen] = []
-        for _ in range(count):
-            quote, offset = _unpacked(block, offset, names)
-            quotes.append(quote)
-        yield TapedFold(number=number, market_ms=market_ms, wire_ns=wire_ns, quotes=tuple(quotes))
-
-
-def _unpacked(block: bytes, offset: int, names: list[str]) -> tuple[QuoteSeen, int]:
-    index, mask, venue_ms, arrived_ns = _QUOTE.unpack_from(block, offset)
-    offset += _QUOTE.size
-    count = mask.bit_count()
-    there = iter(struct.unpack_from(f"<{count}d", block, offset))
-    prices = {name: next(there) if mask & (1 << bit) else None for bit, name in enumerate(_PRICES)}
-    quote = QuoteSeen(instrument=names[index], venue_ms=venue_ms, arrived_ns=arrived_ns, **prices)
-    return quote, offset + 8 * count

@@ -84,7 +84,7 @@ def test_a_dead_daemon_s_ledger_tells_of_the_halt_that_waits(tmp_path: Path) -> 
     journal = tmp_path / "ledger.db"
     step = running().window.step
     assert step is not None
-    ledger_with(journal, *records.step_rows(9, step, None, records.StandingText()))
+    ledger_with(journal, *records.step_rows(9, step, None, records.Standings()))
     flag = halted(journal)
 
     explained = verb("explain", "--journal", str(journal))

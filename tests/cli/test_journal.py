@@ -36,7 +36,7 @@ def hedging() -> tuple[World, Step]:
 
 
 def rows_of(step: Step) -> list[Row]:
-    return records.step_rows(1, step, None, records.StandingText())
+    return records.step_rows(1, step, None, records.Standings())
 
 
 def said_of(*facts: Fact) -> list[str]:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.core import codec
 from bot.core.standing import Standing
 from bot.lab.books import ORDER_METHODS, differences, submitted
-from bot.runtime import ledger_reading
+from bot.runtime import ledger_reading, records
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
@@ -145,10 +144,8 @@ def until(
 
 def standing(journal: Path) -> Standing:
     """Return the last standing in a ledger."""
-    text = ledger_reading.standing(journal)
-    assert text is not None, "the ledger holds no standing"
-    known = codec.loads(text)
-    assert isinstance(known, Standing)
+    known = records.latest_standing(ledger_reading.since_last(journal, *records.STANDING_KINDS))
+    assert known is not None, "the ledger holds no standing"
     return known
 
 

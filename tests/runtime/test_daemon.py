@@ -9,14 +9,13 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import codec
 from bot.core.events import Command, CommandGiven
 from bot.core.orders import OrderStatus
-from bot.core.standing import Standing
 from bot.core.state import Mode
 from bot.runtime import daemon as daemon_module
+from bot.runtime import records
 from bot.runtime.daemon import Exit, ExitCode, halt_path, run_daemon
-from bot.runtime.journal import Verified, verify
+from bot.runtime.journal import Verified, since_last, verify
 from tests.runtime.desk import Desk, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
@@ -149,10 +148,8 @@ async def test_a_restart_asks_for_the_order_that_was_requested_when_the_process_
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        found = house.ledger.standing()
-    assert found is not None
-    standing = codec.loads(found)
-    assert isinstance(standing, Standing)
+        rows = since_last(house.ledger.path, *records.STANDING_KINDS)
+    standing = records.latest_standing(rows)
     async with House(tmp_path, standing=standing) as again:
         statuses = [order.status for order in again.begun.standing.orders.values()]
     assert statuses == [OrderStatus.UNKNOWN]

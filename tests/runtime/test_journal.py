@@ -24,6 +24,7 @@ from bot.runtime.journal import (
     Verified,
     counts,
     entries,
+    since_last,
     tail,
     verify,
 )
@@ -80,12 +81,13 @@ async def test_rows_that_nobody_waits_for_are_on_disk_before_those_that_follow(p
         assert counts(path)["step"] == 22
 
 
-async def test_the_latest_standing_is_found_again_after_a_restart(path):
+async def test_the_latest_standing_and_what_changed_since_are_found_after_a_restart(path):
     async with Ledger.open(path, HEADER) as ledger:
-        assert ledger.standing() is None
-        await ledger.append([row(1, "standing"), row(2), row(3, "standing"), row(4)])
-    async with Ledger.open(path, HEADER) as ledger:
-        assert ledger.standing() == '{"number": 3}'
+        assert since_last(path, "standing", "change") == ()
+        await ledger.append([row(1, "standing"), row(2, "change"), row(3, "standing"), row(4)])
+        await ledger.append([row(5, "change"), row(6, "change")])
+    found = since_last(path, "standing", "change")
+    assert [json.loads(entry.body)["number"] for entry in found] == [3, 5, 6]
 
 
 async def test_many_callers_share_a_commit_and_each_keeps_its_own_order(path):

@@ -15,12 +15,12 @@ from typing_extensions import override
 from bot.core import codec, engine
 from bot.core.actions import SubmitOrder
 from bot.core.events import BadMessage, ClockSeen, Command, CommandGiven, QuoteSeen, TimerFired
-from bot.core.standing import Standing
 from bot.core.state import Mode
-from bot.runtime.journal import JournalFailedError, counts, entries
+from bot.runtime import records
+from bot.runtime.journal import JournalFailedError, counts, entries, since_last
 from bot.runtime.loop import Stepped
-from bot.runtime.records import StandingText
 from bot.runtime.tape import TapeReader
+from bot.runtime.tape_blocks import TapedFold
 from tests.runtime.desk import POLICY, Desk, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
@@ -70,8 +70,8 @@ async def test_an_order_is_in_the_ledger_before_the_venue_is_asked(tmp_path):
     assert steps[0]["actions"][0]["$"] == "SubmitOrder"
     assert steps[0]["decisions"][0]["order_id"] == order_id
     assert steps[0]["quotes"][0]["instrument"] == "BTC-PERPETUAL"
-    standing = [body for body in desk.ledger_rows if body.startswith('{"$":"Standing"')]
-    assert order_id in standing[-1]
+    changes = [body for body in desk.ledger_rows if '"put"' in body]
+    assert order_id in changes[-1]
 
 
 async def test_a_burst_of_fifty_quotes_costs_one_decision_and_no_ledger_row(tmp_path):
@@ -245,7 +245,7 @@ async def test_ledger_and_tape_replay_every_fold_to_the_same_standing(tmp_path):
             found = codec.loads(json.dumps(body["command"]))
             told[body["fold"]] = (*told.get(body["fold"], ()), found)
     state = house.begun
-    taped = list(TapeReader(house.folder / "tape"))
+    taped = [item for item in TapeReader(house.folder / "tape") if isinstance(item, TapedFold)]
     assert [fold.number for fold in taped] == [stepped.fold for stepped in folds]
     for fold, stepped in zip(taped, folds, strict=True):
         clock = ClockSeen(market_ms=fold.market_ms, wire_ns=fold.wire_ns)
@@ -257,16 +257,21 @@ async def test_ledger_and_tape_replay_every_fold_to_the_same_standing(tmp_path):
     assert codec.digest(state) == codec.digest(house.loop.state)
 
 
-async def test_a_standing_written_piece_by_piece_is_what_the_codec_writes(tmp_path):
-    standings: list[Standing] = []
-    house = House(tmp_path, observers=(lambda stepped: standings.append(stepped.state.standing),))
+@pytest.mark.parametrize("changes_max", [0, 3, 500])
+async def test_what_changed_adds_up_to_the_standing_that_the_next_start_takes_up(
+    tmp_path, monkeypatch, changes_max
+):
+    monkeypatch.setattr(records, "CHANGES_MAX", changes_max)
+    house = House(tmp_path)
     async with house, folding(house):
         for wanted, size in ((1, 50_000), (2, -80_000)):
             house.desk.quote()
             house.desk.somebody_trades(size)
             await until(lambda wanted=wanted: len(house.desk.requests) == wanted)
             await until(lambda: house.loop.state.standing.positions == {})
-    text = StandingText()
-    assert len({id(standing) for standing in standings}) > 3
-    for standing in standings:
-        assert text.dumps(standing) == codec.dumps(standing)
+    kinds = counts(house.ledger.path)
+    assert (kinds["standing"] > 1) == (changes_max < 4)
+    assert kinds["standing"] + kinds.get("change", 0) > 3
+    taken_up = records.latest_standing(since_last(house.ledger.path, *records.STANDING_KINDS))
+    assert taken_up == house.loop.state.standing
+    assert codec.dumps(taken_up) == codec.dumps(house.loop.state.standing)

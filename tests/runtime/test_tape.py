@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.core.events import QuoteSeen
 from bot.runtime import tape as tape_module
-from bot.runtime.tape import Tape, TapedFold, TapeReader, segments
+from bot.runtime.tape import Tape, TapeReader, segments
+from bot.runtime.tape_blocks import TapedFold
 
 price = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 quotes = st.builds(
@@ -40,7 +42,7 @@ def bits(fold: TapedFold) -> tuple[object, ...]:
     rows = tuple(
         tuple(exact(getattr(quote, name)) for name in QuoteSeen.__slots__) for quote in fold.quotes
     )
-    return (fold.number, fold.market_ms, fold.wire_ns, rows)
+    return (fold.run_id, fold.number, fold.market_ms, fold.wire_ns, exact(fold.rate), rows)
 
 
 def quote(number: float = 1.0) -> QuoteSeen:
@@ -55,12 +57,25 @@ def quote(number: float = 1.0) -> QuoteSeen:
     )
 
 
+def fold_of(number: int, quotes: Sequence[QuoteSeen] = (), run_id: str = "r1") -> TapedFold:
+    return TapedFold(
+        run_id=run_id,
+        number=number,
+        market_ms=1_000 + number * 7,
+        wire_ns=number,
+        rate=1.0 + number / 3,
+        quotes=tuple(quotes),
+    )
+
+
+def folds_in(folder: Path) -> list[TapedFold]:
+    return [item for item in TapeReader(folder) if isinstance(item, TapedFold)]
+
+
 def record(folder: Path, count: int, bytes_max: int = 10_000_000, each: int = 20) -> None:
     tape = Tape(folder, bytes_max=bytes_max)
     for number in range(count):
-        tape.fold(
-            number, 1_000 + number, number, [quote(number * 1.1 + i * i) for i in range(each)]
-        )
+        tape.fold(fold_of(number, [quote(number * 1.1 + i * i) for i in range(each)]))
         tape.flush()
     tape.close()
 
@@ -71,14 +86,14 @@ def test_what_was_recorded_is_read_back_bit_for_bit(tmp_path_factory, written):
     tape = Tape(folder, bytes_max=10_000_000)
     expected = []
     for number, seen in enumerate(written):
-        fold = TapedFold(number=number, market_ms=number * 7, wire_ns=number, quotes=tuple(seen))
+        fold = fold_of(number, seen)
         expected.append(bits(fold))
-        tape.fold(fold.number, fold.market_ms, fold.wire_ns, fold.quotes)
+        tape.fold(fold)
         if number % 3 == 2:
             tape.flush()
     tape.close()
     reader = TapeReader(folder)
-    assert [bits(fold) for fold in reader] == expected
+    assert [bits(item) for item in reader if isinstance(item, TapedFold)] == expected
     assert reader.torn == []
 
 
@@ -120,24 +135,24 @@ def test_the_oldest_segments_go_when_the_tape_is_as_long_as_it_may_be(tmp_path, 
     monkeypatch.setattr(tape_module, "BLOCKS_WAITING_MAX", 1_000)
     record(tmp_path, 200, bytes_max=20_000)
     assert sum(path.stat().st_size for path in segments(tmp_path)) <= 20_000
-    kept = [fold.number for fold in TapeReader(tmp_path)]
+    kept = [fold.number for fold in folds_in(tmp_path)]
     assert kept == list(range(kept[0], 200))
     assert 20 < len(kept) < 200
 
 
 def test_a_disk_that_does_not_take_the_tape_costs_quotes_and_nothing_else(tmp_path, monkeypatch):
     tape = Tape(tmp_path, bytes_max=1_000_000)
-    tape.fold(1, 1, 1, [quote()])
+    tape.fold(fold_of(1, [quote()]))
     tape.flush()
     tape.close()
     other = Tape(tmp_path / "gone", bytes_max=1_000_000)
     (tmp_path / "gone").rmdir()
-    other.fold(1, 1, 1, [quote()])
+    other.fold(fold_of(1, [quote()]))
     other.close()
     assert (tape.blocks_dropped, other.blocks_dropped) == (0, 1)
     monkeypatch.setattr(tape_module, "BLOCKS_WAITING_MAX", 0)
     slow = Tape(tmp_path, bytes_max=1_000_000)
-    slow.fold(1, 1, 1, [quote()])
+    slow.fold(fold_of(1, [quote()]))
     slow.close()
     assert slow.blocks_dropped == 1
     assert [fold.number for fold in TapeReader(tmp_path)] == [1]
