@@ -63,6 +63,17 @@ def entries(path: Path, first_seq: int = 1) -> Iterator[Entry]:
         yield from rows_from(connection, first_seq)
 
 
+def runs(path: Path) -> tuple[str, ...]:
+    """Return the ids of the runs that wrote the ledger, in their order.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    query = "SELECT run_id FROM ledger WHERE kind = 'run' ORDER BY seq"
+    with _reading(path) as connection:
+        return tuple(dict.fromkeys(run_id for (run_id,) in connection.execute(query)))
+
+
 def counts(path: Path) -> dict[str, int]:
     """Return how many rows there are of each kind.
 

@@ -1,0 +1,316 @@
+"""One run of a daemon once more: ledger and tape side by side, fold by fold."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bot.core import codec, engine
+from bot.core.actions import SubmitOrder
+from bot.core.engine import Policy, Step
+from bot.core.events import ClockSeen, Fact
+from bot.core.standing import Standing
+from bot.core.state import State
+from bot.lab import ledger_law
+from bot.lab.unlike import first_difference
+from bot.runtime import records
+from bot.runtime.ledger_file import Entry
+from bot.runtime.tape_blocks import TapedFold, TapedState
+
+FOLD_KINDS: Final = frozenset({"facts", "command", "step", "standing", "change", "crash"})
+Item = TapedFold | TapedState
+Rows = list[tuple[Entry, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first thing of a run that does not come out again.
+
+    `expected` is what was recorded, `found` what the core says now, both as bodies of rows of
+    `kind`, empty where there is none; `where` is the first place in them that differs. `facts` are
+    what the fold was told.
+    """
+
+    run_id: str
+    fold: int
+    kind: str
+    where: str
+    expected: str = ""
+    found: str = ""
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class RunReplayed:
+    """What a run of the daemon came to the second time.
+
+    `folds` were repeated, with so many facts, quotes among them; `rows` of the ledger came out
+    again, `actions` and `orders` in them; `states` of the tape were compared. `holes` are spans of
+    folds that the tape lacks; `rows_lawful` of their rows obey the ledger's own laws.
+    """
+
+    run_id: str
+    began_ms: int = 0
+    folds: int = 0
+    facts: int = 0
+    quotes: int = 0
+    rows: int = 0
+    actions: int = 0
+    orders: int = 0
+    states: int = 0
+    rows_lawful: int = 0
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    difference: Difference | None = None
+
+    @property
+    def folds_untaped(self) -> int:
+        """How many folds could not be repeated."""
+        return sum(last - first + 1 for first, last in self.holes)
+
+
+def replayed_run(run_id: str, rows: Iterator[Entry], taped: Iterator[Item]) -> RunReplayed:
+    """Run the core again on one run's rows and what the tape holds of it."""
+    run = _Run(run_id, rows)
+    try:
+        run.repeat(taped)
+    except codec.CodecError as error:
+        run.told.notes.append(f"from fold {run.next} on nothing could be read: {error}")
+    return run.told
+
+
+class _Folds:
+    """A run's rows fold by fold, in order."""
+
+    def __init__(self, rows: Iterator[Entry]) -> None:
+        self._rows = rows
+        self.ended: int | None = None
+        self._next = self._read()
+
+    @property
+    def number(self) -> int | None:
+        """The number of the next fold that left rows, None after the last."""
+        return None if self._next is None else self._next[0]
+
+    def take(self, number: int) -> Rows:
+        """Return the rows of fold `number`, if it is next, and go on."""
+        taken: Rows = []
+        while self._next is not None and self._next[0] == number:
+            taken.append(self._next[1:])
+            self._next = self._read()
+        return taken
+
+    def _read(self) -> tuple[int, Entry, Mapping[str, Any]] | None:
+        for entry in self._rows:
+            if entry.kind == "end":
+                self.ended = int(records.body_of(entry.body)["fold"])
+            elif entry.kind in FOLD_KINDS:
+                body = records.body_of(entry.body)
+                return int(body["fold"]), entry, body
+        return None
+
+
+class _Run:
+    """Repeats a run; `told` is what came of it, `next` the number of the next fold."""
+
+    def __init__(self, run_id: str, rows: Iterator[Entry]) -> None:
+        self.told = RunReplayed(run_id=run_id)
+        self.next = 1
+        self._rows = rows
+        self._state: State | None = None  # None in a hole
+        self._policy: Policy | None = None
+        self._held: Standing | None = None  # by the ledger alone, for a hole
+
+    def repeat(self, taped: Iterator[Item]) -> None:
+        """Go through the whole run, or until something differs.
+
+        Raises:
+            CodecError: a row is not of this version.
+        """
+        self._begin()
+        folds = _Folds(self._rows)
+        for item in taped:
+            match item:
+                case TapedState():
+                    self._met_state(item, folds)
+                case TapedFold():
+                    self._met_fold(item, folds)
+            if self.told.difference is not None:
+                return
+        self._finish(folds)
+
+    def _begin(self) -> None:
+        for entry in self._rows:
+            self.told.began_ms = entry.at_ms
+            if entry.kind == "begin":
+                self._state, self._policy = records.begun(entry.body)
+                self._held = self._state.standing
+                return
+            if entry.kind != "run":
+                break
+        self.told.notes.append("the run does not say what it began with: nothing can be repeated")
+
+    def _met_state(self, item: TapedState, folds: _Folds) -> None:
+        """Go on from a state after a hole; without one, it must be what we came to ourselves."""
+        self._skip(item.number + 1, folds)
+        if self.told.difference is not None:
+            return
+        if self._state is None:
+            self._state = records.state_of(item.text) if self._policy is not None else None
+            return
+        found = codec.dumps(self._state, in_order=True)
+        if found != item.text:
+            self._differ(item.number, "state", item.text, found)
+        self.told.states += 1
+
+    def _met_fold(self, item: TapedFold, folds: _Folds) -> None:
+        self._skip(item.number, folds)
+        if self.told.difference is not None:
+            return
+        rows = folds.take(item.number)
+        if self._state is None:
+            self._pass(item.number, item.number, rows)
+        else:
+            self._step(item, rows, is_tail=folds.number is None and folds.ended is None)
+        self.next = item.number + 1
+
+    def _skip(self, number: int, folds: _Folds) -> None:
+        """Pass the folds before `number` that the tape lacks, if there are any."""
+        if number <= self.next:
+            return
+        first = self.next
+        while folds.number is not None and folds.number < number:
+            self._pass(first, folds.number, folds.take(folds.number))
+            if self.told.difference is not None:
+                return
+            first = self.next
+        if first < number:
+            self._pass(first, number - 1, [])
+
+    def _pass(self, first: int, last: int, rows: Rows) -> None:
+        """Check what can be checked of folds that cannot be repeated; only the last left rows."""
+        if self._state is not None:
+            self._held, self._state = self._state.standing, None
+        holes = self.told.holes
+        if holes and holes[-1][1] == first - 1:
+            first = holes.pop()[0]
+        holes.append((first, last))
+        self.next = last + 1
+        trouble = ledger_law.broken(self._held, rows)
+        if trouble is not None:
+            body = next((entry.body for entry, _ in rows if entry.kind == "step"), "")
+            self.told.difference = Difference(
+                run_id=self.told.run_id, fold=last, kind="step", where=trouble, expected=body
+            )
+            return
+        self._held = ledger_law.standing_after(self._held, rows)
+        self.told.rows_lawful += len(rows)
+
+    def _step(self, item: TapedFold, rows: Rows, *, is_tail: bool) -> None:
+        """Repeat one fold and compare."""
+        assert self._state is not None, "not in a hole"
+        assert self._policy is not None, "a state without a policy is not kept"
+        facts = _facts(item, rows)
+        apart = _apart_in_time(item, rows)
+        if apart is not None:
+            self._differ(item.number, "facts", apart.encode(), b"", facts=facts)
+            return
+        before = self._state.standing
+        step = engine.step(self._state, facts, self._policy)
+        self._state = step.state
+        if is_tail and not rows and _leaves_rows(item.number, before, step):
+            self.told.notes.append(
+                f"the ledger ends before fold {item.number}: the process was ended here"
+            )
+            return
+        for kind, expected, found in _compared(item.number, rows, before, step):
+            if expected != found:
+                self._differ(item.number, kind, expected, found, facts=facts)
+                return
+        self.told.folds += 1
+        self.told.facts += len(facts)
+        self.told.quotes += len(item.quotes)
+        self.told.rows += len(rows)
+        self.told.actions += len(step.actions)
+        self.told.orders += sum(isinstance(action, SubmitOrder) for action in step.actions)
+
+    def _finish(self, folds: _Folds) -> None:
+        """Pass what the ledger holds beyond the tape; a crash brought its own facts along."""
+        while folds.number is not None and self.told.difference is None:
+            number = folds.number
+            rows = folds.take(number)
+            crash = next((body for entry, body in rows if entry.kind == "crash"), None)
+            if crash is not None and self._state is not None and number == self.next:
+                self._crash(number, crash)
+            else:
+                self._pass(self.next, number, rows)
+        if folds.ended is not None and folds.ended >= self.next and self.told.difference is None:
+            self._pass(self.next, folds.ended, [])
+
+    def _crash(self, number: int, crash: Mapping[str, Any]) -> None:
+        assert self._state is not None, "asked before"
+        assert self._policy is not None, "a state without a policy is not kept"
+        recorded = str(crash["error"]).strip().splitlines()[-1]
+        try:
+            engine.step(self._state, crash["facts"], self._policy)
+        except Exception as error:  # noqa: BLE001  whatever it was, it is compared
+            found = f"{type(error).__name__}: {error}".strip()
+            self.told.notes.append(f"the core failed on fold {number}, then and now: {found}")
+            return
+        self._differ(number, "crash", recorded.encode(), b"no error", facts=tuple(crash["facts"]))
+
+    def _differ(
+        self, fold: int, kind: str, expected: bytes, found: bytes, *, facts: tuple[Fact, ...] = ()
+    ) -> None:
+        recorded, now = expected.decode(), found.decode()
+        plain = kind in {"facts", "crash"}
+        where = f"recorded {recorded}, now {now}" if plain else first_difference(recorded, now)
+        self.told.difference = Difference(
+            run_id=self.told.run_id,
+            fold=fold,
+            kind=kind,
+            where=where,
+            expected=recorded,
+            found=now,
+            facts=facts,
+        )
+
+
+def _facts(item: TapedFold, rows: Rows) -> tuple[Fact, ...]:
+    """Put a fold together again: clock, facts, commands, quotes."""
+    clock = ClockSeen(market_ms=item.market_ms, wire_ns=item.wire_ns, rate=item.rate)
+    told = [fact for entry, body in rows if entry.kind == "facts" for fact in body["facts"]]
+    told += [body["command"] for entry, body in rows if entry.kind == "command"]
+    return (clock, *told, *item.quotes)
+
+
+def _apart_in_time(item: TapedFold, rows: Rows) -> str | None:
+    """Say it if ledger and tape stamp one fold differently: then they are not of one run."""
+    for entry, body in rows:
+        stamped = (body.get("market_ms"), body.get("wire_ns"))
+        if entry.kind == "facts" and stamped != (item.market_ms, item.wire_ns):
+            return f"clocks {stamped} in the ledger, {(item.market_ms, item.wire_ns)} on the tape"
+    return None
+
+
+def _leaves_rows(number: int, before: Standing, step: Step) -> bool:
+    return bool(
+        step.actions
+        or step.decisions
+        or step.notes
+        or records.change_text(number, before, step.state.standing)
+    )
+
+
+def _compared(
+    number: int, rows: Rows, before: Standing, step: Step
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield kind, recorded and new body of every row that a fold's outcome leaves."""
+    recorded = {entry.kind: entry.body.encode() for entry, _ in rows}
+    says = step.actions or step.decisions or step.notes
+    yield "step", recorded.get("step", b""), records.step_text(number, step) if says else b""
+    after = step.state.standing
+    if "standing" in recorded:
+        yield "standing", recorded["standing"], records.standing_text(number, after)
+    else:
+        found = records.change_text(number, before, after) or b""
+        yield "change", recorded.get("change", b""), found
