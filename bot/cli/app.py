@@ -16,6 +16,7 @@ from bot.cli.check import check
 from bot.cli.demo import demo
 from bot.cli.exchange import exchange
 from bot.cli.journal import journal
+from bot.cli.replay import replay
 from bot.cli.run import run
 
 app = typer.Typer(
@@ -57,6 +58,7 @@ app.command()(control.pause)
 app.command()(control.resume)
 app.command()(control.halt)
 app.add_typer(journal, name="journal")
+app.command()(replay)
 app.command()(bench)
 
 

@@ -15,6 +15,7 @@ RAW_CHARS_MAX: Final = 300
 CONFIG_CHARS: Final = 12
 POSITIONS_NAMED_MAX: Final = 3
 FILLS_NAMED_MAX: Final = 3
+QUOTES_NAMED_MAX: Final = 3
 
 
 def words(kind: str, body: str) -> str:
@@ -103,6 +104,17 @@ def _facts(facts: Sequence[Fact]) -> str:
     if len(fills) > FILLS_NAMED_MAX:
         said.insert(0, f"{len(fills)} fills, the last: {_fact(fills[-1])}")
     return "; ".join(dict.fromkeys(said)) or "nothing new"
+
+
+def facts_in_words(facts: Sequence[Fact]) -> str:
+    """Return what a whole fold was told in one line; of many quotes the first few."""
+    quotes = [fact for fact in facts if isinstance(fact, events.QuoteSeen)]
+    others = [fact for fact in facts if not isinstance(fact, events.QuoteSeen | events.ClockSeen)]
+    said = [_facts(others)] if others else []
+    said += [_fact(quote) for quote in quotes[:QUOTES_NAMED_MAX]]
+    if len(quotes) > QUOTES_NAMED_MAX:
+        said.append(f"{len(quotes) - QUOTES_NAMED_MAX} more quotes")
+    return "; ".join(said)
 
 
 def _is_dull(fact: Fact, fills: int) -> bool:

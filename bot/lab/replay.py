@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from bot.core.engine import Policy
 from bot.lab.replay_run import Difference, Item, RunReplayed, replayed_run
 from bot.runtime import ledger_reading
 from bot.runtime.tape import TapeReader
@@ -37,8 +38,13 @@ class Replayed:
         return sum(run.folds for run in self.runs)
 
 
-def replay(ledger: Path, tape: Path | None) -> Replayed:
+def replay(ledger: Path, tape: Path | None, under: Policy | None = None) -> Replayed:
     """Run the core again on everything that a ledger and its tape hold.
+
+    Args:
+        ledger: Where facts and outcomes are.
+        tape: Where quotes are, None for nowhere.
+        under: What to obey instead of the policy that was recorded.
 
     Raises:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one.
@@ -47,7 +53,7 @@ def replay(ledger: Path, tape: Path | None) -> Replayed:
     reader = TapeReader(tape) if tape is not None else None
     taped = _ByRun(iter(reader) if reader is not None else iter(()), ledger_reading.runs(ledger))
     for run_id, rows in groupby(ledger_reading.entries(ledger), key=lambda entry: entry.run_id):
-        runs.append(replayed_run(run_id, rows, taped.of(run_id)))
+        runs.append(replayed_run(run_id, rows, taped.of(run_id), under))
         if runs[-1].difference is not None:
             break
     torn = reader.torn if reader is not None else ()

@@ -1,5 +1,6 @@
 """One run of a daemon once more: ledger and tape side by side, fold by fold."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -68,9 +69,14 @@ class RunReplayed:
         return sum(last - first + 1 for first, last in self.holes)
 
 
-def replayed_run(run_id: str, rows: Iterator[Entry], taped: Iterator[Item]) -> RunReplayed:
-    """Run the core again on one run's rows and what the tape holds of it."""
-    run = _Run(run_id, rows)
+def replayed_run(
+    run_id: str, rows: Iterator[Entry], taped: Iterator[Item], under: Policy | None
+) -> RunReplayed:
+    """Run the core again on one run's rows and what the tape holds of it.
+
+    It obeys the policy that was recorded, or another one that it is put `under`.
+    """
+    run = _Run(run_id, rows, under)
     try:
         run.repeat(taped)
     except codec.CodecError as error:
@@ -112,11 +118,12 @@ class _Folds:
 class _Run:
     """Repeats a run; `told` is what came of it, `next` the number of the next fold."""
 
-    def __init__(self, run_id: str, rows: Iterator[Entry]) -> None:
+    def __init__(self, run_id: str, rows: Iterator[Entry], under: Policy | None) -> None:
         self.told = RunReplayed(run_id=run_id)
         self.next = 1
         self._rows = rows
         self._state: State | None = None  # None in a hole
+        self._under = under
         self._policy: Policy | None = None
         self._held: Standing | None = None  # by the ledger alone, for a hole
 
@@ -142,7 +149,8 @@ class _Run:
         for entry in self._rows:
             self.told.began_ms = entry.at_ms
             if entry.kind == "begin":
-                self._state, self._policy = records.begun(entry.body)
+                self._state, recorded = records.begun(entry.body)
+                self._policy = self._under or recorded
                 self._held = self._state.standing
                 return
             if entry.kind != "run":
@@ -215,7 +223,11 @@ class _Run:
             self._differ(item.number, "facts", apart.encode(), b"", facts=facts)
             return
         before = self._state.standing
-        step = engine.step(self._state, facts, self._policy)
+        try:
+            step = engine.step(self._state, facts, self._policy)
+        except Exception as error:  # noqa: BLE001  that it fails now is what is to be found out
+            self._differ(item.number, "crash", b"no error", _said(error), facts=facts)
+            return
         self._state = step.state
         if is_tail and not rows and _leaves_rows(item.number, before, step):
             self.told.notes.append(
@@ -253,8 +265,10 @@ class _Run:
         try:
             engine.step(self._state, crash["facts"], self._policy)
         except Exception as error:  # noqa: BLE001  whatever it was, it is compared
-            found = f"{type(error).__name__}: {error}".strip()
-            self.told.notes.append(f"the core failed on fold {number}, then and now: {found}")
+            if _said(error).decode() == recorded:
+                self.told.notes.append(f"the core failed on fold {number}, and does: {recorded}")
+            else:
+                self._differ(number, "crash", recorded.encode(), _said(error))
             return
         self._differ(number, "crash", recorded.encode(), b"no error", facts=tuple(crash["facts"]))
 
@@ -273,6 +287,11 @@ class _Run:
             found=now,
             facts=facts,
         )
+
+
+def _said(error: Exception) -> bytes:
+    """Return the last line of what a crash row would keep of an error."""
+    return traceback.format_exception_only(error)[-1].strip().splitlines()[-1].encode()
 
 
 def _facts(item: TapedFold, rows: Rows) -> tuple[Fact, ...]:

@@ -49,6 +49,6 @@ def _shown(value: Any) -> str:
         value = next(iter(value.values()))
     if isinstance(value, dict) and "$" in value:
         rest = {key: item for key, item in value.items() if key != "$"}
-        value = f"{value['$']} {json.dumps(rest)}"
+        value = f"{value['$']} {json.dumps(rest)}" if rest else value["$"]
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + " ..."

@@ -69,12 +69,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
-    """What a run says of itself in its first row. One ledger belongs to one account in one mode."""
+    """What a run says of itself in its first row. One ledger belongs to one account in one mode.
+
+    `tape` is where the run records its quotes, empty for nowhere.
+    """
 
     code_version: str
     config_digest: str
     account: str
     mode: str
+    tape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

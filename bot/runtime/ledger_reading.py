@@ -1,5 +1,6 @@
 """Reading a ledger, closed or live, without ever writing to it."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -72,6 +73,16 @@ def runs(path: Path) -> tuple[str, ...]:
     query = "SELECT run_id FROM ledger WHERE kind = 'run' ORDER BY seq"
     with _reading(path) as connection:
         return tuple(dict.fromkeys(run_id for (run_id,) in connection.execute(query)))
+
+
+def tape_named(path: Path) -> str:
+    """Return where the last run put its tape, empty if it had none or does not say.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
+    found = tail(path, 1, "run")
+    return str(json.loads(found[0].body).get("tape", "")) if found else ""
 
 
 def counts(path: Path) -> dict[str, int]:

@@ -158,6 +158,11 @@ class Tape:
             oldest.unlink()
 
 
+def tape_beside(ledger: Path) -> Path:
+    """Return where the tape of a ledger lies unless it was put elsewhere."""
+    return ledger.with_name(ledger.name + SUFFIX)
+
+
 def segments(folder: Path) -> list[Path]:
     """Return the tape's files, oldest first."""
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())

@@ -338,8 +338,10 @@ class Journal(Section):
     path: FilePath
     """The ledger (SQLite), one file per account and mode; relative to the directory the daemon
     starts in."""
+    tape: bool = True
+    """Record quotes and fold boundaries, so that `deltaband replay` can run a day again."""
     tape_path: FilePath | None = None
-    """Directory of the quote tape, which lets a day be replayed; no tape when absent."""
+    """Directory of the tape; beside the ledger, under its name and `.tape`, when absent."""
     tape_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
     """The oldest tape is deleted beyond this many megabytes."""
 

@@ -34,7 +34,7 @@ from bot.runtime.metrics import ShellMetrics
 from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
-from bot.runtime.tape import Tape
+from bot.runtime.tape import Tape, tape_beside
 from bot.settings import Credentials, Settings
 from bot.settings.checks import is_loopback
 from bot.settings.policies import currency_of
@@ -180,11 +180,13 @@ def _url(sock: socket.socket) -> str:
 
 
 def _header(settings: Settings) -> RunHeader:
+    tape = _tape_path(settings)
     return RunHeader(
         code_version=bot.__version__,
         config_digest=settings.digest(),
         account=_account(settings),
         mode=settings.mode.value,
+        tape="" if tape is None else str(tape.absolute()),
     )
 
 
@@ -194,10 +196,18 @@ def _account(settings: Settings) -> str:
     return f"{settings.venue.name}:{currencies}:{settings.account.label_prefix}"
 
 
-def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
-    if settings.journal.tape_path is None:
+def _tape_path(settings: Settings) -> Path | None:
+    journal = settings.journal
+    if not journal.tape:
         return None
-    tape = Tape(Path(settings.journal.tape_path), bytes_max=settings.journal.tape_max_mb * MEGABYTE)
+    return Path(journal.tape_path) if journal.tape_path else tape_beside(Path(journal.path))
+
+
+def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
+    folder = _tape_path(settings)
+    if folder is None:
+        return None
+    tape = Tape(folder, bytes_max=settings.journal.tape_max_mb * MEGABYTE)
     stack.push_async_callback(asyncio.to_thread, tape.close)
     return tape
 
