@@ -33,6 +33,13 @@ def rehearsed(folder: Path, config: str, *words: str) -> Any:
     return json.loads(ran.stdout)
 
 
+def replayed(journal: str) -> Any:
+    """Replay a ledger with the tape beside it and return what that says."""
+    words = [sys.executable, "-m", "bot", "replay", journal, "--json"]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=60)
+    return json.loads(ran.stdout)
+
+
 @pytest.mark.timeout(120)
 def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None:
     told = rehearsed(tmp_path, "demo.yaml", "--seconds", "15", "--seed", "7")
@@ -44,7 +51,10 @@ def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None
     assert told["position_match"] is True
     assert told["rejects"] == 0
     assert told["delta_rms_coin"]["hedged"] < told["delta_rms_coin"]["unhedged"]
-    assert Path(told["journal"]).is_file()
+    again = replayed(told["journal"])
+    assert again["ok"] is True, again["difference"]
+    assert (again["folds"], again["folds_untaped"]) == (again["runs"][0]["folds"], 0)
+    assert again["orders"] == told["hedges_sent"]
 
 
 @pytest.mark.timeout(120)

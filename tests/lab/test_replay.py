@@ -104,7 +104,7 @@ async def test_two_runs_of_one_ledger_are_both_repeated_each_from_where_it_began
             await hedge(house, size)
         folds.append(house.loop.folds)
         standing = house.loop.state.standing
-    found = again(house)
+    found = replay(tmp_path / "journal.db", tmp_path / "tape")
     assert found.difference is None
     assert [run.folds for run in found.runs] == folds
     assert [run.orders for run in found.runs] == [1, 1]
