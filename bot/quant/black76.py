@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bot.quant.compiled import Argument, broadcast, compile_kernel
+from bot.quant.compiled import Argument, FiveNumbers, broadcast, compile_kernel
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -107,11 +107,10 @@ def greeks_into(  # noqa: PLR0917 (the kernel's own order)
     are contiguous arrays of length n, float64 and bool, read-only or not. TypeError for any other
     type; ValueError for another number of rows, or if the lengths differ.
     """
-    n = forward.shape[0]
-    kernel = _kernels().get(out.shape[0])
+    rows, n = out.shape
+    kernel = _kernels().get(rows)
     if kernel is None or not (
-        out.shape[1] == strike.shape[0] == years.shape[0] == vol.shape[0] == n
-        and is_call.shape[0] == discount.shape[0] == n
+        len(forward) == len(strike) == len(years) == len(vol) == len(is_call) == len(discount) == n
     ):
         raise ValueError(f"greeks_into: out is {out.shape} and the inputs differ from length {n}")
     kernel(out, forward, strike, years, vol, is_call, discount)
@@ -126,7 +125,8 @@ def greeks(
     discount: ArrayLike = 1.0,
 ) -> Greeks:
     """Price and Greeks, inputs broadcast against each other; units as in the module's table."""
-    return Greeks(*_rows(ROW_COUNT, (forward, strike, years, vol, discount), is_call))
+    row = _rows(ROW_COUNT, (forward, strike, years, vol, discount), is_call)
+    return Greeks(row[0], row[1], row[2], row[3], row[4], row[5])
 
 
 def greeks_full(
@@ -141,10 +141,10 @@ def greeks_full(
     return GreeksFull(*_rows(ROW_COUNT_FULL, (forward, strike, years, vol, discount), is_call))
 
 
-def _rows(count: int, numbers: tuple[ArrayLike, ...], is_call: ArrayLike) -> FloatArray:
+def _rows(count: int, numbers: FiveNumbers, is_call: ArrayLike) -> FloatArray:
     """`count` rows of the inputs' broadcast shape."""
     shape, columns, flags = broadcast(numbers, is_call)
-    out = np.empty((count, flags.size))
+    out = np.empty((count, len(flags)))
     f, k, t, s, df = columns
     _kernels()[count](out, f, k, t, s, flags, df)
-    return out.reshape((count, *shape))
+    return out if len(shape) == 1 else out.reshape((count, *shape))

@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bot.quant.black76_kernels import checked, log_moneyness, priced
+from bot.quant.black76_kernels import checked, priced
 from bot.quant.conventions import SETTLEMENT_WINDOW_MS
-from bot.quant.elementary import INLINED, OPTIONS, use_widest_vectors
+from bot.quant.elementary import INLINED, OPTIONS, log_ratio, use_widest_vectors
 
 FloatArray = NDArray[np.float64]
 StampArray = NDArray[np.int64]
@@ -36,10 +36,10 @@ def _terms(
     is_call, is_linear = marks
     t, weight = left_ms / MS_PER_YEAR, min(left_ms / WINDOW_MS, 1.0)
     root = math.sqrt(t)
-    above, below, up, down, _, _, density, _, _, over = priced(f, k, log_moneyness(f, k), s, root)
+    undiscounted, own, _, density, _, _, over = priced(f, k, log_ratio(f, k), s, root, is_call)
     df = checked(f, k, t, s, df)
     bell = df * density
-    price, delta = df * (above if is_call else below), df * (up if is_call else -down)
+    price, delta = df * undiscounted, (df if is_call else -df) * own
     value = price if is_linear else price / f
     moving = delta * f if is_linear else delta - value
     bend = bell * over * f * (f if is_linear else 1.0)

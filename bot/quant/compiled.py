@@ -8,7 +8,7 @@ when the first kernel is wanted, so that a command which prices nothing starts q
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,24 +79,37 @@ def compile_kernel(
         return compiled(cache=False)
 
 
-class Columns(NamedTuple):
-    """Inputs broadcast against each other: `numbers` of shape (count, n), `flags` of shape (n,)."""
+SCALARS: Final = frozenset({float, int, np.float64})
 
-    shape: tuple[int, ...]
-    numbers: NDArray[np.float64]
-    flags: NDArray[np.bool_]
+Column = NDArray[np.float64]
+FiveNumbers = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike]
+# The shape of the result, then columns of one length: five of numbers, and flags.
+Columns = tuple[tuple[int, ...], tuple[Column, Column, Column, Column, Column], NDArray[np.bool_]]
 
 
-def broadcast(numbers: tuple[ArrayLike, ...], flags: ArrayLike) -> Columns:
-    """Scalars and arrays as the contiguous columns that kernels take; each is copied once.
+def broadcast(numbers: FiveNumbers, flags: ArrayLike) -> Columns:
+    """Scalars and arrays as the contiguous columns that kernels take, copied only where they must.
 
     ValueError if their shapes do not fit together.
     """
-    arrays = [np.asarray(number, dtype=np.float64) for number in numbers]
-    marks = np.asarray(flags, dtype=np.bool_)
-    shape = np.broadcast(*arrays, marks).shape
-    columns, spread = np.empty((len(arrays), *shape)), np.empty(shape, dtype=np.bool_)
-    for at, array in enumerate(arrays):
-        columns[at, ...] = array
-    spread[...] = marks
-    return Columns(shape, columns.reshape((len(arrays), -1)), spread.reshape(-1))
+    marks = np.asarray(flags, np.bool_)
+    shape = marks.shape
+    if not shape and SCALARS.issuperset(map(type, numbers)):
+        # One option. Written out, as are the rows of the results: a loop takes twice the time.
+        one = np.array(numbers, np.float64)
+        return shape, (one[0:1], one[1:2], one[2:3], one[3:4], one[4:5]), marks.ravel()
+    a, b, c, d, e = (np.asarray(number, np.float64) for number in numbers)
+    if not a.shape == b.shape == c.shape == d.shape == e.shape == shape:
+        shape = np.broadcast(a, b, c, d, e, marks).shape
+        a, b, c, d, e = (_spread(array, shape) for array in (a, b, c, d, e))
+        marks = _spread(marks, shape)
+    return shape, (a.ravel(), b.ravel(), c.ravel(), d.ravel(), e.ravel()), marks.ravel()
+
+
+def _spread(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """`array` as often as `shape` asks for."""
+    if array.shape == shape:
+        return array
+    spread = np.empty(shape, array.dtype)
+    spread[...] = array
+    return spread

@@ -3,12 +3,12 @@
 A loop that calls libm, or that branches, is compiled for one option at a time. These are
 polynomials and bit patterns only, so that LLVM turns the loop around them into the widest vectors
 of the machine.
-Coefficients are interpolations at Chebyshev nodes, computed with 60 digits; the errors below are
-against 50-digit arithmetic and are held to by the tests.
+Coefficients are interpolations at Chebyshev nodes (for the tail: of (a - 4)/(a + 4)), computed
+with 60 digits; the errors below are against 50-digit arithmetic and are held to by the tests.
 
 Sources: range reduction as in W. J. Cody and W. Waite, "Software Manual for the Elementary
-Functions" (1980); the tail as Mills' ratio times a rational change of variable, after W. J. Cody,
-"Rational Chebyshev approximations for the error function" (1969).
+Functions" (1980); the tail as a rational function for Mills' ratio, after W. J. Cody, "Rational
+Chebyshev approximations for the error function" (1969).
 """
 
 from typing import Any
@@ -32,6 +32,7 @@ EXPONENT_BITS = 52
 HALF_BIT = 1 << (EXPONENT_BITS - 1)
 ONE_BITS = 0x3FF << EXPONENT_BITS
 EXPONENT_MAX = 1000
+VECTORS_ABREAST = 2
 
 
 def _reinterpreted(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -50,11 +51,59 @@ def _as_double(_context: Any, value: Any) -> Any:
 
 
 def _widest(_context: Any) -> Any:
-    """Let the calling kernel use 512-bit vectors where the machine has them; LLVM prefers 256."""
+    """Let the calling kernel use 512-bit vectors where the machine has them; LLVM prefers 256.
+
+    What it then spills is aligned too, or half of the reloads would straddle two cache lines.
+    """
 
     def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
-        # A plain string attribute, which the table of known ones does not hold.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        # Plain string attributes, which the table of known ones does not hold.
+        attributes = builder.function.attributes
+        set.add(attributes, '"prefer-vector-width"="512"')
+        set.add(attributes, '"stackrealign"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _label(block: Any) -> int:
+    """Where in the bytecode a block begins: numba calls it B and that, its pieces by suffixes."""
+    number: str = block.name.removeprefix("B").partition(".")[0]
+    return int(number) if number.isdecimal() else -1
+
+
+def _last_latch(function: Any) -> Any:
+    """The jump back of the loop that was written last, or None if it looks like none."""
+    jumps = (
+        (_label(block), block.terminator)
+        for block in function.blocks
+        if block.terminator is not None
+        for target in block.terminator.operands
+        if target in function.blocks
+        and "." not in target.name
+        and 0 <= _label(target) <= _label(block)
+    )
+    return max(jumps, key=lambda jump: jump[0], default=(0, None))[1]
+
+
+def _two_abreast(_context: Any) -> Any:
+    """Have the loop that ends just above run two vectors at once, a step of each in turn.
+
+    One option is a chain of some two hundred cycles of waiting, and the next is too far down the
+    program for the processor to see it: what `#pragma clang loop interleave_count(2)` is for.
+    The loop must store something itself, after all that is inlined into it: LLVM folds an empty
+    end of a loop away, and the hint with it.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
+        module, latch = builder.module, _last_latch(builder.function)
+        if latch is not None:
+            count = context.get_constant(types.int32, VECTORS_ABREAST)
+            hint = module.add_metadata(["llvm.loop.interleave.count", count])
+            # LLVM knows a loop by a node that names itself first.
+            name = module.add_metadata([hint])
+            name.operands = (name, hint)
+            latch.set_metadata("llvm.loop", name)
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -64,6 +113,7 @@ def _widest(_context: Any) -> Any:
 _bits: Any = intrinsic(_as_bits)
 _double: Any = intrinsic(_as_double)
 use_widest_vectors: Any = intrinsic(_widest)
+two_abreast: Any = intrinsic(_two_abreast)
 
 
 @njit(**INLINED)
@@ -94,17 +144,8 @@ def log_ratio(a: float, b: float) -> float:
     return log
 
 
-@njit(**INLINED)
-def mills(a: float) -> float:
-    """M(a) = N(-a) exp(a*a/2) for a in [0, 40], relative error under 1e-15."""
-    shifted, grown = a + 4.0, 1.0 + 1.25 * a
-    scale = 1.0 / (shifted * grown)
-    ratio: float = _tail((a - 4.0) * grown * scale) * (shifted * scale)
-    return ratio
-
-
-# Estrin's scheme, pairs and then pairs of pairs: more products than Horner's, but a chain of five
-# instead of twenty-two, which is what a vector unit waits for.
+# Estrin's scheme, pairs and then pairs of pairs: more products than Horner's, but a chain of four
+# instead of ten, which is what a vector unit waits for.
 
 
 @njit(**INLINED)
@@ -137,25 +178,34 @@ def _artanh_rest(z: float) -> float:
 
 
 @njit(**INLINED)
-def _tail(t: float) -> float:
-    """M(a) (1 + 1.25 a) of t = (a - 4)/(a + 4), for a in [0, 40]."""
-    t2 = t * t
-    t4 = t2 * t2
-    a = (0.5664638478118136 - t * 0.07827991627104286) + t2 * (
-        -0.013595270429278173 + t * 0.05367730690131564
+def mills_terms(a: float) -> tuple[float, float]:
+    """Numerator and denominator of M(a) = N(-a) exp(a*a/2) for a in [0, 40].
+
+    The quotient's relative error is under 1e-15: no coefficient is negative, so that no digit is
+    lost. Not divided here, since those who want several divide them all at once; the denominator
+    is 1 at 0 and 2e11 at 40.
+    """
+    a2 = a * a
+    a4 = a2 * a2
+    a8 = a4 * a4
+    above = (
+        (0.5 + a * 0.7765641397907815) + a2 * (0.5964708193378727 + a * 0.2910478703813179)
+    ) + (
+        a4
+        * (
+            (0.09846131519083871 + a * 0.023852521829217956)
+            + a2 * (0.00413752114872265 + a * 0.0004972730660831567)
+        )
+        + a8 * (3.786351803240895e-05 + a * 1.412006087028076e-06)
     )
-    b = (-0.04796349781201407 + t * 0.024543145721854516) + t2 * (
-        -0.006379863750388402 - t * 0.0005167323591613814
+    below = (
+        (1.0 + a * 2.3510128403844215) + a2 * (2.5687784862680085 + a * 1.7221395351506155)
+    ) + (
+        a4
+        * (
+            (0.7868808831123079 + a * 0.2569873142590225)
+            + a2 * (0.0610288059825763 + a * 0.010466137253814498)
+        )
+        + a8 * ((0.0012500181021993545 + a * 9.490976487536711e-05) + a2 * 3.5393743817034457e-06)
     )
-    c = (0.0009154173661089497 - t * 0.00010664891862774931) + t2 * (
-        -0.00011697801235557414 + t * 2.5403922389937715e-05
-    )
-    d = (1.8107122689253076e-05 - t * 4.081013270708595e-06) + t2 * (
-        -3.425036214778027e-06 + t * 4.5156402974769266e-07
-    )
-    e = (7.020433972802276e-07 + t * 1.6020088503084408e-08) + t2 * (
-        -1.2836633355761724e-07 - t * 2.5954921950813695e-08
-    )
-    f = (1.4036446474718208e-08 + t * 5.651318376817215e-09) + t2 * 2.901010534124396e-10
-    t8 = t4 * t4
-    return (a + t4 * b) + t8 * ((c + t4 * d) + t8 * (e + t4 * f))
+    return above, below

@@ -50,7 +50,7 @@ def implied_vol(
     Everywhere else the volatility found gives the price back to 4 units of that round-off.
     """
     shape, columns, flags = broadcast((price, forward, strike, years, discount), is_call)
-    out = np.empty((2, flags.size))
+    out = np.empty((2, len(flags)))
     p, f, k, t, df = columns
     _kernel()(out, p, f, k, t, flags, df)
     volatility: FloatArray = out[0].reshape(shape)

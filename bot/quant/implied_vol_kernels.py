@@ -26,7 +26,8 @@ from bot.quant.elementary import (
     INLINED,
     exponential,
     log_ratio,
-    mills,
+    mills_terms,
+    two_abreast,
     use_widest_vectors,
 )
 
@@ -39,8 +40,12 @@ HALF_PI = 0.5 * math.pi
 NORMAL_MIN = 2.2250738585072014e-308
 VALUE_MIN = 1e-300  # a smaller value has no logarithm that is worth a step
 ARGUMENT_MAX = 38.0  # of Mills' ratio: v is 1e-315 there
+DEEPEST = 37.0  # |x|/s of any value above VALUE_MIN
 NOISE = 2.0**-50  # of the larger of forward and strike: what a price in the money rounds away
 STEPS = 3
+OVER_SQRT_2PI = 1.0 / SQRT_2PI
+OVER_ARGUMENT_MAX = 1.0 / (ARGUMENT_MAX + 1.0)
+SIXTH = 1.0 / 6.0
 STRAIGHT_BELOW = 1e-8
 SETTLED = 1e-7  # relative: the next step of fourth order would be far below round-off
 ITERATIONS_MAX = 100  # the hardest seen take 20; bisection alone would need about 60
@@ -49,19 +54,24 @@ STEP_MIN = 4e-16  # relative: two units in the last place
 SQRT_HALF = math.sqrt(0.5)
 
 
+# A vector division takes the time of thirty products, so that quotients share reciprocals here.
+
+
 @njit(**INLINED)
-def _guess(x: float, ratio: float, value: float, below: bool) -> float:
-    """Stefanica and Radoicic's total volatility, for x <= 0, `ratio` = exp(x)."""
-    alpha = value * math.sqrt(ratio)
+def _guess(x: float, ratio: float, root: float, value: float, below: bool) -> float:
+    """Stefanica and Radoicic's total volatility, for x <= 0, `ratio` = exp(x), `root` its root."""
+    alpha = value * root
     lift = 2.0 * alpha - ratio + 1.0
     polya = exponential(TWO_BY_PI * x)
-    rest = ratio / polya
-    spread = rest - 1.0 / rest
+    both = 1.0 / (ratio * polya)
+    over_ratio, over_polya = polya * both, ratio * both
+    rest, over_rest = ratio * over_polya, polya * over_ratio
+    spread = rest - over_rest
     a = spread * spread
-    wing = (rest + 1.0 / rest) * (ratio * ratio + 1.0 - lift * lift)
-    b = 4.0 * (polya + 1.0 / polya) - 2.0 / ratio * wing
+    wing = (rest + over_rest) * (ratio * ratio + 1.0 - lift * lift)
+    b = 4.0 * (polya + over_polya) - 2.0 * over_ratio * wing
     room = (ratio + 1.0) * (ratio + 1.0) - lift * lift
-    c = 2.0 * alpha * (lift + 1.0 - ratio) * max(room, VALUE_MIN) / (ratio * ratio)
+    c = 2.0 * alpha * (lift + 1.0 - ratio) * max(room, VALUE_MIN) * over_ratio * over_ratio
     beta = 2.0 * c / (b + math.sqrt(max(b * b + 4.0 * a * c, 0.0)))
     gamma = -HALF_PI * log_ratio(max(beta, VALUE_MIN), 1.0)
     outer, inner = math.sqrt(max(gamma - x, 0.0)), math.sqrt(max(gamma + x, 0.0))
@@ -69,48 +79,59 @@ def _guess(x: float, ratio: float, value: float, below: bool) -> float:
 
 
 @njit(**INLINED)
-def _step(size: float, s: float, log_target: float, below: bool) -> float:
-    """Householder's fourth-order step from `s`, for `size` = |x|."""
-    h = size / s
+def _step(size: float, s: float, log_target: float, over_target: float, below: bool) -> float:
+    """Householder's fourth-order step from `s`, for `size` = |x|; `over_target` = 1/log_target.
+
+    Taken on q = 1/L below the inflection, where L = ln v, and on L = ln(bound - v) above it.
+    """
+    over_s = 1.0 / s
+    h = size * over_s
     a, b = abs(h - 0.5 * s), h + 0.5 * s
     sign = 1.0 if below else -1.0
-    tails = mills(min(a, ARGUMENT_MAX)) - sign * mills(min(b, ARGUMENT_MAX))
-    log_value = -0.5 * (b * b - size) + log_ratio(max(tails, NORMAL_MIN), 1.0)
-    rate = 1.0 / (SQRT_2PI * tails)
-    curve, bend = h * h / s - 0.25 * s, -3.0 * h * h / (s * s) - 0.25
-    first = sign * rate
-    second = first * curve - rate * rate
-    third = first * (curve * curve + bend) - 3.0 * rate * rate * curve + 2.0 * first * rate * rate
-    # q = 1/ln v, as multiples of q' = -v'/(v ln(v)**2)
-    by_log = first / log_value
-    q = (log_target - log_value) * log_value / log_target / first
-    q2 = second / first - 2.0 * by_log
-    q3 = third / first - 6.0 * second / log_value + 6.0 * by_log * by_log
-    newton = q if below else (log_target - log_value) / first
-    halley = q2 if below else second / first
-    house = q3 if below else third / first
-    step: float = (
-        newton * (1.0 + 0.5 * halley * newton) / (1.0 + newton * (halley + house * newton / 6.0))
-    )
+    above_a, under_a = mills_terms(min(a, ARGUMENT_MAX))
+    above_b, under_b = mills_terms(min(b, ARGUMENT_MAX))
+    tails, under = above_a * under_b - sign * above_b * under_a, under_a * under_b
+    log_value = -0.5 * (b * b - size) + log_ratio(max(tails, NORMAL_MIN), under)
+    both = 1.0 / (tails * under)
+    # The slope of L and its inverse; second and third derivatives as multiples of the slope.
+    slope = sign * OVER_SQRT_2PI * under * under * both
+    over_slope = sign * SQRT_2PI * tails * tails * both
+    curve, bend = h * h * over_s - 0.25 * s, -3.0 * h * h * over_s * over_s - 0.25
+    second = curve - slope
+    third = curve * curve + bend + slope * (2.0 * slope - 3.0 * curve)
+    missing = (log_target - log_value) * over_slope
+    by_log = slope / log_value
+    newton = missing * log_value * over_target if below else missing
+    halley = second - 2.0 * by_log if below else second
+    house = third + 6.0 * by_log * (by_log - second) if below else third
+    rise = 1.0 + newton * (halley + house * newton * SIXTH)
+    step: float = newton * (1.0 + 0.5 * halley * newton) / rise
     return step
 
 
 @njit(**INLINED)
-def _rapid(x: float, ratio: float, value: float) -> tuple[float, float]:
-    """The s with v(s) = `value`, and the last step's size relative to it (infinite at a bound)."""
-    size, root = -x, math.sqrt(ratio)
+def _rapid(x: float, ratio: float, root: float, value: float) -> tuple[float, float]:
+    """The s with v(s) = `value`, and the last step's size relative to it (infinite at a bound).
+
+    `ratio` is exp(x), `root` its square root.
+    """
+    size = -x
     inflection = math.sqrt(2.0 * size)
-    below = value < root * (0.5 - mills(min(inflection, ARGUMENT_MAX)))
-    goal = value if below else root - value
-    log_target = log_ratio(max(goal, NORMAL_MIN), 1.0)
-    least = size / (ARGUMENT_MAX + 1.0) if below else inflection
+    above, under = mills_terms(min(inflection, ARGUMENT_MAX))
+    below = value * under < root * (0.5 * under - above)
+    rest = root - value
+    log_target = log_ratio(max(value if below else rest, NORMAL_MIN), 1.0)
+    over_target = 1.0 / log_target
+    least = size * OVER_ARGUMENT_MAX if below else inflection
     most = inflection if below else 2.0 * ARGUMENT_MAX
-    s = min(max(_guess(x, ratio, value, below), least), most)
+    s = min(max(_guess(x, ratio, root, value, below), least), most)
     step = 0.0
     for _ in range(STEPS):
-        step = _step(size, s, log_target, below)
+        step = _step(size, s, log_target, over_target, below)
         s = min(max(s + step, least), most)
-    moved = abs(step) / s if (s > least) & (s < most) else math.inf
+    relative = abs(step) / s
+    # Beyond `DEEPEST` both tails were cut to one, and their difference means nothing.
+    moved = relative if (size < DEEPEST * s) & (s < most) else math.inf
     # Next to the money the value of so little volatility is a straight line, to round-off.
     straight = (not below) & (value < STRAIGHT_BELOW)
     s = SQRT_2PI * (value + 0.5 * size) if straight else s
@@ -179,12 +200,12 @@ def _careful(x: float, target: float) -> float:
 @njit(**INLINED)
 def _time_value(price: float, f: float, k: float, t: float, df: float, is_call: bool) -> float:
     """The normalised value above intrinsic; 0 where it is only round-off, nan without meaning."""
-    least = min(f, k, t, df)
-    fits = (least > 0.0) & (f + k + t + df < math.inf)
+    small, large = min(f, k), max(f, k)
+    fits = (min(small, t, df) > 0.0) & (f + k + t + df < math.inf)
     intrinsic = max(f - k, 0.0) if is_call else max(k - f, 0.0)
     above = price / df - intrinsic
-    noise = NOISE * max(f, k) if intrinsic > 0.0 else 0.0
-    value = 0.0 if abs(above) <= noise else above / math.sqrt(f * k)
+    noise = NOISE * large if intrinsic > 0.0 else 0.0
+    value = 0.0 if abs(above) <= noise else above / small * math.sqrt(small / large)
     return value if fits else math.nan
 
 
@@ -202,17 +223,20 @@ def implied_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     for i in range(out.shape[1]):
         f, k, t = forward[i], strike[i], years[i]
         value = _time_value(price[i], f, k, t, discount[i], is_call[i])
-        bound = math.sqrt(min(f, k) / max(f, k))
-        inside = (value > 0.0) & (value < bound)
-        normal = inside & (value > VALUE_MIN) & (bound > VALUE_MIN)
-        first, second = f if normal else 1.0, k if normal else 1.0
-        x = -abs(log_ratio(first, second))
-        ratio = min(first, second) / max(first, second)
-        s, moved = _rapid(x, ratio, value if normal else 0.25)
+        small, large = min(f, k), max(f, k)
+        ratio = small / large
+        root = math.sqrt(ratio)
+        inside = (value > 0.0) & (value < root)
+        normal = inside & (value > VALUE_MIN) & (root > VALUE_MIN)
+        x = log_ratio(small if normal else 1.0, large if normal else 1.0)
+        ratio, root = ratio if normal else 1.0, root if normal else 1.0
+        s, moved = _rapid(x, ratio, root, value if normal else 0.25)
         nothing = 0.0 if value == 0.0 else math.nan
-        out[0, i] = s / math.sqrt(t) if inside else nothing
+        volatility = s / math.sqrt(t)
+        out[0, i] = volatility if inside else nothing
         unsettled = math.inf if inside else 0.0
         out[1, i] = moved if normal else unsettled
+    two_abreast()
     for i in range(out.shape[1]):
         if not out[1, i] <= SETTLED:
             f, k = forward[i], strike[i]

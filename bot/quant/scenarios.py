@@ -28,7 +28,7 @@ from bot.quant.compiled import Argument, compile_kernel
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-LANES: Final = 8  # doubles in the widest vector: expiries are padded to whole ones
+LANES: Final = 16  # doubles in two of the widest vectors: expiries are padded to whole pairs
 DAYS_PER_YEAR: Final = 365.0
 TERM_DAYS: Final = 30.0  # where a volatility shock has its nominal size
 

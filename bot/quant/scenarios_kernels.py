@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bot.quant.black76_kernels import log_moneyness, priced
-from bot.quant.elementary import INLINED, OPTIONS, use_widest_vectors
+from bot.quant.black76_kernels import priced
+from bot.quant.elementary import INLINED, OPTIONS, log_ratio, two_abreast, use_widest_vectors
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -41,9 +41,8 @@ def _figures(
     `marks` are the discount factor, whether it is a call, and whether it settles in coin.
     """
     df, is_call, is_inverse = marks
-    above, below, up, down, _, _, density, _, _, over = priced(f, k, log_ahead, s, root)
-    price = df * (above if is_call else below)
-    delta = df * (up if is_call else -down)
+    value, own, _, density, _, _, over = priced(f, k, log_ahead, s, root, is_call)
+    price, delta = df * value, (df if is_call else -df) * own
     coin = price / f
     value, delta = coin if is_inverse else price, delta - coin if is_inverse else delta
     return value, delta, df * density * over, df * f * density * root
@@ -75,6 +74,7 @@ def _node(
         node[1, i] = size * delta
         node[2, i] = size * gamma
         node[3, i] = size * vega
+    two_abreast()
 
 
 @njit(**INLINED)
@@ -89,10 +89,11 @@ def _known(
     use_widest_vectors()
     for i in range(span[0], span[1]):
         f, k = book[1, i], book[2, i]
-        ahead = log_moneyness(f, k)
+        ahead = log_ratio(f, k)
         marks = (book[4, i], flags[0, i], flags[1, i])
         known[0, i] = ahead
         known[1, i] = _figures(f, k, ahead, book[3, i], root, marks)[0]
+    two_abreast()
 
 
 def grid_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
