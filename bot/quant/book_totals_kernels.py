@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot.quant.black76_kernels import checked, priced
 from bot.quant.conventions import SETTLEMENT_WINDOW_MS
-from bot.quant.elementary import INLINED, OPTIONS, log_ratio, use_widest_vectors
+from bot.quant.elementary import INLINED, OPTIONS, log_ratio, two_abreast, use_widest_vectors
 
 FloatArray = NDArray[np.float64]
 StampArray = NDArray[np.int64]
@@ -69,6 +69,7 @@ def _added(
         vega += q * one[3]
         theta += q * one[4]
         stale += 1.0 if quoted_ns[i] < oldest_ns else 0.0
+    two_abreast()
     out[0], out[1], out[2], out[3], out[4], out[5] = value, delta, gamma, vega, theta, stale
 
 
