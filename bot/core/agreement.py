@@ -21,8 +21,15 @@ import numpy as np
 from bot.core import units
 from bot.core.columns import Stamps
 from bot.core.events import BalanceSeen, QuoteSeen
-from bot.core.exposure import delta_per_native, hedge_trouble, net_delta_coin, stale_leg, valued
-from bot.core.instruments import Instrument, Kind, Settlement
+from bot.core.exposure import (
+    delta_per_native,
+    futures_held,
+    hedge_trouble,
+    net_delta_coin,
+    stale_leg,
+    valued,
+)
+from bot.core.instruments import Instrument, Settlement
 from bot.core.quotes import QuotePolicy
 from bot.core.reported import Gap
 from bot.core.state import Judgement, Mode, State
@@ -145,18 +152,19 @@ def _judged(
 
 def _own(state: State, currency: str, quotes: QuotePolicy) -> _Account | None:
     """Add up the account's deltas as the venue counts them; None without good quotes of all."""
-    own = _Account()
-    for name, size in state.standing.positions.items():
-        terms = state.instruments.get(name)
-        if terms is None or terms.kind is Kind.OPTION or terms.currency != currency:
+    own, held = _Account(), state.table.held
+    for terms in futures_held(state.standing.positions, state.instruments):
+        if terms.currency != currency:
             continue
-        if hedge_trouble(state, name, quotes) is not None:
+        if hedge_trouble(state, terms.name, quotes) is not None:
             return None
-        _add_future(own, terms, float(size), state.quotes[name])
-    rows = _rows(state, currency)
-    if stale_leg(state, state.table, rows, quotes) is not None:
-        return None
-    _add_options(own, state, rows)
+        size = float(state.standing.positions[terms.name])
+        _add_future(own, terms, size, state.quotes[terms.name])
+    for index_name, rows in held.settling.get(currency, {}).items():
+        live = rows[held.expiry_ms[rows] > state.now_ms]
+        if stale_leg(state, state.table, live, quotes) is not None:
+            return None
+        _add_options(own, state, index_name, live)
     return own
 
 
@@ -169,13 +177,8 @@ def _add_future(own: _Account, terms: Instrument, size: float, quote: QuoteSeen)
     own.quoted_ns.append(quote.arrived_ns)
 
 
-def _rows(state: State, currency: str) -> Stamps:
-    """Return the rows of the live options that settle in a currency."""
-    ours = np.array([of == currency for of in state.table.held.currencies], dtype=np.bool_)
-    return (ours & (state.table.held.expiry_ms > state.now_ms)).nonzero()[0]
-
-
-def _add_options(own: _Account, state: State, rows: Stamps) -> None:
+def _add_options(own: _Account, state: State, index_name: str, rows: Stamps) -> None:
+    """Add the options of one price index."""
     if not len(rows):
         return
     table, seen = state.table, valued(state, rows)
@@ -186,9 +189,7 @@ def _add_options(own: _Account, state: State, rows: Stamps) -> None:
     # that Black's delta less the mark stays the net delta.
     mark = np.where(table.held.is_linear[rows], 0.0, seen.greeks.price / seen.forward_usd)
     black = seen.size * (mark + seen.weight * (seen.greeks.delta - mark))
-    bare = black / seen.discount
-    for row, with_df, without in zip(rows, black.tolist(), bare.tolist(), strict=True):
-        own.on(state.instruments[table.held.names[row]].index_name).add(with_df, without)
+    own.on(index_name).add(float(black.sum()), float((black / seen.discount).sum()))
 
 
 def trouble(state: State, policy: AgreementPolicy) -> Judgement | None:

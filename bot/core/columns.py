@@ -26,7 +26,8 @@ NEVER_NS = -(2**62)
 class Held:
     """Which options are held, and their terms; what no quote changes.
 
-    Arrays of shape (rows,), read-only. `size` is signed, in coins. `rows` finds a name's row.
+    Arrays of shape (rows,), read-only. `size` is signed, in coins. `rows` finds a name's row;
+    `settling` holds the rows by settlement currency and, in that, by price index.
     """
 
     names: tuple[str, ...]
@@ -39,6 +40,11 @@ class Held:
     is_call: Flags
     is_linear: Flags
     has_linear: bool
+    settling: Mapping[str, Mapping[str, Stamps]]
+
+    def settling_in(self, currency: str) -> Stamps:
+        """Return the rows that settle in a currency."""
+        return np.concatenate([NO_ROWS, *self.settling.get(currency, {}).values()])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +86,19 @@ def _flags(values: Sequence[bool]) -> Flags:
     return column
 
 
+NO_ROWS = _stamps(())
+
+
+def _settling(held: Sequence[Instrument]) -> Mapping[str, Mapping[str, Stamps]]:
+    found: dict[str, dict[str, list[int]]] = {}
+    for row, terms in enumerate(held):
+        found.setdefault(terms.currency, {}).setdefault(terms.index_name, []).append(row)
+    return {
+        currency: {index: _stamps(rows) for index, rows in sorted(by_index.items())}
+        for currency, by_index in found.items()
+    }
+
+
 def table_of(
     held: Sequence[tuple[Instrument, float]], quotes: Mapping[str, QuoteSeen]
 ) -> OptionTable:
@@ -97,6 +116,7 @@ def table_of(
         is_call=_flags([bool(instrument.is_call) for instrument, _ in held]),
         is_linear=_flags(linear),
         has_linear=any(linear),
+        settling=_settling([instrument for instrument, _ in held]),
     )
     blank = _floats([np.nan] * len(held))
     table = OptionTable(

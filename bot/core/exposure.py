@@ -190,18 +190,18 @@ def _settles(terms: Instrument, now_ms: int) -> float:
 
 
 @remembered
-def _futures(
+def futures_held(
     positions: Mapping[str, Decimal], instruments: Mapping[str, Instrument]
-) -> tuple[tuple[Instrument, float], ...]:
-    """Return the listed futures and perpetuals held, and their native sizes."""
-    listed = ((instruments[name], size) for name, size in positions.items() if name in instruments)
-    return tuple((terms, float(size)) for terms, size in listed if terms.kind is not Kind.OPTION)
+) -> tuple[Instrument, ...]:
+    """Return the terms of the listed futures and perpetuals that are held."""
+    listed = (instruments[name] for name in positions if name in instruments)
+    return tuple(terms for terms in listed if terms.kind is not Kind.OPTION)
 
 
 def _futures_delta(state: State, book: BookPolicy, policy: QuotePolicy) -> float | str:
     """Add up the book's futures and perpetuals other than its hedge, or name one that is stale."""
-    total = 0.0
-    for terms, size in _futures(state.standing.positions, state.instruments):
+    total, positions = 0.0, state.standing.positions
+    for terms in futures_held(positions, state.instruments):
         if terms.name == book.hedge_instrument:
             continue
         weight = _settles(terms, state.now_ms)
@@ -211,7 +211,9 @@ def _futures_delta(state: State, book: BookPolicy, policy: QuotePolicy) -> float
         if trouble is not None:
             return trouble
         moves = weight * _moves_with(terms, book)
-        total += size * delta_per_native(terms, state.quotes[terms.name]) * moves
+        total += (
+            float(positions[terms.name]) * delta_per_native(terms, state.quotes[terms.name]) * moves
+        )
     return total
 
 

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
-
 from bot.core import units
 from bot.core.events import BalanceSeen
-from bot.core.exposure import hedge_trouble, stale_leg
+from bot.core.exposure import futures_held, hedge_trouble, stale_leg
 from bot.core.immutable import remembered
-from bot.core.instruments import Instrument, Kind, Settlement
+from bot.core.instruments import Instrument, Settlement
 from bot.core.margin import deribit_standard
 from bot.core.margin.deribit_standard import Rates, Requirement
 from bot.core.quotes import QuotePolicy
@@ -120,10 +118,10 @@ def project(
     if age_ns > BALANCE_AGE_MAX_NS:
         age = f"{age_ns / units.NS_PER_SECOND:.0f} s old"
         return Refused(reason=f"no margin projection: the {currency} balance is {age}")
-    ours = np.array([of == currency for of in state.table.held.currencies], dtype=np.bool_)
-    rows = np.flatnonzero(ours & (state.table.held.expiry_ms > state.now_ms))
+    ours = state.table.held.settling_in(currency)
+    live = ours[state.table.held.expiry_ms[ours] > state.now_ms]
     trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
-        state, state.table, rows, quotes
+        state, state.table, live, quotes
     )
     if trouble is not None:
         return Refused(reason=f"no margin projection: {trouble}")
@@ -162,10 +160,10 @@ def _required(
     state: State, hedge: Instrument, more: Decimal, options: Requirement, rates: Rates
 ) -> Requirement | None:
     """Return what the currency's positions need after `more` of the hedge; None without a mark."""
-    total = options
-    for name in sorted(state.standing.positions.keys() | {hedge.name}):
-        terms = state.instruments.get(name)
-        if terms is None or terms.kind is Kind.OPTION or terms.currency != hedge.currency:
+    total, held = options, futures_held(state.standing.positions, state.instruments)
+    for name in sorted({terms.name for terms in held} | {hedge.name}):
+        terms = state.instruments[name]
+        if terms.currency != hedge.currency:
             continue
         quote = state.quotes.get(name)
         if quote is None or quote.mark is None:

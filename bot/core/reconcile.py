@@ -51,7 +51,9 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
         )
         known = fills.adopted(state.standing, terms, size, price, owner_of(name, policy))
         state = replace(state, standing=known)
-    return (retabled(state), tuple(adopted)) if adopted else (state, ())
+    if any(state.instruments[one.instrument].kind is Kind.OPTION for one in adopted):
+        state = retabled(state)
+    return state, tuple(adopted)
 
 
 def housed(state: State, policy: ApplyPolicy) -> State:

@@ -221,7 +221,7 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
 
 
 def retabled(state: State) -> State:
-    """Rebuild the option columns after positions or instruments changed."""
+    """Rebuild the option columns after a position in options, or instruments, changed."""
     held = [
         (state.instruments[name], float(size))
         for name, size in sorted(state.standing.positions.items())
@@ -292,8 +292,8 @@ def _stranger(state: State, fact: OrderSeen | FillSeen, policy: ApplyPolicy) -> 
 def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     if fact.trade_id in state.standing.trades_seen:
         return state
-    owner = owner_of(fact.instrument, policy)
-    after = fills.filled(state.standing, fact, state.instruments.get(fact.instrument), owner)
+    owner, terms = owner_of(fact.instrument, policy), state.instruments.get(fact.instrument)
+    after = fills.filled(state.standing, fact, terms, owner)
     counts = replace(state.counts, fills=state.counts.fills + 1)
     moved = replace(
         state,
@@ -303,9 +303,9 @@ def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     )
     if fact.order_id not in state.standing.orders:
         moved = _stranger(moved, fact, policy)
-    if fact.instrument not in state.instruments:
-        moved = replace(moved, reload_wanted=f"{fact.instrument} was traded")
-    return retabled(moved)
+    if terms is None:
+        return replace(moved, reload_wanted=f"{fact.instrument} was traded")
+    return retabled(moved) if terms.kind is Kind.OPTION else moved
 
 
 def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.core.columns import Flags, Floats, OptionTable
+from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Settlement
 
 
@@ -56,15 +57,16 @@ class Requirement:
 NOTHING = Requirement(initial=0.0, maintenance=0.0)
 
 
+@remembered
 def of_options(table: OptionTable, currency: str, rates: Rates) -> Requirement:
     """Return what the short options that settle in `currency` need; long ones need nothing.
 
     NaN if a mark is missing.
     """
     held = table.held
-    ours = np.array([of == currency for of in held.currencies], dtype=np.bool_)
-    short = (held.size < 0.0) & ours
-    if not short.any():
+    ours = held.settling_in(currency)
+    short = ours[held.size[ours] < 0.0]
+    if not len(short):
         return NOTHING
     underlying = np.stack([table.index_usd[short], table.forward_usd[short]])
     initial, maintenance = per_short_option(
