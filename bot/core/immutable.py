@@ -53,6 +53,24 @@ def remembered(function: Callable[[*Objects], AnswerT]) -> Callable[[*Objects], 
     return ask
 
 
+def steady(function: Callable[[*Objects], AnswerT]) -> Callable[[*Objects], AnswerT]:
+    """Let a remembered function give its last answer again when a new one equals it.
+
+    What was made from that answer then still holds.
+    """
+    last: AnswerT | None = None
+
+    @remembered
+    def ask(*objects: *Objects) -> AnswerT:
+        nonlocal last
+        answer = function(*objects)
+        if last is None or answer != last:
+            last = answer
+        return last
+
+    return ask
+
+
 class Lasting(Protocol):
     """An answer that holds from `since_ms` until just before `until_ms`, market time."""
 

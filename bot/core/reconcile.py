@@ -13,10 +13,10 @@ from bot.core import fills, orders, standing, units
 from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
-from bot.core.immutable import remembered
+from bot.core.immutable import remembered, remembered_while, steady
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import Order, OrderPolicy, OrderStatus
-from bot.core.reported import Reported
+from bot.core.reported import Reported, names_reported
 from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
@@ -172,29 +172,51 @@ def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
     """
     if not state.instruments:
         return frozenset()
-    listed, earliest_ms = _listed(state.standing.positions, state.reported, state.instruments)
-    if state.now_ms >= earliest_ms:
-        live = (n for n in listed if not _has_expired(state.instruments[n], state.now_ms))
-        listed = frozenset(live)
-    return _joined(listed, policy.owners)
+    return _joined(_listed(state).live, policy.owners)
 
 
 @remembered
-def _joined(listed: frozenset[str], owners: Mapping[str, str]) -> frozenset[str]:
-    return listed.union(owners)
+def _joined(live: frozenset[str], owners: Mapping[str, str]) -> frozenset[str]:
+    return live.union(owners)
 
 
-@remembered
-def _listed(
-    positions: Mapping[str, Decimal],
-    reported: Mapping[str, Reported],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """The listed instruments held or reported that live, and whether there are expired ones."""
+
+    live: frozenset[str]
+    has_expired: bool
+    since_ms: float
+    until_ms: float
+
+
+def _listed(state: State) -> _Listed:
+    held, told = _names_held(state.standing.positions), names_reported(state.reported)
+    return _listed_of("account", state.now_ms, held, told, state.instruments)
+
+
+@steady
+def _names_held(positions: Mapping[str, Decimal]) -> frozenset[str]:
+    return frozenset(positions)
+
+
+@remembered_while
+def _listed_of(
+    now_ms: int,
+    held: frozenset[str],
+    told: frozenset[str],
     instruments: Mapping[str, Instrument],
-) -> tuple[frozenset[str], float]:
-    """Return the listed instruments held or reported, and when the first of them expires."""
-    told = {name for name, report in reported.items() if report.row.size_native}
-    listed = frozenset((positions.keys() | told) & instruments.keys())
-    expiries = (instruments[name].expiry_ms for name in listed)
-    return listed, min((at_ms for at_ms in expiries if at_ms is not None), default=math.inf)
+) -> _Listed:
+    names = (held | told) & instruments.keys()
+    ends_ms = {name: instruments[name].expiry_ms or math.inf for name in names}
+    past_ms = [end_ms for end_ms in ends_ms.values() if end_ms <= now_ms]
+    future_ms = [end_ms for end_ms in ends_ms.values() if end_ms > now_ms]
+    return _Listed(
+        live=frozenset(name for name, end_ms in ends_ms.items() if end_ms > now_ms),
+        has_expired=bool(past_ms),
+        since_ms=max(past_ms, default=-math.inf),
+        until_ms=min(future_ms, default=math.inf),
+    )
 
 
 def _has_expired(terms: Instrument, now_ms: int) -> bool:
@@ -252,10 +274,9 @@ def _doubt(state: State) -> str:
     for name, held, report in states.differing(state):
         if not orders_in_flight(state.standing, name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"
-    positions = state.standing.positions
-    if state.now_ms < _listed(positions, state.reported, state.instruments)[1]:
+    if not _listed(state).has_expired:
         return ""
-    for name in positions:
+    for name in state.standing.positions:
         if name in state.instruments and _has_expired(state.instruments[name], state.now_ms):
             return f"{name} has expired and is still held"
     return ""

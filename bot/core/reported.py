@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.core import units
 from bot.core.events import PositionRow
-from bot.core.immutable import remembered
+from bot.core.immutable import remembered, steady
 from bot.core.instruments import Instrument
 
 
@@ -62,6 +62,12 @@ def differences(
     )
 
 
+@steady
+def names_reported(reported: Mapping[str, Reported]) -> frozenset[str]:
+    """Return the instruments in which the venue reports a position."""
+    return frozenset(name for name, report in reported.items() if report.row.size_native)
+
+
 @remembered
 def unlisted(
     reported: Mapping[str, Reported],
@@ -69,6 +75,5 @@ def unlisted(
     instruments: Mapping[str, Instrument],
 ) -> tuple[str, ...]:
     """Name what is held at the venue, or was traded, but is on no list of instruments yet."""
-    strange = {name for name, report in reported.items() if report.row.size_native}
-    strange |= positions.keys() - reported.keys()
+    strange = names_reported(reported) | (positions.keys() - reported.keys())
     return tuple(sorted(strange - instruments.keys()))
