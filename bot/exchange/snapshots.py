@@ -5,6 +5,7 @@ The file is parquet, one row for each option and snapshot, with at least the col
 UTC). All options of a file are of one pair.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ import polars as pl
 
 from bot.exchange.contracts import Contract, Pair, parse_name
 from bot.exchange.market import BoolArray, FloatArray, IntArray, frozen
-from bot.exchange.parity import implied_discount
+from bot.quant import parity
+from bot.quant.processes import YEAR_MS
 
 NUMBERS: Final = ("fwd", "bid", "ask", "mark", "mark_iv")
 COLUMNS: Final = ("ts", "instrument", *NUMBERS)
+RATE_MAX: Final = 0.25  # a year; recorded chains say 0.4 to 4.7 %, and noise more on the last days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -186,6 +189,19 @@ def _cleaned(path: Path, table: pl.DataFrame) -> pl.DataFrame:
 def _quote(prices: FloatArray) -> FloatArray:
     """Prices with nan wherever nobody quotes: absent, infinite, zero or negative."""
     return np.where(np.isfinite(prices) & (prices > 0.0), prices, np.nan)
+
+
+def implied_discount(
+    strike: FloatArray, is_call: BoolArray, mark: FloatArray, left_ms: int
+) -> float:
+    """The discount factor of a linear expiry, `left_ms` from now, by put-call parity of marks.
+
+    Between exp(-RATE_MAX T) and 1; 1 where parity says nothing.
+    """
+    found = parity.imply(*parity.pairs(strike, is_call, mark))
+    if isinstance(found, parity.NoParity):
+        return 1.0
+    return float(np.clip(found.discount, math.exp(-RATE_MAX * left_ms / YEAR_MS), 1.0))
 
 
 def utc(at_ms: int) -> str:

@@ -21,8 +21,8 @@ from bot.exchange.contracts import (
 )
 from bot.exchange.demo_book import comfortable_equity, demo_book, net_delta_coin
 from bot.exchange.market import FloatArray, MarketFrame
-from bot.exchange.parity import RATE_MAX, implied_discount
 from bot.exchange.recorded import RecordedMarket
+from bot.exchange.snapshots import RATE_MAX, implied_discount
 from bot.exchange.synthetic import SyntheticMarket
 from bot.quant.black76 import greeks
 from bot.quant.processes import YEAR_MS
@@ -175,7 +175,7 @@ def test_parity_finds_the_discount_whatever_the_forward_and_a_few_stale_marks(
 
     found = implied_discount(strike, is_call, mark, round(days * DAY_MS))
 
-    assert found == pytest.approx(discount, abs=1e-9 if not stale else 0.02)
+    assert found == pytest.approx(discount, abs=1e-9)
 
 
 def test_parity_without_enough_strikes_says_nothing_and_never_beyond_its_bounds():
@@ -183,8 +183,11 @@ def test_parity_without_enough_strikes_says_nothing_and_never_beyond_its_bounds(
     assert implied_discount(strike, is_call, np.zeros(4), DAY_MS) == 1.0
     strikes = np.repeat(np.arange(1.0, 9.0), 2)
     calls = np.tile([True, False], 8)
-    flat = implied_discount(strikes, calls, np.zeros(16), 365 * DAY_MS)
-    assert flat == pytest.approx(math.exp(-RATE_MAX))
+    assert implied_discount(strikes, calls, np.zeros(16), 365 * DAY_MS) == 1.0
+    halved = np.where(calls, 0.5 * (9.0 - strikes), 0.0)
+    assert implied_discount(strikes, calls, halved, 365 * DAY_MS) == pytest.approx(
+        math.exp(-RATE_MAX)
+    )
 
 
 @pytest.mark.skipif(not RECORDINGS.exists(), reason="no recorded markets here")
