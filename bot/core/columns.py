@@ -149,7 +149,7 @@ def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
         index[row] = np.nan if quote.index_usd is None else quote.index_usd
         quoted[row] = quote.arrived_ns
     for column in (forward, iv, mark, index, quoted):
-        column.flags.writeable = False
+        column.setflags(write=False)
     learned = table.is_learned
     if table.held.has_linear:
         learned = learned and not any(math.isnan(table.discount[row]) for row, _ in told)

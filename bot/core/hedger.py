@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.core import instruments, units
 from bot.core.exposure import Exposure, Unpriced
@@ -119,7 +120,7 @@ def decide(
     if isinstance(exposure, Unpriced):
         return Hold(code=Code.UNPRICED, reason=f"unpriced: {exposure.reason}")
     x = deviation_coin(exposure, policy)
-    band = f"[{policy.band_low_coin:+.4f}, {policy.band_high_coin:+.4f}]"
+    band = _band(policy.band_low_coin, policy.band_high_coin)
     if policy.band_low_coin <= x <= policy.band_high_coin:
         return Hold(code=Code.INSIDE_BAND, reason=f"delta {x:+.4f} from target is inside {band}")
     waiting = _waits(exposure, policy, last, now_ms)
@@ -136,6 +137,11 @@ def decide(
         return Hold(code=Code.BELOW_LOT, reason=reason)
     reason = f"delta {x:+.4f} from target is outside {band}: back to the {policy.hedge_to}"
     return Intent(size_native=size, deviation_coin=x, reason=reason)
+
+
+@lru_cache
+def _band(low_coin: float, high_coin: float) -> str:
+    return f"[{low_coin:+.4f}, {high_coin:+.4f}]"
 
 
 def _sized(native: float, hedge: Instrument) -> Decimal:

@@ -6,13 +6,14 @@ objects that it was made from, and kept with them, so that nothing else can take
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 DataT = TypeVar("DataT")
 AnswerT = TypeVar("AnswerT")
 Objects = TypeVarTuple("Objects")
 
 KEYS_MAX = 1_000
+NOTHING = object()  # what nobody can ask about
 
 
 def succeeded(known: DataT, **changes: object) -> DataT:
@@ -35,17 +36,20 @@ def remembered(function: Callable[[*Objects], AnswerT]) -> Callable[[*Objects], 
 
     Asked again about the very same objects, it answers without looking.
     """
-    last: tuple[tuple[object, ...], AnswerT] | None = None
+    last: tuple[tuple[object, ...], Any] = ((NOTHING,), None)  # one object: taken and set whole
 
     def ask(*objects: *Objects) -> AnswerT:
         nonlocal last
         asked: tuple[object, ...] = objects
-        if last is not None:
-            for one, other in zip(last[0], asked, strict=True):
-                if one is not other:
-                    break
-            else:
-                return last[1]
+        answer: AnswerT
+        known, answer = last
+        at = 0
+        for one in asked:
+            if one is not known[at]:
+                break
+            at += 1  # noqa: SIM113  half the time of `enumerate`, a quarter of that of `zip`
+        else:
+            return answer
         answer = function(*objects)
         last = (asked, answer)
         return answer
@@ -97,9 +101,11 @@ def remembered_while(
         asked: tuple[object, ...] = objects
         last = kept.get(key)
         if last is not None and last[1].since_ms <= now_ms < last[1].until_ms:
-            for one, other in zip(last[0], asked, strict=True):
-                if one is not other:
+            at = 0
+            for one in asked:
+                if one is not last[0][at]:
                     break
+                at += 1  # noqa: SIM113  as above
             else:
                 return last[1]
         answer = function(now_ms, *objects)
