@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import control
+from bot.cli import control, journal_files
 from bot.cli.bench import bench
 from bot.cli.check import check
 from bot.cli.demo import demo
@@ -57,6 +57,8 @@ app.command()(control.explain)
 app.command()(control.pause)
 app.command()(control.resume)
 app.command()(control.halt)
+journal.command()(journal_files.export)
+journal.command()(journal_files.repair)
 app.add_typer(journal, name="journal")
 app.command()(replay)
 app.command()(bench)

@@ -78,14 +78,19 @@ def verify(
             case ledger.Verified():
                 return _whole(path, verdict.rows, verdict.head.hash.hex(), kinds)
             case ledger.Broken():
-                said = f"{path}: row {verdict.seq} {verdict.reason}"
+                said = [
+                    f"{path}: row {verdict.seq} {verdict.reason}",
+                    f"It means: {verdict.means}.",
+                    "Do: stop the daemon, `deltaband journal repair`, then compare with the venue.",
+                ]
                 payload = {
                     "ok": False,
                     "journal": str(path),
                     "row": verdict.seq,
                     "reason": verdict.reason,
+                    "means": verdict.means,
                 }
-                return Answer(payload=payload, screen=screens.plain([said]), exit_code=Exit.FAILED)
+                return Answer(payload=payload, screen=screens.plain(said), exit_code=Exit.FAILED)
 
     deliver(work, as_json=as_json)
 

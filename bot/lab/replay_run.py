@@ -1,5 +1,6 @@
 """One run of a daemon once more: ledger and tape side by side, fold by fold."""
 
+import json
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -152,6 +153,13 @@ class _Run:
                 self._state, recorded = records.begun(entry.body)
                 self._policy = self._under or recorded
                 self._held = self._state.standing
+                return
+            if entry.kind == "repair":
+                told = json.loads(entry.body)
+                self.told.notes.append(
+                    f"the ledger was repaired: row {told['row']} {told['reason']}"
+                )
+                self._rows = iter(())
                 return
             if entry.kind != "run":
                 break

@@ -376,8 +376,9 @@ def _checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> H
     end = broken or ledger_file.check_end(connection)
     if isinstance(end, Broken):
         raise LedgerRefusedError(
-            f"ledger {path} is damaged: row {end.seq} {end.reason}. Restore the file, or move it "
-            f"and {ledger_file.high_path(path).name} away to start from what the venue says"
+            f"ledger {path} is damaged: row {end.seq} {end.reason}. Nothing is traded on it: "
+            f"`deltaband journal verify {path}` says what that means, `journal repair` keeps what "
+            "is whole"
         )
     query = "SELECT body FROM ledger WHERE kind = 'run' ORDER BY seq DESC LIMIT 1"
     row = connection.execute(query).fetchone()

@@ -21,6 +21,7 @@ SCHEMA_VERSION: Final = 1
 SQLITE_START: Final = b"SQLite format 3\0"
 GENESIS: Final = bytes(32)
 FILE_MODE: Final = 0o600
+SEQ_END: Final = 2**62
 HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
 
 _DDL: Final = """
@@ -94,13 +95,30 @@ class Verified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """The first row that is not what was written, and in what way."""
+    """The first row that is not what was written, in what way, and what that means."""
 
     seq: int
     reason: str
+    means: str
 
 
 EMPTY_HEAD: Final = Head(seq=0, hash=GENESIS)
+
+MEANS_LOST: Final = "rows were deleted, or the disk lost a page: what they said is not here"
+MEANS_MIXED: Final = "a row was put in another's place: nothing from it on is what we wrote then"
+MEANS_BENT: Final = (
+    "the row was changed after it was written, by a fault of the disk or by hand: neither it nor "
+    "what follows can be relied on"
+)
+MEANS_OLD: Final = (
+    "the file is older than its mark: a backup was put back, the -wal beside it was lost, or its "
+    "last rows were; orders may have been sent that it does not know"
+)
+MEANS_OTHER: Final = (
+    "the file was put back from a copy that had gone on by itself: orders may have been sent that "
+    "it does not know"
+)
+MEANS_UNREADABLE: Final = "the database file is damaged: from this row on it cannot be read"
 
 
 def chained(
@@ -134,14 +152,15 @@ def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:
     """Follow the chain from `prev`; the last row's head, or the first row that breaks it."""
     for row in rows:
         if row.seq != prev.seq + 1:
-            return Broken(
-                seq=prev.seq + 1, reason=f"missing: row {prev.seq} is followed by row {row.seq}"
-            )
+            reason = f"missing: row {prev.seq} is followed by row {row.seq}"
+            return Broken(seq=prev.seq + 1, reason=reason, means=MEANS_LOST)
         if row.prev_hash != prev.hash:
-            return Broken(seq=row.seq, reason="does not follow from the row before it")
+            reason = "does not follow from the row before it"
+            return Broken(seq=row.seq, reason=reason, means=MEANS_MIXED)
         numbers = (row.seq, row.at_ms, row.wire_epoch_ms)
         if _digest(row.prev_hash, numbers, (row.run_id, row.kind, row.body)) != row.hash:
-            return Broken(seq=row.seq, reason="its content does not match its hash")
+            reason = "its content does not match its hash"
+            return Broken(seq=row.seq, reason=reason, means=MEANS_BENT)
         prev = Head(seq=row.seq, hash=row.hash)
     return prev
 
@@ -213,10 +232,10 @@ def read_head(connection: sqlite3.Connection) -> Head:
     return EMPTY_HEAD if row is None else Head(seq=row[0], hash=row[1])
 
 
-def rows_from(connection: sqlite3.Connection, seq: int) -> Iterable[Entry]:
-    """Yield rows from number `seq` on."""
-    query = f"SELECT {COLUMNS} FROM ledger WHERE seq >= ? ORDER BY seq"  # noqa: S608  constants only
-    for row in connection.execute(query, (seq,)):
+def rows_from(connection: sqlite3.Connection, seq: int, end: int = SEQ_END) -> Iterable[Entry]:
+    """Yield rows from number `seq` on, up to but not including `end`."""
+    query = f"SELECT {COLUMNS} FROM ledger WHERE seq >= ? AND seq < ? ORDER BY seq"  # noqa: S608  constants only
+    for row in connection.execute(query, (seq, end)):
         yield entry_of(row)
 
 
@@ -305,7 +324,9 @@ def check_high(connection: sqlite3.Connection, high: Head) -> Broken | None:
         return Broken(
             seq=head.seq + 1,
             reason=f"missing: the ledger ends at row {head.seq}, row {high.seq} was once durable",
+            means=MEANS_OLD,
         )
     if row[0] != high.hash:
-        return Broken(seq=high.seq, reason="is not the row that the high-water mark knows")
+        reason = "is not the row that the high-water mark knows"
+        return Broken(seq=high.seq, reason=reason, means=MEANS_OTHER)
     return None

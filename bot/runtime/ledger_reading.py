@@ -11,8 +11,10 @@ from urllib.parse import quote
 from bot.runtime.ledger_file import (
     COLUMNS,
     EMPTY_HEAD,
+    MEANS_UNREADABLE,
     Broken,
     Entry,
+    Head,
     LedgerRefusedError,
     Verified,
     check_chain,
@@ -26,7 +28,12 @@ TAIL_MAX: Final = 100_000  # more rows than this are for `entries`, one by one
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Lend a connection that sees one state of a ledger and can change nothing.
+
+    Raises:
+        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+    """
     if not path.is_file():
         raise LedgerRefusedError(f"there is no ledger at {path}")
     address = f"file:{quote(str(path))}?mode=ro"
@@ -49,7 +56,7 @@ def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
     where = "" if kind is None else "WHERE kind = ?"
     query = f"SELECT {COLUMNS} FROM ledger {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  constants only
     values = (asked,) if kind is None else (kind, asked)
-    with _reading(path) as connection:
+    with reading(path) as connection:
         found = connection.execute(query, values).fetchall()
     return tuple(entry_of(row) for row in reversed(found))
 
@@ -60,7 +67,7 @@ def entries(path: Path, first_seq: int = 1) -> Iterator[Entry]:
     Raises:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         yield from rows_from(connection, first_seq)
 
 
@@ -71,7 +78,7 @@ def runs(path: Path) -> tuple[str, ...]:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one.
     """
     query = "SELECT run_id FROM ledger WHERE kind = 'run' ORDER BY seq"
-    with _reading(path) as connection:
+    with reading(path) as connection:
         return tuple(dict.fromkeys(run_id for (run_id,) in connection.execute(query)))
 
 
@@ -91,7 +98,7 @@ def counts(path: Path) -> dict[str, int]:
     Raises:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         return dict(
             connection.execute("SELECT kind, COUNT(*) FROM ledger GROUP BY kind ORDER BY kind")
         )
@@ -106,7 +113,7 @@ def since_last(path: Path, kind: str, *others: str) -> tuple[Entry, ...]:
     kinds = (kind, *others)
     marks = ", ".join("?" * len(kinds))
     query = f"SELECT {COLUMNS} FROM ledger WHERE kind IN ({marks}) AND seq >= ? ORDER BY seq"  # noqa: S608  constants only
-    with _reading(path) as connection:
+    with reading(path) as connection:
         (last,) = connection.execute(
             "SELECT MAX(seq) FROM ledger WHERE kind = ?", (kind,)
         ).fetchone()
@@ -122,9 +129,29 @@ def verify(path: Path) -> Verified | Broken:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one at all.
     """
     high = read_high(path)  # before the rows: a live daemon moves both, and only ever forward
-    with _reading(path) as connection:
-        head = check_chain(rows_from(connection, 1), EMPTY_HEAD)
+    with reading(path) as connection:
+        head = followed(connection)
         if isinstance(head, Broken):
             return head
         behind = check_high(connection, high)
     return behind or Verified(rows=head.seq, head=head)
+
+
+def followed(connection: sqlite3.Connection) -> Head | Broken:
+    """Follow the chain from the first row to the last, or to the first that cannot be read."""
+    reached = EMPTY_HEAD
+
+    def noted() -> Iterator[Entry]:
+        nonlocal reached
+        for row in rows_from(connection, 1):
+            yield row
+            reached = Head(seq=row.seq, hash=row.hash)
+
+    try:
+        return check_chain(noted(), EMPTY_HEAD)
+    except sqlite3.DatabaseError as error:
+        if reached is EMPTY_HEAD:
+            raise
+        return Broken(
+            seq=reached.seq + 1, reason=f"cannot be read: {error}", means=MEANS_UNREADABLE
+        )

@@ -28,6 +28,7 @@ from bot.runtime.journal import (
     tail,
     verify,
 )
+from tests.runtime.bent import bend
 
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
 
@@ -171,15 +172,6 @@ def test_reading_a_ledger_that_is_not_there_makes_no_file(path):
     assert not path.exists()
 
 
-def bend(path: Path, statement: str) -> None:
-    """Change a closed ledger as a fault of the disk would: past its own triggers."""
-    connection = sqlite3.connect(path)
-    connection.executescript("DROP TRIGGER ledger_keeps_rows; DROP TRIGGER ledger_keeps_words;")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
 @pytest.mark.parametrize(
     ("statement", "seq", "reason"),
     [
@@ -215,7 +207,10 @@ async def test_a_rewritten_history_that_follows_from_itself_still_fails_the_high
     other = tmp_path / "other.db"
     await write(other, 10)
     other.replace(path)
-    assert verify(path) == Broken(seq=11, reason="is not the row that the high-water mark knows")
+    broken = verify(path)
+    assert isinstance(broken, Broken)
+    assert (broken.seq, broken.reason) == (11, "is not the row that the high-water mark knows")
+    assert "put back from a copy" in broken.means
 
 
 async def test_a_copy_without_its_write_ahead_log_is_not_taken_for_an_empty_ledger(path):

@@ -1,0 +1,262 @@
+"""Repair: keep what is whole of a damaged ledger, put the rest aside, and say what was lost.
+
+Nothing is thrown away: the damaged file is renamed, and every row that can still be read from the
+first broken one on is written out beside it. The next start halts until a person has compared the
+account with the venue: what was lost may have been orders. Its order ids begin far beyond those
+that were lost, so that none of them is ever given out twice.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bot.core import codec
+from bot.core.standing import Standing
+from bot.core.units import MS_PER_SECOND
+from bot.runtime import ledger_file, ledger_reading, records
+from bot.runtime.clock import WireClock
+from bot.runtime.journal import kept_away
+from bot.runtime.ledger_file import (
+    EMPTY_HEAD,
+    Broken,
+    Entry,
+    Head,
+    LedgerRefusedError,
+    chained,
+    check_chain,
+)
+
+ORDERS_SKIPPED: Final = 100_000  # more than any daemon sends between two backups of its ledger
+BATCH_ROWS: Final = 5_000
+SIDE_FILES: Final = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What was kept, what was lost, and where the rest lies.
+
+    `lost_rows` were still readable and are in `side_file`; rows up to `lost_to` are known to have
+    been there once, None where nothing says how far they went.
+    """
+
+    broken: Broken
+    kept_rows: int
+    lost_rows: int
+    lost_to: int | None
+    lost_kinds: dict[str, int]
+    side_file: Path
+    damaged: Path
+
+    @property
+    def words(self) -> str:
+        """One sentence for a person."""
+        span = f"from row {self.broken.seq}" + (f" to {self.lost_to}" if self.lost_to else " on")
+        return (
+            f"ledger repaired: rows {span} were lost ({self.broken.reason}); {self.kept_rows} were "
+            f"kept, {self.lost_rows} that could still be read are in {self.side_file.name}"
+        )
+
+
+def repair(path: Path, code_version: str, wire: WireClock) -> Repaired | None:
+    """Cut a damaged ledger before its first broken row; None if there is nothing to repair.
+
+    Raises:
+        LedgerRefusedError: a daemon runs on it, or nothing of it can be read.
+        OSError: the disk does not take the repaired file; the damaged one is where it was.
+    """
+    with kept_away(path):
+        try:
+            return _repaired(path, code_version, wire)
+        except sqlite3.Error as error:
+            raise LedgerRefusedError(f"{path} could not be repaired: {error}") from error
+
+
+def _repaired(path: Path, code_version: str, wire: WireClock) -> Repaired | None:
+    high = _high(path)
+    verdict = _verdict(path, high)
+    if verdict is None:
+        return None
+    epoch_ms = wire.epoch_ms()
+    began = datetime.fromtimestamp(epoch_ms // MS_PER_SECOND, UTC)
+    stamp = f"{began:%Y%m%dT%H%M%S}-{epoch_ms % MS_PER_SECOND:03d}"
+    side_file = path.with_name(f"{path.name}.lost-{stamp}.jsonl")
+    damaged = path.with_name(f"{path.name}.damaged-{stamp}")
+    fresh = path.with_name(path.name + ".repaired")
+    _discard(fresh)
+    with closing(ledger_file.create(fresh)) as target:
+        head = _copy(path, target, verdict.seq)
+        lost, kinds = _put_aside(path, verdict.seq, side_file)
+        told = Repaired(
+            broken=verdict,
+            kept_rows=head.seq,
+            lost_rows=lost,
+            lost_to=high.seq if high is not None and high.seq >= verdict.seq else None,
+            lost_kinds=kinds,
+            side_file=side_file,
+            damaged=damaged,
+        )
+        head = _sign(target, head, told, code_version, wire)
+        target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _swap(path, fresh, damaged, head)
+    return told
+
+
+def _high(path: Path) -> Head | None:
+    """Return the mark, None if it is there and unreadable."""
+    try:
+        return ledger_file.read_high(path)
+    except LedgerRefusedError:
+        return None
+
+
+def _verdict(path: Path, high: Head | None) -> Broken | None:
+    with ledger_reading.reading(path) as connection:
+        head = ledger_reading.followed(connection)
+        if isinstance(head, Broken):
+            if head.seq == 1:
+                raise LedgerRefusedError(f"{path}: its first row is broken, nothing can be kept")
+            return head
+        if high is None:
+            reason, means = "is the last one of a ledger whose mark is unreadable", "the mark broke"
+            return Broken(seq=head.seq + 1, reason=reason, means=means)
+        behind = ledger_file.check_high(connection, high)
+    if behind is not None and behind.seq == 1:
+        raise LedgerRefusedError(f"{path}: it holds no row, nothing can be kept")
+    return behind
+
+
+def _copy(path: Path, target: sqlite3.Connection, end: int) -> Head:
+    """Copy the rows before `end`, each asked once more."""
+    head = EMPTY_HEAD
+    with ledger_reading.reading(path) as source:
+        for batch in _batches(ledger_file.rows_from(source, 1, end)):
+            followed = check_chain(batch, head)
+            assert isinstance(followed, Head), "these rows were just found whole"
+            head = followed
+            _insert(target, batch)
+    return head
+
+
+def _batches(rows: Iterable[Entry]) -> Iterator[list[Entry]]:
+    batch: list[Entry] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _put_aside(path: Path, first: int, side_file: Path) -> tuple[int, dict[str, int]]:
+    """Write every row from `first` on that can be read to a side file; return how many of each."""
+    kinds: dict[str, int] = {}
+    with side_file.open("w") as file, ledger_reading.reading(path) as source:
+        side_file.chmod(ledger_file.FILE_MODE)
+        with suppress(sqlite3.DatabaseError):  # what cannot be read stays in the damaged file
+            for row in ledger_file.rows_from(source, first):
+                file.write(json.dumps(_plain(row)) + "\n")
+                kinds[row.kind] = kinds.get(row.kind, 0) + 1
+    return sum(kinds.values()), kinds
+
+
+def _plain(row: Entry) -> dict[str, object]:
+    return {
+        "seq": row.seq,
+        "run_id": row.run_id,
+        "at_ms": row.at_ms,
+        "wire_epoch_ms": row.wire_epoch_ms,
+        "kind": row.kind,
+        "body": row.body,
+        "prev_hash": row.prev_hash.hex(),
+        "hash": row.hash.hex(),
+    }
+
+
+def _sign(
+    target: sqlite3.Connection, head: Head, told: Repaired, code_version: str, wire: WireClock
+) -> Head:
+    """Add the rows that tell of the repair and halt the next start."""
+    query = "SELECT body FROM ledger WHERE kind = 'run' ORDER BY seq DESC LIMIT 1"
+    (body,) = target.execute(query).fetchone()
+    (at_ms,) = target.execute("SELECT at_ms FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+    header = json.dumps({**json.loads(body), "code_version": code_version}, sort_keys=True)
+    rows = [("run", header), ("repair", json.dumps(_told(told), sort_keys=True))]
+    known = _standing(target)
+    if known is not None:
+        rows.append(("standing", records.standing_text(0, _latched(known, told)).decode()))
+    epoch_ms = wire.epoch_ms()
+    run_id = f"repair{epoch_ms:x}"
+    made: list[Entry] = []
+    for kind, text in rows:
+        entry = chained(
+            head, run_id=run_id, at_ms=at_ms, wire_epoch_ms=epoch_ms, kind=kind, body=text
+        )
+        made.append(entry)
+        head = Head(seq=entry.seq, hash=entry.hash)
+    _insert(target, made)
+    return head
+
+
+def _insert(target: sqlite3.Connection, rows: Sequence[Entry]) -> None:
+    target.execute("BEGIN IMMEDIATE")
+    target.executemany(ledger_file.INSERT, (entry.stored for entry in rows))
+    target.execute("COMMIT")
+
+
+def _told(told: Repaired) -> dict[str, object]:
+    return {
+        "row": told.broken.seq,
+        "reason": told.broken.reason,
+        "kept_rows": told.kept_rows,
+        "lost_rows": told.lost_rows,
+        "lost_to": told.lost_to,
+        "lost_kinds": told.lost_kinds,
+        "side_file": told.side_file.name,
+        "damaged": told.damaged.name,
+    }
+
+
+def _standing(target: sqlite3.Connection) -> Standing | None:
+    """Return the last standing that was kept, None if no run came so far.
+
+    Raises:
+        LedgerRefusedError: it was written by another version.
+    """
+    (last,) = target.execute("SELECT MAX(seq) FROM ledger WHERE kind = 'standing'").fetchone()
+    if last is None:
+        return None
+    rows = ledger_file.rows_from(target, last)
+    try:
+        return records.latest_standing(row for row in rows if row.kind in records.STANDING_KINDS)
+    except codec.CodecError as error:
+        raise LedgerRefusedError(f"the standing is another version's: {error}") from error
+
+
+def _latched(known: Standing, told: Repaired) -> Standing:
+    """Halt, and give out no order id that may have been given out in what was lost."""
+    counter = known.order_counter + ORDERS_SKIPPED
+    reason = f"{told.words}; compare positions and trades with the venue, then resume"
+    return replace(known, order_counter=counter, forgiven_counter=counter, halt_reason=reason)
+
+
+def _swap(path: Path, fresh: Path, damaged: Path, head: Head) -> None:
+    """Put the repaired file in the place of the damaged one, which keeps another name."""
+    for suffix in SIDE_FILES:
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(damaged.with_name(damaged.name + suffix))
+    for suffix in SIDE_FILES[1:]:
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
+    fresh.rename(path)
+    ledger_file.write_high(path, head)
+
+
+def _discard(fresh: Path) -> None:
+    """Take away what a repair that was interrupted left behind: it was a copy."""
+    for suffix in SIDE_FILES:
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
