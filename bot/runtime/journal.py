@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
+
 from bot.runtime import ledger_file
 from bot.runtime.clock import WireClock
 from bot.runtime.ledger_disk import HOST_DISK, Disk
@@ -52,6 +54,10 @@ __all__ = [
 BATCH_ROWS_MAX: Final = 1_000
 HIGH_EVERY_NS: Final = 1_000_000_000  # the mark costs two more flushes, so rows share one
 CLOSE_SECONDS_MAX: Final = 10.0
+LOCKED_TRIES_MAX: Final = 6  # SQLite waits five seconds in each
+
+
+log = structlog.get_logger(__name__)
 
 
 class JournalFailedError(Exception):
@@ -161,6 +167,7 @@ class Ledger:
             body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
             ledger._commit([Row(kind="run", at_ms=ledger._wire.epoch_ms(), body=body)])
             ledger._mark_high()
+            _reserve(path)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -222,6 +229,7 @@ class Ledger:
             self.failure = f"the disk did not answer within {CLOSE_SECONDS_MAX:g} s"
             return  # the process is about to end and the lock with it
         self._connection.close()
+        ledger_file.reserve_path(self.path).unlink(missing_ok=True)
         os.close(self._lock)
 
     async def __aenter__(self) -> Self:
@@ -271,7 +279,9 @@ class Ledger:
             if self._wire.monotonic_ns() - self._high_ns >= HIGH_EVERY_NS:
                 self._mark_high()
         except (sqlite3.Error, OSError, UnicodeError) as error:
+            # Never again, even if the next write went well: what the disk dropped it does not tell.
             self.failure = f"cannot write {self.path}: {error}"
+            ledger_file.reserve_path(self.path).unlink(missing_ok=True)
             _answer(orders, JournalFailedError(self.failure))
 
     def _commit(self, rows: Sequence[Row]) -> None:
@@ -289,7 +299,7 @@ class Ledger:
             )
             made.append(entry)
             head = Head(seq=entry.seq, hash=entry.hash)
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             self._connection.executemany(ledger_file.INSERT, (entry.stored for entry in made))
             self._connection.execute("COMMIT")
@@ -298,6 +308,19 @@ class Ledger:
                 self._connection.execute("ROLLBACK")
             raise
         self._head = head
+
+    def _begin(self) -> None:
+        """Begin to write; wait, and say so, while somebody else has the file locked."""
+        for tries in range(1, LOCKED_TRIES_MAX + 1):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if not busy or tries == LOCKED_TRIES_MAX:
+                    raise
+                log.warning("ledger locked by another program: nothing is sent", tries=tries)
+            else:
+                return
 
     def _mark_high(self) -> None:
         if self._high != self._head or not ledger_file.high_path(self.path).exists():
@@ -368,6 +391,13 @@ def kept_away(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _reserve(path: Path) -> None:
+    try:
+        ledger_file.reserve(path)
+    except OSError as error:
+        log.warning("no space could be set aside beside the ledger", error=error.strerror)
 
 
 def _checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> Head:

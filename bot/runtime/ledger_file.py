@@ -21,6 +21,7 @@ SCHEMA_VERSION: Final = 1
 SQLITE_START: Final = b"SQLite format 3\0"
 GENESIS: Final = bytes(32)
 FILE_MODE: Final = 0o600
+RESERVE_BYTES: Final = 1_048_576
 SEQ_END: Final = 2**62
 HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
 
@@ -264,6 +265,24 @@ def check_end(connection: sqlite3.Connection) -> Head | Broken:
         seq, hashed = connection.execute(query, (start,)).fetchone()
         prev = Head(seq=seq, hash=hashed)
     return check_chain(rows_from(connection, start), prev)
+
+
+def reserve_path(path: Path) -> Path:
+    """Where the space lies that is given back when the disk is full."""
+    return path.with_name(path.name + ".reserve")
+
+
+def reserve(path: Path) -> None:
+    """Take space that a full disk will give back: for the halt, and for the next start's rows.
+
+    Raises:
+        OSError: the disk is that full already.
+    """
+    file = os.open(reserve_path(path), os.O_WRONLY | os.O_CREAT, FILE_MODE)
+    try:
+        os.posix_fallocate(file, 0, RESERVE_BYTES)
+    finally:
+        os.close(file)
 
 
 def high_path(path: Path) -> Path:

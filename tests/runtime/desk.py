@@ -49,6 +49,7 @@ from bot.runtime.clock import SystemMarketClock, WireClock
 from bot.runtime.daemon import Daemon
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger, RunHeader
+from bot.runtime.ledger_disk import HOST_DISK, Disk
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.outbox import Outbox
 from bot.runtime.sampler import ClockSampler
@@ -221,6 +222,7 @@ class House:
     desk: Desk = field(default_factory=Desk)
     observers: tuple[Observer, ...] = ()
     standing: Standing | None = None
+    disk: Disk = HOST_DISK
 
     async def __aenter__(self) -> Self:
         wire = self.desk.wire
@@ -233,7 +235,7 @@ class House:
             alerts=self.alerts,
             market=self.market,
         )
-        self.ledger = Ledger.open(self.folder / "journal.db", HEADER)
+        self.ledger = Ledger.open(self.folder / "journal.db", HEADER, disk=self.disk)
         self.tape = Tape(self.folder / "tape", bytes_max=10_000_000)
         now_ms = self.market.now_ms()
         standing = self.standing or engine.fresh_standing("aaaa", now_ms)

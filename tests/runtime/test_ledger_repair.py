@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.actions import ReadAccount, SubmitOrder
+from bot.core.events import Link, LinkUp
 from bot.core.state import Mode
 from bot.lab.replay import replay
 from bot.runtime import ledger_repair, records
@@ -83,10 +84,8 @@ def test_the_next_start_halts_tells_why_and_asks_the_venue(path):
     assert step.state.mode is Mode.HALT
     assert "compare positions and trades with the venue" in step.state.mode_reason
     assert not [action for action in step.actions if isinstance(action, SubmitOrder)]
-    asked = World(standing=standing).begin({CALL: "-10"})
-    assert asked.state.read_done_ns is not None or any(
-        isinstance(action, ReadAccount) for action in asked.actions
-    )
+    asked = World(standing=standing).fold(LinkUp(link=Link.MARKET), LinkUp(link=Link.TRADING))
+    assert [action for action in asked.actions if isinstance(action, ReadAccount)]
 
 
 def test_an_order_id_that_was_lost_is_never_given_out_again(path):
