@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.actions import ReadAccount, SubmitOrder
-from bot.core.events import Link, LinkUp
+from bot.core.events import InstrumentsSeen, Link, LinkUp
 from bot.core.state import Mode
 from bot.lab.replay import replay
 from bot.runtime import ledger_repair, records
@@ -24,7 +24,7 @@ from bot.runtime.journal import (
 from bot.runtime.ledger_file import high_path
 from bot.runtime.ledger_repair import ORDERS_SKIPPED, Repaired
 from bot.runtime.tape import tape_beside
-from tests.builders import CALL, PERP, World
+from tests.builders import CALL, PERP, World, option, perp
 from tests.recorded import HEADER, hedged_day
 from tests.runtime.bent import bend, tear_pages
 
@@ -84,7 +84,9 @@ def test_the_next_start_halts_tells_why_and_asks_the_venue(path):
     assert step.state.mode is Mode.HALT
     assert "compare positions and trades with the venue" in step.state.mode_reason
     assert not [action for action in step.actions if isinstance(action, SubmitOrder)]
-    asked = World(standing=standing).fold(LinkUp(link=Link.MARKET), LinkUp(link=Link.TRADING))
+    listed = InstrumentsSeen(instruments=(perp(), option()))
+    links = (LinkUp(link=Link.MARKET), LinkUp(link=Link.TRADING))
+    asked = World(standing=standing).fold(listed, *links)
     assert [action for action in asked.actions if isinstance(action, ReadAccount)]
 
 
