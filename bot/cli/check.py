@@ -103,7 +103,8 @@ def _asked(loaded: "Settings", credentials: "Credentials") -> "tuple[Finding, ..
     """Ask while no daemon runs: it would halt at an order under its prefix that is not its own."""
     from pathlib import Path
 
-    from bot.runtime.journal import LedgerRefusedError, kept_away
+    from bot.runtime.journal import LedgerRefusedError
+    from bot.runtime.ledger_lock import kept_away
     from bot.wiring.acceptance import accept
 
     try:

@@ -7,14 +7,13 @@ takes nothing more, and the loop must send nothing more.
 """
 
 import asyncio
-import fcntl
 import json
 import os
 import queue
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -32,6 +31,7 @@ from bot.runtime.ledger_file import (
     LedgerRefusedError,
     Verified,
 )
+from bot.runtime.ledger_lock import locked
 from bot.runtime.ledger_reading import counts, entries, since_last, tail, verify
 
 __all__ = [
@@ -152,7 +152,7 @@ class Ledger:
             JournalFailedError: the disk does not take the header.
         """
         ledger_file.refuse_foreign(path)
-        lock = _locked(path)
+        lock = locked(path)
         connection: sqlite3.Connection | None = None
         try:
             connection = ledger_file.create(path, disk.connection)
@@ -346,51 +346,6 @@ def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | 
             future.set_result(None)
         else:
             future.set_exception(error)
-
-
-def _locked(path: Path) -> int:
-    target = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(target, os.O_RDWR | os.O_CREAT, ledger_file.FILE_MODE)
-    except OSError as error:
-        raise LedgerRefusedError(
-            f"ledger {path} cannot be made: directory {path.parent} takes no files "
-            f"({error.strerror}); name another journal.path"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise LedgerRefusedError(
-            f"another daemon is running on ledger {path}: stop it, or name another journal.path"
-        ) from error
-    return lock
-
-
-@contextmanager
-def kept_away(path: Path) -> Iterator[None]:
-    """Let no daemon have the ledger at `path` while the block lasts. Makes no file.
-
-    Raises:
-        LedgerRefusedError: one has it.
-    """
-    try:
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR)
-    except FileNotFoundError:  # no daemon ever had it
-        yield
-        return
-    except OSError as error:
-        raise LedgerRefusedError(f"ledger {path} cannot be looked at: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise LedgerRefusedError(f"a daemon is running on ledger {path}") from error
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _reserve(path: Path) -> None:

@@ -20,7 +20,6 @@ from bot.core.standing import Standing
 from bot.core.units import MS_PER_SECOND
 from bot.runtime import ledger_file, ledger_reading, records
 from bot.runtime.clock import WireClock
-from bot.runtime.journal import kept_away
 from bot.runtime.ledger_file import (
     EMPTY_HEAD,
     Broken,
@@ -30,6 +29,7 @@ from bot.runtime.ledger_file import (
     chained,
     check_chain,
 )
+from bot.runtime.ledger_lock import kept_away
 
 ORDERS_SKIPPED: Final = 100_000  # more than any daemon sends between two backups of its ledger
 BATCH_ROWS: Final = 5_000
