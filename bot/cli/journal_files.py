@@ -15,6 +15,7 @@ from bot.cli.place import ConfigOption, JournalOption, journal_of
 
 if TYPE_CHECKING:
     from bot.runtime.journal import Entry
+    from bot.runtime.ledger_repair import Repaired
 
 BATCH_ROWS: Final = 10_000
 COLUMNS: Final = (
@@ -175,7 +176,6 @@ def repair(
 
     def work() -> Answer:
         import bot
-        from bot.cli import screens
         from bot.runtime.clock import WireClock
         from bot.runtime.journal import LedgerRefusedError
         from bot.runtime.ledger_repair import repair as repaired
@@ -185,30 +185,35 @@ def repair(
             told = repaired(path, bot.__version__, WireClock())
         except (LedgerRefusedError, OSError) as error:
             raise VerbError(f"repair: {error}") from error
-        if told is None:
-            payload: dict[str, Any] = {"journal": str(path), "repaired": False}
-            return Answer(
-                payload=payload, screen=screens.plain([f"{path} is whole: nothing to repair"])
-            )
-        payload = {
-            "journal": str(path),
-            "repaired": True,
-            "row": told.broken.seq,
-            "reason": told.broken.reason,
-            "means": told.broken.means,
-            "kept_rows": told.kept_rows,
-            "lost_rows": told.lost_rows,
-            "lost_to": told.lost_to,
-            "lost_kinds": told.lost_kinds,
-            "side_file": str(told.side_file),
-            "damaged": str(told.damaged),
-        }
-        listed = ", ".join(f"{count} {kind}" for kind, count in told.lost_kinds.items())
-        lines = [
-            told.words + (f" ({listed})" if listed else ""),
-            f"the damaged file is {told.damaged.name}",
-            "the next start halts: compare positions and trades with the venue, then resume",
-        ]
-        return Answer(payload=payload, screen=screens.plain(lines))
+        return _answer(path, told)
 
     deliver(work, as_json=as_json)
+
+
+def _answer(path: Path, told: "Repaired | None") -> Answer:
+    from bot.cli import screens
+
+    if told is None:
+        said = f"{path} is whole: nothing to repair"
+        payload: dict[str, Any] = {"journal": str(path), "repaired": False}
+        return Answer(payload=payload, screen=screens.plain([said]))
+    payload = {
+        "journal": str(path),
+        "repaired": True,
+        "row": told.broken.seq,
+        "reason": told.broken.reason,
+        "means": told.broken.means,
+        "kept_rows": told.kept_rows,
+        "lost_rows": told.lost_rows,
+        "lost_to": told.lost_to,
+        "lost_kinds": told.lost_kinds,
+        "side_file": str(told.side_file),
+        "damaged": str(told.damaged),
+    }
+    listed = ", ".join(f"{count} {kind}" for kind, count in told.lost_kinds.items())
+    lines = [
+        told.words + (f" ({listed})" if listed else ""),
+        f"the damaged file is {told.damaged.name}",
+        "the next start halts: compare positions and trades with the venue, then resume",
+    ]
+    return Answer(payload=payload, screen=screens.plain(lines))
