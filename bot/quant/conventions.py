@@ -17,7 +17,9 @@ net, premium-adjusted delta. In USD the m coins themselves gain m h.
 In the 30 minutes before expiry the venue settles on the average index, of which a part is already
 known; only the rest, `weight`, still moves with the spot, so it multiplies dF and nothing else.
 
-Every function takes scalars or arrays, and is pure arithmetic.
+D may as well be a delta that takes the smile's move along (`smile_deltas`, `minimum_variance`). How
+these deltas change in turn is in `convention_gammas`, an option's other Greeks in coin are in
+`coin_greeks`. Every function takes scalars or arrays, and is pure arithmetic.
 """
 
 from enum import StrEnum
