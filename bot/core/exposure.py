@@ -103,8 +103,9 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
     options = _totals(state, ours, policy, is_linear=hedge.settlement is Settlement.LINEAR)
     if options.stale or not math.isfinite(options.delta):
         trouble = stale_leg(state, state.table, ours.rows, policy)
-        if trouble is not None:
-            return Unpriced(reason=trouble)
+        return Unpriced(
+            reason=trouble or "the forward or discount factor of an option is no number"
+        )
     if _settles(hedge, state.now_ms) < 1.0:
         return Unpriced(reason=f"{hedge.name} is being settled and hedges no more")
     balance = state.balances.get(book.currency)

@@ -136,6 +136,29 @@ def test_nothing_is_compared_without_fresh_quotes_of_everything() -> None:
     assert not gaps(account), "the option's quote is still old"
 
 
+def test_nothing_is_compared_while_a_perpetual_held_has_an_old_quote() -> None:
+    account = inverse()
+    call = BTC.option(110_000, "C")
+    account.world.now_ns += 5_000 * units.NS_PER_MS
+    now_ns, now_ms = account.world.now_ns, account.world.now_ms
+    fresh = replace(account.world.state.quotes[call], arrived_ns=now_ns, venue_ms=now_ms)
+    account.world.fold(fresh, account.balance("BTC", delta_total_coin=40.0), after_ms=0)
+
+    assert not gaps(account)
+
+
+def test_an_option_that_has_expired_is_no_part_of_the_comparison() -> None:
+    deep = BTC.option(50_000, "C")
+    expiry_ms = START_MS + 15 * units.MS_PER_MINUTE
+    held = {deep: "10", PERP: "-100200"}
+    account = Account(BTC.plan(WIDE), held=held, expiry_ms=expiry_ms).quotes()
+    account.quotes(after_ms=15 * units.MS_PER_MINUTE)
+    assert deep in account.world.state.standing.positions, "the venue has not settled it yet"
+    told(account, delta_total_coin=-1.0)
+
+    assert gaps(account)["BTC"].gap_coin == pytest.approx(0.0, abs=1e-9)
+
+
 def linear(*, venue_has_df: bool, count: int = 1) -> Account:
     """Puts on both coins in one dollar account; the venue's figures read one way or the other."""
     held = {BTC_PUT: "-40", ETH_PUT: "-100", BTC_USDC.perp: "2", ETH_USDC.future: "7"}

@@ -6,6 +6,7 @@ from the formula with the error function of the C library, not from the kernel.
 
 from dataclasses import replace
 from decimal import Decimal
+from math import nan
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_a_linear_call_and_put_have_their_golden_numbers() -> None:
     assert call.theta_usd_per_day == pytest.approx(10 * THETA_USD, rel=1e-9)
     assert call.gamma_coin_per_percent == pytest.approx(10 * GAMMA_COIN, rel=1e-9)
     assert (call.is_linear, call.index_usd, call.hedge_mark_usd) == (True, 100_000.0, 100_200.0)
+
+
+def test_a_book_whose_discount_factor_is_no_number_has_none_either() -> None:
+    plan = CALM.plan(Convention.USD)
+    state = opened(plan, {CALL: "10"}).world.state
+    blind = replace(state, table=replace(state.table, discount=0.0 * state.table.discount + nan))
+
+    assert exposure_of(blind, plan.book, QuotePolicy()) == Unpriced(
+        reason="the forward or discount factor of an option is no number"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ import time
 
 import pytest
 
-from bot.core import engine
+from bot.core import engine, exposure
 from bot.core.events import ClockSeen, Fact
 from bot.core.exposure import Exposure
-from bot.quant import black76
 from tests.builders import PERP, World, book, policy, quote
 
 NS_PER_MS = 1_000_000
@@ -18,7 +17,7 @@ NS_PER_MS = 1_000_000
 )
 def test_a_fold_of_quotes_stays_cheap(options, quoted, most_ms):
     """CPU time of the thread, the least of many: measured at 0.1 and 0.4 ms."""
-    black76.warm()
+    exposure.warm()
     strikes = range(50_000, 50_000 + 500 * options, 500)
     held = {f"BTC-4FEB26-{strike}-C": "-0.1" for strike in strikes}
     world = World(policy(book(band_low_coin=-1_000.0, band_high_coin=1_000.0)))
