@@ -3,8 +3,8 @@
 import pytest
 
 from bot.cli.bench import Part
-from bot.lab.bench import decision
-from bot.lab.bench.measures import Measured
+from bot.lab.bench import decision, pricing
+from bot.lab.bench.measures import Absent, Measured
 from tests.cli.desk import told, verb
 
 
@@ -39,3 +39,17 @@ def test_a_part_that_does_not_exist_is_named_with_those_that_do() -> None:
     assert done.exit_code == 2
     assert "no part disk" in done.stderr
     assert all(part in done.stderr for part in Part)
+
+
+def test_who_was_not_measured_is_told_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [figure(1.0, None), Absent(name="a library", reason="not installed")]
+    monkeypatch.setattr(pricing, "pricing", lambda _rounds, _now: found)
+
+    done = verb("bench", "--only", "pricing", "--json")
+
+    answer = told(done)
+    assert (done.exit_code, len(answer["results"])) == (0, 1)
+    assert answer["absent"] == [{"name": "a library", "reason": "not installed"}]
+    screen = verb("bench", "--only", "pricing").stdout
+    assert "not measured: a library: not installed" in screen
+    assert f"{answer['machine']['vector_bits'] or 'unknown'}" in screen

@@ -37,6 +37,14 @@ class Measured:
         return self.median >= self.target if self.more_is_better else self.median <= self.target
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """What could not be measured, and why."""
+
+    name: str
+    reason: str
+
+
 def ratios(measured: Sequence[Measured]) -> dict[str, float]:
     """Return each figure that has a floor in this run, divided by it."""
     medians = {one.name: one.median for one in measured}
@@ -51,7 +59,8 @@ def machine() -> dict[str, object]:
     """Describe this machine, and how busy it was."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
-        "processor": _processor(),
+        "processor": _field("model name") or platform.processor() or platform.machine(),
+        "vector_bits": vector_bits(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -59,11 +68,23 @@ def machine() -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def vector_bits() -> int | None:
+    """How wide this processor's vectors are, None where that is not known."""
+    flags = (_field("flags") or "").split()
+    known = {"avx512dq": 512, "avx2": 256, "sse2": 128}
+    return next((bits for flag, bits in known.items() if flag in flags), None)
+
+
+def slack() -> float:
+    """How much longer a loop of vectors may take here: twice as long without AVX-512."""
+    return 1.0 if vector_bits() == 512 else 2.0
+
+
+def _field(name: str) -> str | None:
+    """What the system says of its first processor; None on another system than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # another system than Linux
-        return platform.processor() or platform.machine()
-    names = (line.partition(":") for line in lines)
-    fields = {name.strip(): value.strip() for name, _, value in names}
-    return fields.get("model name") or platform.machine()
+    except OSError:
+        return None
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), None)
