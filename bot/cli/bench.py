@@ -23,6 +23,7 @@ class Part(StrEnum):
 
     PRICING = "pricing"
     INVERSION = "inversion"
+    SMILES = "smiles"
     SCENARIOS = "scenarios"
     PROCESSES = "processes"
     DECISION = "decision"
@@ -73,33 +74,40 @@ def _parts(only: str) -> list[Part]:
 async def _measured(
     parts: Sequence[Part], rounds: int, directory: Path
 ) -> "list[Measured | Absent]":
-    from bot.lab.bench import decision, grids, inversion, journal, pricing, walks, wire
     from bot.lab.bench.spawned import BenchError
-    from bot.runtime.clock import WireClock
 
-    now_ns = WireClock().monotonic_ns
     found: list[Measured | Absent] = []
     for part in parts:
         complain(f"bench: {part}")
         try:
-            match part:
-                case Part.PRICING:
-                    found += pricing.pricing(rounds, now_ns)
-                case Part.INVERSION:
-                    found += inversion.inversion(rounds, now_ns)
-                case Part.SCENARIOS:
-                    found += grids.grids(rounds, now_ns)
-                case Part.PROCESSES:
-                    found += walks.processes(rounds, now_ns)
-                case Part.DECISION:
-                    found += decision.decision(rounds, now_ns)
-                case Part.JOURNAL:
-                    found += await journal.journal(rounds, now_ns, directory)
-                case Part.EXCHANGE:
-                    found += await wire.exchange(rounds, now_ns)
+            found += await _of(part, rounds, directory)
         except BenchError as error:
             raise VerbError(f"bench: {error}") from error
     return found
+
+
+async def _of(part: Part, rounds: int, directory: Path) -> "Sequence[Measured | Absent]":
+    from bot.lab.bench import decision, grids, inversion, journal, pricing, smiles, walks, wire
+    from bot.runtime.clock import WireClock
+
+    now_ns = WireClock().monotonic_ns
+    match part:
+        case Part.PRICING:
+            return pricing.pricing(rounds, now_ns)
+        case Part.INVERSION:
+            return inversion.inversion(rounds, now_ns)
+        case Part.SMILES:
+            return smiles.smiles(rounds, now_ns)
+        case Part.SCENARIOS:
+            return grids.grids(rounds, now_ns)
+        case Part.PROCESSES:
+            return walks.processes(rounds, now_ns)
+        case Part.DECISION:
+            return decision.decision(rounds, now_ns)
+        case Part.JOURNAL:
+            return await journal.journal(rounds, now_ns, directory)
+        case Part.EXCHANGE:
+            return await wire.exchange(rounds, now_ns)
 
 
 def _answer(found: "Sequence[Measured | Absent]") -> Answer:

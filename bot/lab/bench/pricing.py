@@ -121,12 +121,12 @@ def _public(options: Chain) -> Call:
 
 
 def _streamed(options: Chain) -> Call:
-    kernel, out, market = _stream_kernel(), np.empty_like(options.out), _market(options)
-    return lambda: kernel(out, *market)
+    numbers = (options.forward, options.strike, options.years, options.vol, options.discount)
+    kernel, out, columns = _stream_kernel(), np.empty_like(options.out), np.array(numbers)
+    return lambda: kernel(out, columns, options.is_call)
 
 
 @cache
 def _stream_kernel() -> Callable[..., None]:
-    floats = (Argument.INPUT,) * 4
-    arguments = (Argument.ROWS, *floats, Argument.FLAGS, Argument.INPUT)
+    arguments = (Argument.ROWS, Argument.TABLE, Argument.FLAGS)
     return compile_kernel(stream_kernels.stream_rows, arguments)

@@ -9,21 +9,13 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-def stream_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
-    out: FloatArray,
-    forward: FloatArray,
-    strike: FloatArray,
-    years: FloatArray,
-    vol: FloatArray,
-    is_call: BoolArray,
-    discount: FloatArray,
-) -> None:
+def stream_rows(out: FloatArray, columns: FloatArray, flags: BoolArray) -> None:
     """Read five columns and the flags, fill six rows."""
     use_widest_vectors()
     for i in range(out.shape[1]):
-        out[0, i] = forward[i]
-        out[1, i] = strike[i]
-        out[2, i] = years[i]
-        out[3, i] = vol[i]
-        out[4, i] = discount[i]
-        out[5, i] = 1.0 if is_call[i] else 0.0
+        out[0, i] = columns[0, i]
+        out[1, i] = columns[1, i]
+        out[2, i] = columns[2, i]
+        out[3, i] = columns[3, i]
+        out[4, i] = columns[4, i]
+        out[5, i] = 1.0 if flags[i] else 0.0

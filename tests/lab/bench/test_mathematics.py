@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from bot.lab.bench import field, grids, inversion, pricing, walks
+from bot.lab.bench import field, grids, inversion, pricing, smiles, walks
 from bot.lab.bench.chain import Chain, chain, inverted
 from bot.lab.bench.contest import contest
 from bot.lab.bench.measures import Absent, Measured
@@ -105,6 +105,13 @@ def test_the_grid_and_the_walks_are_measured(monkeypatch):
     assert grid.name == "scenarios, 50 options x 27 nodes"
     assert min(grid.median, cheap.median, dear.median) > 0
     assert (cheap.target, dear.target) == (10.0, None)
+
+
+def test_the_fit_of_a_smile_is_measured():
+    (fit,) = smiles.smiles(1, time.perf_counter_ns)
+
+    assert fit.median > 0
+    assert fit.target == 500.0
 
 
 def test_the_slow_take_fewer_turns_and_nobody_none():

@@ -25,9 +25,8 @@ def fast_vollib_greeks(module: Any, chain: Chain) -> Asked:
 
 
 def _on_one_thread() -> None:
-    import numba
-
-    numba.set_num_threads(1)
+    """Else its numba takes all cores, and waits milliseconds for them where others are at work."""
+    importlib.import_module("numba").set_num_threads(1)
 
 
 def fast_vollib_implied(_module: Any, chain: Chain) -> Asked:
