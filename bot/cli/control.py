@@ -27,6 +27,7 @@ class Order(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     HALT = "halt"
+    ACK = "ack"
 
 
 def status(
@@ -103,6 +104,19 @@ def halt(
     _command(Order.HALT, journal=journal, config=config, note=note, as_json=as_json)
 
 
+def ack(
+    journal: JournalOption = None,
+    config: ConfigOption = None,
+    note: Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say that you have heard: critical alerts raised so far are not repeated.
+
+    Nothing else changes, and what goes wrong after this calls again.
+    """
+    _command(Order.ACK, journal=journal, config=config, note=note, as_json=as_json)
+
+
 def _command(
     order: Order, *, journal: Path | None, config: Path | None, note: str, as_json: bool
 ) -> None:
@@ -124,7 +138,7 @@ def _command(
 
 def _given(order: Order, journal: Path, body: dict[str, str]) -> dict[str, Any]:
     match order:
-        case Order.PAUSE:
+        case Order.PAUSE | Order.ACK:
             return client.post(journal, COMMANDS, body)
         case Order.RESUME:
             return _resume(journal, body)

@@ -20,6 +20,22 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Topic(StrEnum):
+    """What a person is called about; whoever words the call knows what to advise on each."""
+
+    HALT = "halt"
+    HOLD = "hold"
+    DEGRADED = "degraded"
+    RECONCILING = "reconciling"
+    RUN = "run"
+    LIQUIDATED = "liquidated"
+    UNHEDGED = "unhedged"
+    ORDER_UNKNOWN = "order-unknown"
+    EXTERNAL = "external"
+    MARGIN = "margin"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOrder:
     """Send one order, once. `size_native` is signed, in whole lots; `limit` is on the tick.
@@ -82,6 +98,7 @@ class Alert:
 
     severity: Severity
     text: str
+    topic: Topic = Topic.OTHER
 
 
 Action = SubmitOrder | CancelOrder | QueryOrder | ReadAccount | Watch | ReloadInstruments | Alert

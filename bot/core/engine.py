@@ -11,21 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from bot.core import agreement, dealing, gate, orders, reconcile, safety
+from bot.core import agreement, dealing, gate, orders, reconcile, safety, units
 from bot.core import state as states
-from bot.core.actions import Action, Alert, CancelOrder, Severity
+from bot.core.actions import Action, Alert, CancelOrder, Severity, Topic
 from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan, DealPolicy
 from bot.core.events import BalanceSeen, Fact, FillCause, FillSeen
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
+from bot.core.instruments import Kind
 from bot.core.margin.deribit_standard import Rates
 from bot.core.orders import OrderPolicy, OrderStatus
 from bot.core.quotes import QuotePolicy
 from bot.core.reconcile import Adopted
 from bot.core.safety import ModeChanged, SafetyPolicy
-from bot.core.standing import Standing
+from bot.core.standing import Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State
 
 
@@ -151,6 +152,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *_alerts(state, changes, adopted, news_of_margin),
             *_unhedged(news),
             *_liquidated(before, facts),
+            *_doubted(before, state, policy.orders),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -237,7 +239,11 @@ def _severity(change: ModeChanged, state: State) -> Severity:
 def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
     """Tell a person of a book that should be hedged and may not be, once per kind of reason."""
     return tuple(
-        Alert(severity=Severity.WARNING, text=f"book {told.book} is not hedged: {told.reason}")
+        Alert(
+            severity=Severity.WARNING,
+            text=f"book {told.book} is not hedged: {told.reason}",
+            topic=Topic.UNHEDGED,
+        )
         for told in news
         if told.verdict is Verdict.REFUSED
     )
@@ -257,9 +263,33 @@ def _liquidated(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
             severity=Severity.CRITICAL,
             text=f"liquidated by the venue: {fact.instrument} {fact.size_native:+,} "
             f"at {fact.price:,}",
+            topic=Topic.LIQUIDATED,
         )
         for fact in taken.values()
     )
+
+
+def _doubted(before: State, state: State, policy: OrderPolicy) -> tuple[Action, ...]:
+    """Tell a person of an order whose fate has just been unknown for too long."""
+    late_ns = policy.unknown_alert_ns
+    return tuple(
+        Alert(
+            severity=Severity.WARNING,
+            text=f"the fate of order {order.order_id} ({order.size_native:+,} {order.instrument}) "
+            f"is unknown for {late_ns / units.NS_PER_SECOND:g} s: {order.reason}",
+            topic=Topic.ORDER_UNKNOWN,
+        )
+        for order in open_orders(state.standing.orders)
+        if order.unknown_since_ns is not None
+        and before.now_ns - order.unknown_since_ns < late_ns
+        and state.now_ns - order.unknown_since_ns >= late_ns
+    )
+
+
+def _is_surprise(state: State, note: Adopted) -> bool:
+    """Whether a hedge moved while the daemon ran; people trade options, and those are the book."""
+    known = note.reason in (reconcile.SETTLED, reconcile.AT_START)
+    return not known and state.instruments[note.instrument].kind is not Kind.OPTION
 
 
 def _alerts(
@@ -275,15 +305,19 @@ def _alerts(
             severity=_severity(change, state),
             text=f"{change.before} -> {change.after}: {change.reason}"
             + (f"; cleared by: {change.clears}" if change.clears else ""),
+            topic=Topic(change.after.value),
         )
         for change in changes
     )
     external = tuple(
         Alert(
-            severity=Severity.INFO,
+            severity=Severity.WARNING if _is_surprise(state, note) else Severity.INFO,
             text=f"{note.instrument}: {note.before_native} -> {note.after_native}, {note.reason}",
+            topic=Topic.EXTERNAL,
         )
         for note in adopted
     )
-    warnings = tuple(Alert(severity=Severity.WARNING, text=text) for text in margin)
+    warnings = tuple(
+        Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN) for text in margin
+    )
     return modes + external + warnings

@@ -49,6 +49,7 @@ class Command(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     HALT = "halt"
+    ACK = "ack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

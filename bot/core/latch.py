@@ -1,4 +1,4 @@
-"""What a person's command does to what survives a restart: pause, halt, resume."""
+"""What a person's command does to what survives a restart: pause, halt, resume, heard."""
 
 from dataclasses import replace
 
@@ -23,6 +23,8 @@ def commanded(known: Standing, fact: CommandGiven, now_ms: int, now_ns: int) -> 
             after = replace(known, halt_reason=f"halted {said}")
         case Command.RESUME:
             after = _resumed(known, now_ms, now_ns)
+        case Command.ACK:
+            pass  # a person has heard: nothing changes but the record of it
     return replace(after, commands_seen=seen)
 
 

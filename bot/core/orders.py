@@ -93,7 +93,8 @@ class OrderPolicy:
     `lifetime_ns` is a wire duration: the venue may not start an order later than that.
     `silence_max_ns` is how long a sent order may stay unanswered before it counts as unknown;
     `settle_ns` is the wait after `valid_until` before "not found" may prove anything;
-    `unprovable_ns` the age at which an unknown order stops all trading.
+    `unprovable_ns` the age at which an unknown order stops all trading, and `unknown_alert_ns` the
+    one at which a person is told of it.
     """
 
     label_prefix: str
@@ -102,6 +103,7 @@ class OrderPolicy:
     settle_ns: int = 1 * units.NS_PER_SECOND
     query_interval_ns: int = units.NS_PER_SECOND
     unprovable_ns: int = 60 * units.NS_PER_SECOND
+    unknown_alert_ns: int = 10 * units.NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

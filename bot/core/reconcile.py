@@ -24,6 +24,8 @@ FILL_REST_NS = units.NS_PER_SECOND
 READ_TIMEOUT_NS = 20 * units.NS_PER_SECOND
 READ_OVERLAP_MS = units.MS_PER_MINUTE
 READ_OVERLAP_NS = 5 * units.NS_PER_SECOND
+SETTLED = "settled at expiry"
+AT_START = "found at start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +92,10 @@ def _price(state: State, terms: Instrument) -> float | None:
 def _why(state: State, terms: Instrument) -> str:
     expired = terms.expiry_ms is not None and state.now_ms >= terms.expiry_ms
     if terms.kind is not Kind.PERPETUAL and expired:
-        return "settled at expiry"
+        return SETTLED
     if state.mode is not Mode.RECONCILING:
         return "changed at the venue, not by us"
-    return "found after reconnecting" if state.has_run else "found at start"
+    return "found after reconnecting" if state.has_run else AT_START
 
 
 def _explains_itself(state: State, name: str, report: Reported) -> bool:

@@ -40,6 +40,16 @@ def test_resume_takes_the_flag_file_of_a_running_daemon_away(tmp_path: Path) -> 
     assert not flag.exists()
 
 
+def test_a_person_can_say_that_they_have_heard(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    answer = {"accepted": True, "command": "ack", "next": "alerts are not repeated"}
+    with daemon_that_says({COMMANDS: (202, answer)}, journal) as posted:
+        result = verb("ack", "--journal", str(journal), "--note", "on it")
+
+    assert result.exit_code == 0
+    assert [(body["command"], body["note"]) for body in posted] == [("ack", "on it")]
+
+
 def test_resume_without_a_daemon_leaves_it_halted_and_says_so(tmp_path: Path) -> None:
     journal = tmp_path / "ledger.db"
     flag = halted(journal)

@@ -2,10 +2,15 @@
 
 import pytest
 
-from bot.core.actions import Alert, Severity
-from bot.core.events import Command, CommandGiven, FillCause
+from bot.core.actions import Alert, Severity, Topic
+from bot.core.engine import Step
+from bot.core.events import Command, CommandGiven, FillCause, OrderUnknown
 from bot.core.hedger import Verdict
-from tests.builders import CALL, World, fill
+from tests.builders import CALL, PERP, World, fill, positions
+
+
+def alerts(step: Step, topic: Topic) -> list[Alert]:
+    return [a for a in step.actions if isinstance(a, Alert) and a.topic is topic]
 
 
 def hedging() -> World:
@@ -65,3 +70,72 @@ def test_a_liquidation_calls_a_person_once_a_trade() -> None:
         "liquidated by the venue: BTC-PERPETUAL -69,810 at 100,000.0"
     ]
     assert said[0].severity is Severity.CRITICAL
+
+
+def test_a_person_is_told_once_of_an_order_whose_fate_stays_unknown() -> None:
+    world = hedging()
+    (order,) = world.orders()
+    world.fold(OrderUnknown(order_id=order.order_id, reason="no answer within 3.0 s"))
+    steps = [world.quotes(after_ms=500) for _ in range(40)]
+
+    told = [alert for step in steps for alert in alerts(step, Topic.ORDER_UNKNOWN)]
+    assert [alert.severity for alert in told] == [Severity.WARNING]
+    assert not [a for step in steps[:18] for a in alerts(step, Topic.ORDER_UNKNOWN)]
+    assert f"the fate of order {order.order_id} (" in told[0].text
+    assert " BTC-PERPETUAL) is unknown for 10 s: no answer within 3.0 s" in told[0].text
+
+
+def test_an_order_that_was_answered_in_time_calls_nobody() -> None:
+    world = hedging()
+    (order,) = world.orders()
+    world.fold(OrderUnknown(order_id=order.order_id, reason="no answer"))
+    steps = [world.settle(order), *(world.quotes(after_ms=500) for _ in range(40))]
+
+    assert not [alert for step in steps for alert in alerts(step, Topic.ORDER_UNKNOWN)]
+
+
+@pytest.mark.parametrize(("moved", "severity"), [(PERP, Severity.WARNING), (CALL, Severity.INFO)])
+def test_a_hedge_that_somebody_else_moves_is_louder_than_an_option_that_a_person_trades(
+    moved: str, severity: Severity
+) -> None:
+    world = hedging()
+    (order,) = world.orders()
+    world.settle(order)
+    world.quotes(after_ms=5_000)
+    held = {CALL: "-10", PERP: str(order.size_native)} | {moved: "-20"}
+    world.fold(positions(held, asked_ns=world.now_ns, arrived_ns=world.now_ns + 1))
+    steps = [world.last, *(world.quotes() for _ in range(30))]
+
+    told = [alert for step in steps if step for alert in alerts(step, Topic.EXTERNAL)]
+    assert [alert.severity for alert in told] == [severity]
+
+
+def test_what_is_found_at_start_wakes_nobody() -> None:
+    world = World()
+    world.begin({CALL: "-10", PERP: "5000"})
+    told = alerts(world.quotes(), Topic.EXTERNAL)
+
+    assert {alert.severity for alert in told} == {Severity.INFO}
+    assert len(told) == 2
+
+
+def test_a_person_who_has_heard_changes_nothing_but_the_record_of_it() -> None:
+    world = hedging()
+    world.fold(CommandGiven(command=Command.HALT, command_id="c1", actor="op"))
+    before = world.state
+    step = world.fold(CommandGiven(command=Command.ACK, command_id="c2", actor="op", note="seen"))
+
+    assert (step.state.mode, step.state.mode_reason) == (before.mode, before.mode_reason)
+    assert step.state.standing.commands_seen == ("c1", "c2")
+    assert not [action for action in step.actions if isinstance(action, Alert)]
+
+
+def test_every_alert_of_a_mode_says_which_mode() -> None:
+    world = World()
+    begun = [world.begin({CALL: "-10"}), world.quotes()]
+    halted = world.fold(CommandGiven(command=Command.HALT, command_id="c1", actor="op"))
+
+    assert [alert.severity for step in begun for alert in alerts(step, Topic.RUN)] == [
+        Severity.INFO
+    ]
+    assert [alert.severity for alert in alerts(halted, Topic.HALT)] == [Severity.CRITICAL]
