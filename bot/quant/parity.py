@@ -9,7 +9,7 @@ Put-call parity ties each strike's call and put to both, whatever the smile:
 
 Either is a straight line in K. Its slope and level are estimated robustly: the weighted median of
 the slopes between all pairs of strikes (P. K. Sen, 1968), then Tukey's biweight around it, so that
-a third of the quotes may be stale or wild. Where the factor is known, as for inverse options that
+a quarter of the quotes may be stale or wild. Where the factor is known, as for inverse options that
 pay in the coin in which they are priced, the weighted median of what each strike says of the
 forward is taken.
 """
@@ -128,8 +128,8 @@ def _line(x: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, floa
     run = x[second] - x[first]
     apart = run != 0.0
     rise = (y[second] - y[first])[apart]
-    # The slope of two strikes is the surer the farther they are apart.
-    trust = np.sqrt(weight[first] * weight[second])[apart] * np.abs(run[apart])
+    # Not by distance as well: a few wild quotes at one end would then outweigh the rest.
+    trust = np.sqrt(weight[first] * weight[second])[apart]
     slope = _weighted_median(rise / run[apart], trust)
     level = _weighted_median(y - slope * x, weight)
     for _ in range(REWEIGHTINGS):

@@ -60,8 +60,8 @@ def test_an_inverse_chain_states_its_forward_and_no_rate(forward, years):
     assert held.discount == 1.0
 
 
-@given(seed=st.integers(0, 10_000), in_coin=st.booleans(), wild=st.integers(0, 5))
-def test_five_wild_prices_of_seventeen_change_nothing(seed, in_coin, wild):
+@given(seed=st.integers(0, 10_000), in_coin=st.booleans(), wild=st.integers(0, 4))
+def test_four_wild_prices_of_seventeen_change_nothing(seed, in_coin, wild):
     rng = np.random.default_rng(seed)
     strike, call, put = chain(3_000.0, 0.0 if in_coin else 0.04, 0.3)
     unit = 3_000.0 if in_coin else 1.0
@@ -119,6 +119,7 @@ def test_too_few_strikes_or_prices_without_sense_are_refused_with_a_reason():
     assert isinstance(rising, NoParity)
     assert "does not fall" in rising.reason
     assert isinstance(flat, NoParity)
+    assert isinstance(imply(strike, 0.5 + strike / 100.0, np.zeros(17), in_coin=True), NoParity)
     assert isinstance(beyond, NoParity)
     assert isinstance(below, NoParity)
     one = found(strike[:1], call[:1], put[:1], discount=1.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.quant.svi import FloatArray, JumpWings, Svi, butterfly, durrleman
+from bot.quant.svi import Butterfly, FloatArray, JumpWings, Svi, butterfly, durrleman
 
 # A. Vogt's example, in Gatheral and Jacquier (2014): an innocent look and a negative density.
 VOGT = Svi(a=-0.0410, b=0.1331, rho=0.3060, m=0.3586, sigma=0.4153)
@@ -92,6 +92,10 @@ def test_a_smile_without_variance_or_with_too_steep_a_wing_is_not_free():
     steep = butterfly(Svi(a=0.5, b=1.2, rho=0.7, m=0.0, sigma=1.0))
     assert not steep.is_free
     assert steep.slope_right > 2.0
+    assert steep.g_min <= 0.25 - (steep.slope_right / 4.0) ** 2
+    assert not Butterfly(
+        g_min=1.0, g_min_at=0.0, variance_min=1.0, slope_left=2.1, slope_right=0.0
+    ).is_free
     assert butterfly(Svi(a=0.04, b=0.0, rho=0.0, m=0.0, sigma=1.0)).is_free
 
 

@@ -153,6 +153,25 @@ def test_quotes_without_weight_do_not_count_whatever_they_say():
     assert fitted(k, masked, weight=weight).svi == plain.svi
     masked[0], weight[:2] = -math.inf, 1.0
     assert fitted(k, masked, weight=weight).svi == plain.svi
+    masked[:2], far = vol[:2], k.copy()
+    far[:2] = -1e6, math.nan
+    assert fitted(far, masked).svi == plain.svi
+    assert isinstance(fit_slice(k, vol, YEARS, weight=np.zeros(15)), Unfit)
+
+
+def test_the_report_is_of_the_slice_against_its_quotes():
+    rng = np.random.default_rng(2)
+    k, spread = np.linspace(-0.3, 0.3, 25), np.full(25, 0.01)
+    vol = 0.5 + k**2 + 0.01 * rng.standard_normal(25)
+    spread[4] = math.nan
+
+    found = fitted(k, vol, half_spread=spread, weight=np.ones(25))
+
+    off = 100.0 * np.abs(found.svi.vol(k, YEARS) - vol)
+    assert found.rmse_vol_points == pytest.approx(math.sqrt(np.mean(off**2)))
+    assert found.worst_vol_points == pytest.approx(off.max())
+    assert 0.5 < found.inside_share < 1.0
+    assert found.inside_share == np.mean(np.delete(off, 4) <= 1.0)
 
 
 def test_too_few_strikes_and_no_time_are_refused_with_a_reason():
