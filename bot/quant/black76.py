@@ -147,4 +147,6 @@ def _rows(count: int, numbers: FiveNumbers, is_call: ArrayLike) -> FloatArray:
     out = np.empty((count, len(flags)))
     f, k, t, s, df = columns
     _kernels()[count](out, f, k, t, s, flags, df)
+    if not shape:
+        return out.ravel()
     return out if len(shape) == 1 else out.reshape((count, *shape))
