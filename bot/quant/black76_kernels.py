@@ -85,8 +85,7 @@ def priced(
     second = far if low | strike_up else strike_rest
     above, below = first - second, second - first
     out = max(above if low else below, 0.0)
-    inside = max(ahead if is_call else -ahead, 0.0)
-    value = (out if moves else 0.0) + inside
+    value = out + max(ahead if is_call else -ahead, 0.0)
     own = rest if up == is_call else near
     strike_own = strike_rest if strike_up == is_call else far
     return value, own, strike_own, INV_SQRT_2PI * bell, d1, d2, inverse if moves else 0.0

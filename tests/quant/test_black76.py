@@ -117,6 +117,14 @@ def test_without_time_or_volatility_an_option_is_its_intrinsic_value(
     assert value.rho == pytest.approx(years * 0.9 * (100.0 * delta - price))
 
 
+@pytest.mark.parametrize(("years", "vol"), [(0.0, 0.6), (0.5, 0.0)])
+def test_at_the_money_with_nothing_left_a_price_is_nothing_and_not_round_off(years, vol):
+    forward = np.random.default_rng(1).uniform(1.0, 200_000.0, 1_000)
+
+    for is_call in (True, False):
+        assert not greeks(forward, forward, years, vol, is_call).price.any()
+
+
 def test_at_the_money_vega_keeps_its_limit_as_volatility_vanishes():
     nothing, little = greeks(100.0, 100.0, 0.25, [0.0, 1e-8], True).vega
 

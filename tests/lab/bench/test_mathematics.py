@@ -48,6 +48,7 @@ def test_prices_and_greeks_are_measured_beside_memory_and_the_peers():
 
     assert named(found, "price and Greeks x 1, into buffers").target == 1.5
     assert named(found, "price and Greeks x 1, public call").target == 5.0
+    assert named(found, "price and Greeks x 1, into buffers").median < 500, "microseconds"
     assert named(found, "price and Greeks x 20").floor == "memory alone x 20"
     assert named(found, "price and Greeks x 30").floor == "memory alone x 30"
     assert all(one.median > 0 for one in found if isinstance(one, Measured))
