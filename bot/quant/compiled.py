@@ -98,18 +98,18 @@ def broadcast(numbers: FiveNumbers, flags: ArrayLike) -> Columns:
         # One option. Written out, as are the rows of the results: a loop takes twice the time.
         one = np.array(numbers, np.float64)
         return shape, (one[0:1], one[1:2], one[2:3], one[3:4], one[4:5]), marks.ravel()
-    a, b, c, d, e = (np.asarray(number, np.float64) for number in numbers)
-    if not a.shape == b.shape == c.shape == d.shape == e.shape == shape:
-        shape = np.broadcast(a, b, c, d, e, marks).shape
-        a, b, c, d, e = (_spread(array, shape) for array in (a, b, c, d, e))
-        marks = _spread(marks, shape)
-    return shape, (a.ravel(), b.ravel(), c.ravel(), d.ravel(), e.ravel()), marks.ravel()
+    a, b, c, d, e = [np.asarray(number, np.float64) for number in numbers]
+    if a.shape == b.shape == c.shape == d.shape == e.shape == shape:
+        return shape, (a.ravel(), b.ravel(), c.ravel(), d.ravel(), e.ravel()), marks.ravel()
+    shape = np.broadcast(a, b, c, d, e, marks).shape
+    columns = (_column(a, shape), _column(b, shape), _column(c, shape))
+    return shape, (*columns, _column(d, shape), _column(e, shape)), _column(marks, shape)
 
 
-def _spread(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """`array` as often as `shape` asks for."""
-    if array.shape == shape:
-        return array
-    spread = np.empty(shape, array.dtype)
-    spread[...] = array
-    return spread
+def _column(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """`array`, as often as `shape` asks for, in one dimension."""
+    if array.shape != shape:
+        spread = np.empty(shape, array.dtype)
+        spread[...] = array
+        array = spread
+    return array.ravel()
