@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bot.core import units
-from bot.core.columns import Flags, Floats, OptionTable, Stamps
+from bot.core.columns import Flags, Floats, Held, OptionTable, Stamps
+from bot.core.immutable import remembered
 from bot.quant import black76
 
 REFRESH_NS = units.NS_PER_SECOND  # rates move in hours; a second saves the tick path the work
@@ -55,14 +56,21 @@ def learned(table: OptionTable, now_ms: int, now_ns: int) -> OptionTable:
 
 
 def _expiries(table: OptionTable, quoted: Flags, now_ms: int) -> Iterator[_Expiry]:
+    for (underlying, currency, expiry_ms), rows in _linear_rows(table.held):
+        told = rows[quoted[rows]]
+        if len(told):
+            years = max(expiry_ms - now_ms, 0) / units.MS_PER_YEAR
+            yield _Expiry(family=(underlying, currency), years=years, rows=told)
+
+
+@remembered
+def _linear_rows(held: Held) -> tuple[tuple[tuple[str, str, int], Stamps], ...]:
+    """Return the rows of the linear options by underlying, currency and expiry."""
     groups: dict[tuple[str, str, int], list[int]] = {}
-    held = table.held
-    for row in (quoted & held.is_linear).nonzero()[0]:
+    for row in held.is_linear.nonzero()[0].tolist():
         key = (held.underlyings[row], held.currencies[row], int(held.expiry_ms[row]))
-        groups.setdefault(key, []).append(int(row))
-    for (underlying, currency, expiry_ms), rows in sorted(groups.items()):
-        years = max(expiry_ms - now_ms, 0) / units.MS_PER_YEAR
-        yield _Expiry(family=(underlying, currency), years=years, rows=np.array(rows))
+        groups.setdefault(key, []).append(row)
+    return tuple((key, np.array(rows, dtype=np.int64)) for key, rows in sorted(groups.items()))
 
 
 def _rate(table: OptionTable, one: _Expiry) -> float | None:

@@ -46,18 +46,27 @@ def aged(
 
 def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
     """Say why a quote may not be used, or None if it may."""
-    numbers = {"mark": quote.mark, "index": quote.index_usd}
-    if instrument.kind is Kind.OPTION:
-        numbers |= {"forward": quote.forward_usd, "volatility": quote.iv}
-        if quote.mark == 0.0 and quote.bid is None:
-            del numbers["mark"]  # worth less than a tick: nobody bids, and nothing is its price
-    for what, number in numbers.items():
-        if number is None or not 0.0 < number < math.inf:
-            return f"no usable {what} ({number})"
-    for side, price in (("bid", quote.bid), ("ask", quote.ask)):
-        if price is not None and not 0.0 < price < math.inf:
-            return f"no usable {side} ({price})"
+    is_option = instrument.kind is Kind.OPTION
+    # What is worth less than a tick: nobody bids, and nothing is its price.
+    worthless = is_option and quote.mark == 0.0 and quote.bid is None
+    if not (worthless or _is_price(quote.mark)):
+        return f"no usable mark ({quote.mark})"
+    if not _is_price(quote.index_usd):
+        return f"no usable index ({quote.index_usd})"
+    if is_option and not _is_price(quote.forward_usd):
+        return f"no usable forward ({quote.forward_usd})"
+    if is_option and not _is_price(quote.iv):
+        return f"no usable volatility ({quote.iv})"
+    if not (quote.bid is None or _is_price(quote.bid)):
+        return f"no usable bid ({quote.bid})"
+    if not (quote.ask is None or _is_price(quote.ask)):
+        return f"no usable ask ({quote.ask})"
     return _bad_sides(quote, instrument, policy)
+
+
+def _is_price(number: float | None) -> bool:
+    """Whether it is a number above 0: nan is above nothing."""
+    return number is not None and 0.0 < number < math.inf
 
 
 def _bad_sides(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
