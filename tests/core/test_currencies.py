@@ -217,6 +217,18 @@ def test_another_currencys_stale_leg_refuses_no_order() -> None:
     assert LINEAR_CALL in found.reason
 
 
+def test_an_option_that_has_expired_refuses_no_order_with_its_old_quote() -> None:
+    account = four().quotes()
+    state = account.world.state
+    old, expiry_ms = state.table.quoted_ns.copy(), state.table.held.expiry_ms.copy()
+    row = state.table.held.rows[LINEAR_CALL]
+    old[row], expiry_ms[row] = old[row] - 40 * 10**9, state.now_ms
+    held = replace(state.table.held, expiry_ms=expiry_ms)
+    account.world.state = replace(state, table=replace(state.table, held=held, quoted_ns=old))
+
+    assert projected(account, BTC_USDC, "1").currency == "USDC"
+
+
 def test_a_refusal_and_an_approval_name_the_money_they_are_about() -> None:
     account = four().quotes()
     account.quotes(account.balance("USDC", initial_margin=1e6, margin_balance=1e6))

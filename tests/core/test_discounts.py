@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import discounts, units
-from bot.core.columns import OptionTable, table_of
+from bot.core.columns import OptionTable, requoted, table_of
 from bot.core.instruments import Instrument
 from tests.builders import START_MS, option, quote
 from tests.core.pairs import BTC_USDC, ETH_USDC, Market
@@ -121,6 +121,15 @@ def test_an_option_without_a_quote_has_no_factor_until_its_first() -> None:
 
     assert np.isfinite(found[0])
     assert np.isnan(found[1])
+
+
+def test_the_first_quote_of_an_option_gives_it_a_factor_at_once() -> None:
+    quoted, silent = held(BTC_USDC, 30, 100_000, 110_000)
+    quotes = {quoted.name: BTC_USDC.quote(quoted, START_MS, 0)}
+    once = discounts.learned(table_of([(quoted, 1.0), (silent, 1.0)], quotes), START_MS, 0)
+    told = requoted(once, [BTC_USDC.quote(silent, START_MS, 1)])
+
+    assert np.isfinite(discounts.learned(told, START_MS, 1).discount).all()
 
 
 def test_factors_are_learned_again_after_a_second_or_for_a_first_quote() -> None:

@@ -196,3 +196,21 @@ def test_a_quote_on_its_own_is_applied_as_in_a_fold() -> None:
 
     assert alone.quotes[CALL] == seen
     assert codec.digest(alone) == codec.digest(states.apply_all(world.state, (seen,), rules))
+
+
+def test_an_option_traded_by_hand_is_in_the_book_with_its_fill() -> None:
+    world = World()
+    world.begin({CALL: "-10"})
+    world.quotes()
+    world.fold(fill("by-hand", size="4", trade_id="T-1", name=CALL))
+
+    assert world.state.table.held.size.tolist() == [-6.0]
+
+
+def test_a_perpetual_traded_leaves_the_columns_as_they_are() -> None:
+    world = World()
+    world.begin({CALL: "-10"})
+    before = world.quotes().state.table
+    world.fold(fill("by-hand", size="100", trade_id="T-1"))
+
+    assert world.state.table is before
