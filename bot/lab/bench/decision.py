@@ -95,6 +95,7 @@ class Desk:
     def ticks(self, count: int, quotes: int, now_ns: Callable[[], int]) -> list[float]:
         """Return the microseconds of `count` folds of so many quotes, each of another option."""
         took_us = []
+        self._quote_all()  # the hedge's quote must not grow old in the middle
         names = cycle(self._names)
         for _ in range(count):
             seen = [self._seen[name] for name in islice(names, quotes)]
@@ -103,6 +104,8 @@ class Desk:
             step = engine.step(self._state, facts, self._policy)
             took_us.append((now_ns() - since_ns) / 1_000)
             self._state = step.state
+            valued = step.exposures["main"]
+            assert isinstance(valued, Exposure), f"the book is valued: {valued}"
         return took_us
 
     def _quote_all(self) -> object:
