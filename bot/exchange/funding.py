@@ -1,8 +1,8 @@
 """Continuous funding of a perpetual, and an index's average that contracts settle on.
 
-Premium p = (mark - index) / index; eight-hour rate = clip(max(d, p) + min(-d, p), -cap, +cap) with
-dampener d. Over dt an inverse long of N USD pays rate x N / index x dt / 8 h coins, a linear long
-of n coins rate x n x index x dt / 8 h USDC. Source: Deribit, "Funding rate".
+The rate is that of `bot.quant.processes.perpetual`. Over dt an inverse long of N USD pays
+rate x N / index x dt / 8 h coins, a linear long of n coins rate x n x index x dt / 8 h USDC.
+Source: Deribit, "Funding rate".
 """
 
 from bisect import bisect_right
@@ -11,6 +11,7 @@ from typing import Final
 
 from bot.exchange.market import MarketFrame
 from bot.exchange.rules import FundingRules
+from bot.quant.processes import perpetual
 
 EIGHT_HOURS_MS: Final = 8 * 3_600_000
 SAMPLE_MS: Final = 60_000  # the trailing eight-hour figure is kept to the minute
@@ -18,9 +19,9 @@ SAMPLE_MS: Final = 60_000  # the trailing eight-hour figure is kept to the minut
 
 def funding_rate_8h(rules: FundingRules, mark_usd: float, index_usd: float) -> float:
     """The rate per eight hours that holds now; positive: longs pay shorts."""
-    premium = (mark_usd - index_usd) / index_usd
-    rate = max(rules.dampener, premium) + min(-rules.dampener, premium)
-    return max(-rules.cap_8h, min(rules.cap_8h, rate))
+    return perpetual.funding_rate_8h(
+        (mark_usd - index_usd) / index_usd, rules.dampener, rules.cap_8h
+    )
 
 
 @dataclass(slots=True)

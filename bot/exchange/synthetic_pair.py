@@ -1,9 +1,9 @@
 """One pair of the synthetic market: its listing, and its frames.
 
-Smile and term structure follow the spot's variance (SSVI), held in strike over hours, with their
-own slow noise in level and skew. Forwards: a basis curve, on which dated futures lie. Linear pairs
-discount at a rate of about 4 % a year and quote an index a hair off the inverse one. Quotes widen
-with volatility and in the wings.
+Smile and term structure are the coin's: factors that move with the spot, a smile that is held in
+strike over hours (`bot.quant.processes.surface`). Forwards: a basis curve, on which dated futures
+lie. Linear pairs discount at a rate of about 4 % a year and quote an index a hair off the inverse
+one. Quotes widen with volatility and in the wings.
 """
 
 import math
@@ -14,30 +14,26 @@ from typing import Final
 import numpy as np
 
 from bot.exchange import quotes
-from bot.exchange.coin_path import DAY_YEARS, STEP_MS, STEP_YEARS, CoinPath
+from bot.exchange.coin_path import PERPETUAL, STEP_MS, STEP_YEARS, CoinPath
 from bot.exchange.contracts import TERMS, Contract, Pair, perpetual
 from bot.exchange.market import FloatArray, FutureQuote, MarketFrame, frozen
 from bot.exchange.synthetic_chain import Chain, Listing
 from bot.quant.black76 import ROW_COUNT, greeks_into
 from bot.quant.conventions import SETTLEMENT_WINDOW_MS, expiry_weight
 from bot.quant.processes import YEAR_MS, Reversion, ReversionPath
+from bot.quant.processes.surface import DAY_YEARS
 
 HOUR_MS: Final = 3_600_000
 CARRY_TENOR_YEARS: Final = 0.25
 
 # What linear pairs have beside their coin's noises.
 LINEAR_NOISES: Final = (
-    Reversion(mean=0.0, deviation=2.0e-4, half_life_years=DAY_YEARS / 144.0),  # perpetual's premium
+    PERPETUAL.premium,
     Reversion(mean=0.0, deviation=3.0e-5, half_life_years=DAY_YEARS / 12.0),  # USDC against USD
     Reversion(mean=0.038, deviation=0.003, half_life_years=10.0 * DAY_YEARS),  # rate, short end
     Reversion(mean=0.042, deviation=0.002, half_life_years=30.0 * DAY_YEARS),  # rate, long end
 )
 
-# 25-delta butterflies of 2 points and risk reversals of -6; BTC chains have 1.1 to 2.3, -3 to -10.
-# SSVI has no butterfly arbitrage while CURVATURE^2 (1 + |skew|) <= 4, which these bounds keep.
-CURVATURE: Final = 0.75
-SKEW_BOUND: Final = 0.6
-ANCHOR_BOUND: Final = 0.05  # log distance that a smile is left behind at most
 SMILE_YEARS_MIN: Final = 0.25 * DAY_YEARS  # below six hours the smile keeps its shape
 
 HALF_SPREAD_VOL: Final = 0.0054  # the median on recorded BTC chains
@@ -164,18 +160,13 @@ class SyntheticPair:
         return self._listing.chain(self._now_ms, curves.forwards, deviations)
 
     def _surface(self, curves: _Curves) -> _Surface:
-        """SSVI volatilities in the strike of each option."""
-        chain, (*_, level, skew, _) = self._chain, self._coin.noises.tolist()
-        left_years = curves.years
+        """Each option's volatility: the coin's smile at its strike."""
+        chain, left_years = self._chain, curves.years
         smile_years = np.maximum(left_years, SMILE_YEARS_MIN)
-        theta = self._coin.expected_variance(smile_years) * math.exp(2.0 * level)
-        phi = CURVATURE / np.sqrt(theta * (1.0 + theta))
-        rho = min(max(skew, -SKEW_BOUND), SKEW_BOUND)
+        theta = self._coin.expected_variance(smile_years)
         forward = curves.forwards[chain.at]
         log_strike = np.log(chain.strike / forward)
-        left_behind = ANCHOR_BOUND * math.tanh(self._coin.run / ANCHOR_BOUND)
-        arm = phi[chain.at] * (log_strike + left_behind)
-        shape = 0.5 * (1.0 + rho * arm + np.sqrt((arm + rho) ** 2 + 1.0 - rho * rho))
+        shape = self._coin.smile(self._coin.phi(theta)[chain.at], log_strike)
         # An average over the last half hour moves less than its last value: the variance that is
         # left to it fades out, and with it the gamma of an expiring option.
         window_years = SETTLEMENT_WINDOW_MS / YEAR_MS
@@ -258,14 +249,14 @@ class SyntheticPair:
     ) -> FutureQuote:
         bid, ask = quotes.future_quotes(contract, mark_usd, half_usd)
         unit_usd = mark_usd if self._pair.is_linear else 1.0
-        lot_usd = self._lot * unit_usd
+        lots_a_usd = share / (self._lot * unit_usd)
         return FutureQuote(
             contract=contract,
             mark_usd=mark_usd,
             bid_usd=bid,
             ask_usd=ask,
             depth=tuple(
-                (at, max(round(usd * share / lot_usd), 1) * self._lot) for at, usd in PERP_DEPTH_USD
+                [(at, max(round(usd * lots_a_usd), 1) * self._lot) for at, usd in PERP_DEPTH_USD]
             ),
         )
 

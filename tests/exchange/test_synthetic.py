@@ -14,6 +14,7 @@ from bot.exchange.synthetic import START_MS, SyntheticMarket
 from bot.exchange.synthetic_chain import LADDERS
 from bot.quant.black76 import Greeks, greeks
 from bot.quant.processes import YEAR_MS
+from bot.quant.processes.surface import LEVEL
 from tests.exchange.market_laws import (
     COLUMNS,
     assert_frame_is_sound,
@@ -174,7 +175,7 @@ def test_quotes_are_wider_in_the_wings_and_in_a_storm():
     puts = (calm.expiry_ms == expiry) & ~calm.is_call & (calm.strike < calm.forwards[expiry])
     spread_vol = (calm.ask_price - calm.bid_price)[puts] / chain_greeks(calm).vega[puts]
 
-    market._coins["BTC"]._own.variance *= 6
+    market._coins["BTC"]._state[LEVEL] += 0.5 * np.log(6)
     frames_of(market, 1)
     storm = market.frame(BTC_USD)
 

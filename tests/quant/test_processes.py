@@ -1,80 +1,14 @@
-from dataclasses import replace
+"""Slow noises, and a perpetual with its funding."""
+
+import math
 
 import numpy as np
 import pytest
 
-from bot.quant.processes import FloatArray, JumpDiffusion, Reversion, ReversionPath, SpotPath
+from bot.quant.processes import Paths, Perpetual, Reversion, ReversionPath, funding_rate_8h
+from bot.quant.processes.perpetual import EIGHT_HOURS_YEARS, FUNDING, PREMIUM
 
-LAW = JumpDiffusion(
-    speed=10.0,
-    variance_mean=0.3,
-    vol_of_variance=1.0,
-    correlation=-0.6,
-    jumps_per_year=500.0,
-    jump_mean=0.01,
-    jump_down_share=0.6,
-    variance_jump_mean=0.004,
-)
 DAY = 1 / 365
-
-
-def ends(
-    law: JumpDiffusion, *, paths: int, steps: int, years: float, variance: float
-) -> FloatArray:
-    rng = np.random.default_rng(5)
-    found = []
-    for _ in range(paths):
-        path = SpotPath(law=law, spot=1.0, variance=variance)
-        for _ in range(steps):
-            path.step(rng, years / steps)
-        found.append((path.spot, path.variance))
-    return np.array(found)
-
-
-def test_the_spot_is_a_martingale_with_the_variance_it_expects():
-    found = ends(LAW, paths=4_000, steps=20, years=DAY, variance=0.5)
-    spots = found[:, 0]
-
-    total = float(LAW.expected_variance(0.5, DAY))
-    assert spots.mean() == pytest.approx(1.0, abs=4 * np.sqrt(total / 4_000))
-    assert np.log(spots).var() == pytest.approx(total, rel=0.12)
-
-
-def test_jumps_that_mostly_fall_are_paid_for_by_the_drift():
-    law = replace(
-        LAW,
-        jumps_per_year=20.0,
-        jump_mean=0.05,
-        jump_down_share=0.9,
-        variance_mean=0.1,
-        variance_jump_mean=0.0,
-    )
-    found = ends(law, paths=1_200, steps=60, years=0.25, variance=0.1)
-
-    assert float(law.compensator) == pytest.approx(20 * (0.1 / 0.95 + 0.9 / 1.05 - 1.0))
-    assert found[:, 0].mean() == pytest.approx(1.0, abs=0.04)
-
-
-def test_variance_returns_to_its_long_run_mean_with_jumps_in_it():
-    law = replace(LAW, jumps_per_year=20.0, variance_jump_mean=0.1)
-
-    found = ends(law, paths=400, steps=250, years=1.0, variance=0.1)
-
-    assert law.variance_long_run == pytest.approx(0.3 + 20 * 0.1 / 10)
-    assert found[:, 1].mean() == pytest.approx(law.variance_long_run, rel=0.1)
-
-
-def test_expected_variance_starts_at_today_s_and_ends_at_the_long_run_s():
-    short, long = LAW.expected_variance(0.9, np.array([1e-6, 50.0])) / [1e-6, 50.0]
-
-    assert short == pytest.approx(0.9 + LAW.jump_variance, rel=1e-4)
-    assert long == pytest.approx(LAW.variance_long_run + LAW.jump_variance, rel=2e-3)
-
-
-def test_the_same_seed_walks_the_same_path():
-    first, second = (ends(LAW, paths=2, steps=50, years=DAY, variance=0.4) for _ in range(2))
-
-    assert (first == second).all()
 
 
 def test_reverting_noise_has_the_deviation_and_half_life_it_is_given():
@@ -89,3 +23,61 @@ def test_reverting_noise_has_the_deviation_and_half_life_it_is_given():
     assert noise.values.mean() == pytest.approx(3.0, abs=0.1)
     assert noise.values.std() == pytest.approx(0.5, rel=0.15)
     assert np.corrcoef(start, noise.values)[0, 1] == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize(
+    ("premium", "rate"),
+    [
+        (0.0002, 0.0),
+        (0.0010, 0.00075),
+        (-0.0003, -0.00005),
+        (0.02, 0.005),
+        (-0.02, -0.005),
+    ],
+)
+def test_funding_is_the_premium_beyond_the_dampener_up_to_the_cap(premium, rate):
+    assert funding_rate_8h(premium, 0.00025, 0.005) == pytest.approx(rate, abs=1e-15)
+
+
+def beyond(mean: float, deviation: float, edge: float) -> float:
+    """E[max(p - edge, 0)] of a normal p."""
+    x = (mean - edge) / deviation
+    chance = 0.5 * math.erfc(-x / math.sqrt(2.0))
+    density = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    return deviation * (x * chance + density)
+
+
+@pytest.mark.parametrize("dampener", [0.00025, 0.0005])
+def test_funding_paid_over_days_is_what_the_premium_s_law_expects(dampener):
+    premium = Reversion(mean=2e-4, deviation=3e-4, half_life_years=DAY / 24)
+    law = Perpetual(premium=premium, dampener=dampener)
+    paths = Paths(law, step_years=DAY / 288, seed=2, paths=2_000)
+    paths.step(288)
+    paths.state[FUNDING] = 0.0
+    paths.step(288 * 5)
+
+    eights = 5 * DAY / EIGHT_HOURS_YEARS
+    expected = beyond(2e-4, 3e-4, dampener) - beyond(-2e-4, 3e-4, dampener)
+    paid = paths.state[FUNDING]
+    assert eights == pytest.approx(15.0)
+    assert paid.mean() == pytest.approx(expected * eights, abs=3 * paid.std() / math.sqrt(2_000))
+    assert paths.state[PREMIUM].mean() == pytest.approx(2e-4, abs=3 * 3e-4 / math.sqrt(2_000))
+    assert paths.state[PREMIUM].std() == pytest.approx(3e-4, rel=0.05)
+
+
+def test_the_premium_of_a_perpetual_forgets_by_half_in_its_half_life():
+    law = Perpetual(premium=Reversion(mean=0.0, deviation=2e-4, half_life_years=DAY / 144))
+    paths = Paths(law, step_years=DAY / 1_440, seed=2, paths=20_000)
+    paths.step(200)
+    before = paths.state[PREMIUM].copy()
+    paths.step(10)
+
+    assert np.corrcoef(before, paths.state[PREMIUM])[0, 1] == pytest.approx(0.5, abs=0.02)
+
+
+def test_funding_that_a_premium_held_still_costs_is_exact():
+    held = Reversion(mean=0.001, deviation=0.0, half_life_years=DAY)
+    paths = Paths(Perpetual(premium=held), step_years=EIGHT_HOURS_YEARS / 480, seed=1)
+    paths.step(480)
+
+    assert paths.state[FUNDING, 0] == pytest.approx(0.00075, rel=1e-12)

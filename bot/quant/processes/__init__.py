@@ -1,14 +1,11 @@
 """Random processes: the laws that prices move by, and seeded paths of them."""
 
+from bot.quant.processes.hawkes import Hawkes
 from bot.quant.processes.laws import YEAR_MS, AffineLaw, Brownian, Heston, Merton, Svcj
-from bot.quant.processes.paths import LOG_SPOT, VARIANCE, Paths
-from bot.quant.processes.reversion import (
-    FloatArray,
-    JumpDiffusion,
-    Reversion,
-    ReversionPath,
-    SpotPath,
-)
+from bot.quant.processes.paths import LOG_SPOT, VARIANCE, Law, Paths
+from bot.quant.processes.perpetual import Perpetual, funding_rate_8h
+from bot.quant.processes.reversion import Reversion, ReversionPath
+from bot.quant.processes.surface import Factor, Smile, SurfaceMarket
 
 __all__ = [
     "LOG_SPOT",
@@ -16,13 +13,17 @@ __all__ = [
     "YEAR_MS",
     "AffineLaw",
     "Brownian",
-    "FloatArray",
+    "Factor",
+    "Hawkes",
     "Heston",
-    "JumpDiffusion",
+    "Law",
     "Merton",
     "Paths",
+    "Perpetual",
     "Reversion",
     "ReversionPath",
-    "SpotPath",
+    "Smile",
+    "SurfaceMarket",
     "Svcj",
+    "funding_rate_8h",
 ]

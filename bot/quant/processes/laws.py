@@ -20,7 +20,7 @@ class Brownian:
     drift: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.vol >= 0.0, "a volatility is not negative")
+        require(self.vol >= 0.0, "a volatility is not negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,9 @@ class Merton:
     jump_deviation: float
 
     def __post_init__(self) -> None:
-        _require(self.vol >= 0.0, "a volatility is not negative")
-        _require(self.jumps_per_year >= 0.0, "an intensity is not negative")
-        _require(self.jump_deviation >= 0.0, "a deviation is not negative")
+        require(self.vol >= 0.0, "a volatility is not negative")
+        require(self.jumps_per_year >= 0.0, "an intensity is not negative")
+        require(self.jump_deviation >= 0.0, "a deviation is not negative")
 
     @property
     def compensator(self) -> float:
@@ -58,11 +58,11 @@ class Heston:
     variance_start: float
 
     def __post_init__(self) -> None:
-        _require(self.speed > 0.0, "variance that never returns has no long run")
-        _require(self.vol_of_variance > 0.0, "variance without noise is Brownian's")
-        _require(self.variance_mean > 0.0, "variance must return to something")
-        _require(self.variance_start >= 0.0, "variance is not negative")
-        _require(abs(self.correlation) <= 1.0, "a correlation is within one")
+        require(self.speed > 0.0, "variance that never returns has no long run")
+        require(self.vol_of_variance > 0.0, "variance without noise is Brownian's")
+        require(self.variance_mean > 0.0, "variance must return to something")
+        require(self.variance_start >= 0.0, "variance is not negative")
+        require(abs(self.correlation) <= 1.0, "a correlation is within one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +85,10 @@ class Svcj:
     variance_jump_mean: float
 
     def __post_init__(self) -> None:
-        _require(self.jumps_per_year >= 0.0, "an intensity is not negative")
-        _require(self.jump_deviation >= 0.0, "a deviation is not negative")
-        _require(self.variance_jump_mean >= 0.0, "variance jumps up only")
-        _require(self.jump_tilt * self.variance_jump_mean < 1.0, "the mean jump must be finite")
+        require(self.jumps_per_year >= 0.0, "an intensity is not negative")
+        require(self.jump_deviation >= 0.0, "a deviation is not negative")
+        require(self.variance_jump_mean >= 0.0, "variance jumps up only")
+        require(self.jump_tilt * self.variance_jump_mean < 1.0, "the mean jump must be finite")
 
     @property
     def compensator(self) -> float:
@@ -101,7 +101,7 @@ class Svcj:
 AffineLaw = Brownian | Merton | Heston | Svcj
 
 
-def _require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:
     """ValueError with `what` unless it holds; nan holds nothing."""
     if not holds:
         raise ValueError(what)
