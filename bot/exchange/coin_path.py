@@ -29,10 +29,10 @@ STEP_MS: Final = 1000
 STEP_YEARS: Final = STEP_MS / YEAR_MS
 
 # About 73 % a year at first and in the middle, small jumps included: four a day, in clusters. Five
-# minutes move the 9, 30 and 90-day volatilities by 0.20, 0.12 and 0.06 points, correlated with the
-# spot by -0.74 (a recorded evening of BTC at 67 %: 0.16, 0.09, 0.05, and -0.6 to -0.8); a day moves
-# the 7, 30 and 90-day ones by 3.3, 1.7 and 1.0, by -0.56 (on average recorded: 4.4, 2.4, 1.3, and
-# -0.57). Most of the correlation is the smile's, which is held in strike.
+# minutes move the 9, 30 and 90-day volatilities by 0.16, 0.09 and 0.05 points, as on a recorded
+# evening of BTC at 67 %, and a day the 30-day one with a correlation of -0.59 to the spot (recorded
+# over months: -0.57). Nearly all of that is the smile's, which is held in strike; over a day the
+# 7, 30 and 90-day volatilities move 2.4, 1.3 and 0.7 points, half as much as over those months.
 BTC_LAW: Final = SurfaceMarket(
     vol=0.70,
     jumps=Hawkes(
@@ -44,11 +44,9 @@ BTC_LAW: Final = SurfaceMarket(
         up_mean=0.003,
         down_mean=0.003,
     ),
-    level=Factor(
-        noise=0.28, half_life_years=60 * DAY_YEARS, correlation=-0.15, jump_response=-0.06
-    ),
+    level=Factor(noise=0.2, half_life_years=60 * DAY_YEARS, correlation=-0.05, jump_response=-0.01),
     slope=Factor(
-        noise=0.8, half_life_years=8.2 * DAY_YEARS, correlation=-0.15, jump_response=-0.17
+        noise=0.45, half_life_years=8.2 * DAY_YEARS, correlation=-0.05, jump_response=-0.03
     ),
     skew=Factor(noise=1.27, half_life_years=2 * DAY_YEARS, correlation=0.3, mean=-0.25),
 )
@@ -64,8 +62,8 @@ ETH_OWN_LAW: Final = SurfaceMarket(
         up_mean=0.003,
         down_mean=0.003,
     ),
-    level=Factor(noise=0.3, half_life_years=60 * DAY_YEARS, correlation=0.0),
-    slope=Factor(noise=0.5, half_life_years=8.2 * DAY_YEARS, correlation=0.0),
+    level=Factor(noise=0.2, half_life_years=60 * DAY_YEARS, correlation=0.0),
+    slope=Factor(noise=0.4, half_life_years=8.2 * DAY_YEARS, correlation=0.0),
     skew=Factor(noise=1.27, half_life_years=2 * DAY_YEARS, correlation=0.3, mean=-0.25),
 )
 
