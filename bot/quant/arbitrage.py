@@ -18,6 +18,9 @@ from bot.quant.svi import durrleman
 
 FloatArray = NDArray[np.float64]
 
+# What a repair leaves at the nodes of the grid, so that none reappears between them.
+G_LEAST: Final = 1e-4
+GAP_LEAST: Final = 1e-5  # of the variance before; eSSVI itself keeps ten times that
 WEIGHTS: Final = np.linspace(0.0, 1.0, 65)  # of the prior, tried in turn against butterflies
 
 
@@ -38,10 +41,10 @@ class Margins:
     g_min_between: FloatArray
 
     @property
-    def is_free(self) -> bool:
-        """Whether there is none, at expiries and between them."""
-        least = np.minimum(np.minimum(self.g_min, self.gap_min), self.g_min_between)
-        return bool(np.all(least >= 0.0))
+    def are_clear(self) -> bool:
+        """Whether there is none, at expiries and between them, with something to spare."""
+        g = np.minimum(self.g_min, self.g_min_between)
+        return bool(np.all(g >= G_LEAST) and np.all(self.gap_min >= GAP_LEAST))
 
 
 def density(k: FloatArray, slices: FloatArray) -> FloatArray:
@@ -83,23 +86,30 @@ def _against_butterflies(
     k: FloatArray, one: FloatArray, prior: FloatArray, at_least: float
 ) -> float:
     """The least weight tried, not under `at_least`, at which one slice has no butterfly."""
-    for weight in (at_least, *WEIGHTS[at_least < WEIGHTS]):
-        if density(k, (1.0 - weight) * one + weight * prior).min() >= 0.0:
+    for weight in (at_least, *WEIGHTS[at_least < WEIGHTS].tolist()):
+        if density(k, (1.0 - weight) * one + weight * prior).min() >= G_LEAST:
             return float(weight)
     return 1.0
 
 
-def _against_crossing(gap: FloatArray, prior_gap: FloatArray) -> float:
+def _room(slices: FloatArray) -> FloatArray:
+    """By how much each slice but the first is over the least that it has to be."""
+    w = slices[:, 0, :]
+    room: FloatArray = w[1:] - w[:-1] * (1.0 + GAP_LEAST)
+    return room
+
+
+def _against_crossing(room: FloatArray, prior_room: FloatArray) -> float:
     """The least weight, the same for two expiries, at which one is not below the other.
 
-    gap + weight (prior_gap - gap) >= 0 everywhere.
+    room + weight (prior_room - room) >= 0 everywhere.
     """
-    under = gap < 0.0
+    under = room < 0.0
     if not under.any():
         return 0.0
-    room = np.maximum(prior_gap[under], 0.0) - gap[under]
+    needed = -room[under] / (np.maximum(prior_room[under], 0.0) - room[under])
     # A hair more, or round-off would leave what was to be removed.
-    return min(float((-gap[under] / room).max()) * (1.0 + 1e-9) + 1e-12, 1.0)
+    return min(float(needed.max()) * (1.0 + 1e-9) + 1e-12, 1.0)
 
 
 def least_weights(k: FloatArray, slices: FloatArray, prior: FloatArray) -> FloatArray:
@@ -111,16 +121,16 @@ def least_weights(k: FloatArray, slices: FloatArray, prior: FloatArray) -> Float
     """
     count = slices.shape[0]
     weights = np.zeros(count)
+    room, prior_room = _room(slices), _room(prior)
     for _ in range(count * 4):
         before = weights.copy()
-        for i in range(count):
+        now = blend(weights, slices, prior)
+        for i in np.flatnonzero(density(k, now).min(axis=1) < G_LEAST).tolist():
             weights[i] = _against_butterflies(k, slices[i], prior[i], weights[i])
-        w = blend(weights, slices, prior)[:, 0, :]
-        for i in range(count - 1):
-            if np.any(w[i + 1] < w[i]):
-                gap = slices[i + 1, 0] - slices[i, 0]
-                shared = _against_crossing(gap, prior[i + 1, 0] - prior[i, 0])
-                weights[i : i + 2] = max(weights[i], weights[i + 1], shared)
+        crossed = _room(blend(weights, slices, prior)).min(axis=1) < 0.0
+        for i in np.flatnonzero(crossed).tolist():
+            shared = _against_crossing(room[i], prior_room[i])
+            weights[i : i + 2] = max(weights[i], weights[i + 1], shared)
         if np.array_equal(weights, before):
             return weights
     return np.ones(count)

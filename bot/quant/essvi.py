@@ -123,7 +123,8 @@ def calibrate(
 
     Quotes are grouped by expiry, the earliest first: those of expiry i are `edges[i]` up to
     `edges[i + 1]`, at least one each. `weight` multiplies the error in total variance before it is
-    squared. The answer satisfies `is_free_of_butterflies` and `is_below` strictly.
+    squared, and is such that 1 is an error one can live with. The answer satisfies
+    `is_free_of_butterflies` and `is_below` strictly.
     """
     bounds = np.ascontiguousarray(edges, dtype=np.uint64)
     columns = [np.ascontiguousarray(values, dtype=np.float64) for values in (k, variance, weight)]

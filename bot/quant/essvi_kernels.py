@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.uint64]
 
 GOLD = 0.5 * (math.sqrt(5.0) - 1.0)
-ROUNDS = 2
+ROUNDS = 3
 STEPS = 12  # of a golden section: the interval shrinks by 300
 REFINEMENTS = 3  # of the sweep over rho, each four times as dense
 RHO_MAX = 0.95
@@ -28,6 +28,9 @@ PSI_SLACK = 1e-4
 BUTTERFLY_SLACK = 1e-3
 PSI_MIN = 1e-6
 THETA_MIN = 1e-10
+# What it costs to change rho by 1, or psi / sqrt(theta) by itself, since the expiry before: decides
+# what too few quotes leave open, and is lost among many.
+PULL = 0.5
 THETA_SPAN = 3.0  # theta is sought within this factor of the variance nearest the money
 
 
@@ -40,13 +43,18 @@ def essvi_variance(k: float, theta: float, rho: float, psi: float) -> float:
 
 
 @njit(**OPTIONS)
-def _error(
-    k: FloatArray, w: FloatArray, weight: FloatArray, theta: float, rho: float, psi: float
-) -> float:
+def _error(  # noqa: PLR0917 (a kernel's arguments are positional)
+    k: FloatArray, w: FloatArray, weight: FloatArray,
+    theta: float, rho: float, psi: float, last: FloatArray,
+) -> float:  # fmt: skip
     total = 0.0
     for i in range(k.size):
         miss = (essvi_variance(k[i], theta, rho, psi) - w[i]) * weight[i]
         total += miss * miss
+    if last[0] > 0.0:
+        turn = rho - last[1]
+        growth = psi / last[2] * math.sqrt(last[0] / theta) - 1.0
+        total += PULL * (turn * turn + growth * growth)
     return total
 
 
@@ -70,17 +78,17 @@ def _best_psi(
     if low > high:
         return low, math.inf
     left, right = high - GOLD * (high - low), low + GOLD * (high - low)
-    at_left = _error(k, w, weight, theta, rho, left)
-    at_right = _error(k, w, weight, theta, rho, right)
+    at_left = _error(k, w, weight, theta, rho, left, last)
+    at_right = _error(k, w, weight, theta, rho, right, last)
     for _ in range(STEPS):
         if at_left < at_right:
             high, right, at_right = right, left, at_left
             left = high - GOLD * (high - low)
-            at_left = _error(k, w, weight, theta, rho, left)
+            at_left = _error(k, w, weight, theta, rho, left, last)
         else:
             low, left, at_left = left, right, at_right
             right = low + GOLD * (high - low)
-            at_right = _error(k, w, weight, theta, rho, right)
+            at_right = _error(k, w, weight, theta, rho, right, last)
     return (left, at_left) if at_left < at_right else (right, at_right)
 
 
@@ -121,7 +129,8 @@ def _best_theta(
     high = max(low, at[0] * THETA_SPAN)
     for _ in range(2 * STEPS):
         left, right = high - GOLD * (high - low), low + GOLD * (high - low)
-        if _error(k, w, weight, left, rho, psi) < _error(k, w, weight, right, rho, psi):
+        at_left = _error(k, w, weight, left, rho, psi, last)
+        if at_left < _error(k, w, weight, right, rho, psi, last):
             high = right
         else:
             low = left

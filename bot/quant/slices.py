@@ -42,12 +42,12 @@ PRIOR_SHARE: Final = 0.0005
 # by itself; the last price leaves less than a tenth of the margin aimed at.
 PRICES_ALONE: Final = np.array([1.0])
 PRICES: Final = np.array([0.01, 0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e7])
-GRID_NODES: Final = 141
-REACH_DEVIATIONS: Final = 8.0  # of the last expiry
+GRID_NODES: Final = 201
+REACH_DEVIATIONS: Final = 14.0  # of the last expiry: the outer knots are straight from there
 REACH_QUOTES: Final = 1.5  # times the farthest strike quoted
 COEFFICIENTS: Final = slice(1, 4 + KNOTS.size)  # columns of a row
-FINE_NODES: Final = 1601
-FINE_REACH: Final = 3.0  # times that of the grid: from there wings are straight
+FINE_NODES: Final = 1201
+FINE_REACH: Final = 2.0  # times that of the grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ def _kernel() -> Callable[..., None]:
     from bot.quant import slices_kernels
 
     inputs = (Argument.INPUT,) * 5
-    arguments = (Argument.ROWS, Argument.CUBE, Argument.INDICES, *inputs)
+    arguments = (Argument.ROWS, Argument.CUBE, Argument.INPUT, Argument.INDICES, *inputs)
     return compile_kernel(slices_kernels.slice_rows, arguments)
 
 
@@ -120,26 +120,27 @@ def fit_slices(
     `in_order` asks for order in time as well; without it each expiry is fitted by itself.
     """
     count = len(prior)
-    theta, rho, psi = np.array([(smile.theta, smile.rho, smile.psi) for smile in prior]).T
+    theta, rho, psi = (
+        np.array([getattr(smile, name) for smile in prior]) for name in ("theta", "rho", "psi")
+    )
     own_centre, own_width = -rho * theta / psi, np.sqrt(1.0 - rho * rho) * theta / psi
-    shapes = np.zeros((3, count, 1 + KNOTS.size))
-    shapes[0, :, 0], shapes[1, :, 0] = own_centre, own_width
+    shapes = np.zeros((count, 2, 1 + KNOTS.size))
+    shapes[:, 0, 0], shapes[:, 1, 0] = own_centre, own_width
     deviation = np.sqrt(theta)[:, np.newaxis]
-    shapes[0, :, 1:], shapes[1, :, 1:] = KNOTS * deviation, KNOT_WIDTHS * deviation
-    shapes[2, :, 0] = theta
+    shapes[:, 0, 1:], shapes[:, 1, 1:] = KNOTS * deviation, KNOT_WIDTHS * deviation
     start = np.zeros((count, 3 + KNOTS.size))
     start[:, 0], start[:, 1], start[:, 2] = 0.5 * theta, 0.5 * rho * psi, 0.5 * psi
     fitted = start.copy()
     held = with_prior(samples, prior)
     nodes = grid(prior, samples.k, fine=False)
     prices = PRICES if in_order else PRICES_ALONE
-    _kernel()(fitted, shapes, held.edges, held.k, held.variance, held.weight, nodes, prices)
+    _kernel()(fitted, shapes, theta, held.edges, held.k, held.variance, held.weight, nodes, prices)
     return _rows(samples.years, fitted, shapes), _rows(samples.years, start, shapes)
 
 
 def _rows(years: FloatArray, coefficients: FloatArray, shapes: FloatArray) -> FloatArray:
     """Coefficients with the hyperbolas that they belong to."""
-    return np.hstack((years[:, np.newaxis], coefficients, shapes[0], shapes[1]))
+    return np.hstack((years[:, np.newaxis], coefficients, shapes[:, 0], shapes[:, 1]))
 
 
 def blended(rows: FloatArray, prior: FloatArray, weights: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bot.quant.elementary import INLINED, OPTIONS
+from bot.quant.elementary import OPTIONS
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.uint64]
@@ -34,26 +34,22 @@ FLOOR = 0.02  # of the first slice's variance at the money: it has no slice belo
 
 
 @njit(**OPTIONS)
-def fill_basis(
-    basis: FloatArray, k: FloatArray, centres: FloatArray, widths: FloatArray, order: int
-) -> None:
-    """Rows of the functions that a slice is a sum of, at k, or of their derivatives in k."""
-    for j in range(k.size):
-        basis[j, 0] = 1.0 if order == 0 else 0.0
-        basis[j, 1] = k[j] if order == 0 else (1.0 if order == 1 else 0.0)
-        for h in range(HYPERBOLAS):
-            x, s = k[j] - centres[h], widths[h]
-            root = math.sqrt(x * x + s * s)
-            if order == 0:
-                value = root
-            elif order == 1:
-                value = x / root
-            else:
-                value = s * s / (root * root * root)
-            basis[j, 2 + h] = value
+def _fill_basis(row: FloatArray, k: float, shapes: FloatArray, order: int) -> None:
+    """Fill the functions that a slice is a sum of, at k, or their first or second derivatives."""
+    row[0] = 1.0 if order == 0 else 0.0
+    row[1] = k if order == 0 else 2.0 - order
+    for h in range(HYPERBOLAS):
+        x, s = k - shapes[0, h], shapes[1, h]
+        root = math.sqrt(x * x + s * s)
+        if order == 0:
+            row[2 + h] = root
+        elif order == 1:
+            row[2 + h] = x / root
+        else:
+            row[2 + h] = s * s / (root * root * root)
 
 
-@njit(**INLINED)
+@njit(**OPTIONS)
 def _dot(row: FloatArray, c: FloatArray) -> float:
     total = 0.0
     for u in range(SIZE):
@@ -99,8 +95,9 @@ def _steepness(
 ) -> float:  # fmt: skip
     """What wings outside of their bounds cost; ends[side] = (low, high)."""
     cost = 0.0
-    row = np.ones(SIZE)
-    row[0] = 0.0
+    row = np.empty(SIZE)
+    for u in range(SIZE):
+        row[u] = 1.0 if u > 1 else 0.0
     for side in range(2):
         row[1] = 1.0 if side == 1 else -1.0
         slope = _dot(row, c)
@@ -205,31 +202,23 @@ def _refit(  # noqa: PLR0917 (a kernel's arguments are positional)
             size *= 0.3
         if cost >= before:
             return
-        c[:] = trial
+        for u in range(SIZE):
+            c[u] = trial[u]
         if before - cost < SETTLED * (abs(form[SIZE, SIZE] + cost) + 1e-3):
             return
 
 
 @njit(**OPTIONS)
-def _fill_form(  # noqa: PLR0917 (a kernel's arguments are positional)
-    form: FloatArray, k: FloatArray, w: FloatArray, weight: FloatArray,
-    centres: FloatArray, widths: FloatArray, ridge: float,
-) -> None:  # fmt: skip
-    """Least squares as c A c - 2 r c + s: A in the first rows, then (r, s)."""
-    basis = np.empty((k.size, SIZE))
-    fill_basis(basis, k, centres, widths, 0)
-    form[:] = 0.0
-    total = 0.0
-    for i in range(k.size):
-        square = weight[i] * weight[i]
-        total += square
-        form[SIZE, SIZE] += w[i] * w[i] * square
-        for u in range(SIZE):
-            form[SIZE, u] += basis[i, u] * w[i] * square
-            for v in range(SIZE):
-                form[u, v] += basis[i, u] * basis[i, v] * square
+def _add_quote(form: FloatArray, basis: FloatArray, w: float, weight: float) -> None:
+    """Add a quote to least squares as c A c - 2 r c + s: A in the first rows, then (r, s)."""
+    square = weight * weight
+    form[SIZE, SIZE] += w * w * square
+    for u in range(SIZE):
+        form[SIZE, u] += basis[u] * w * square
+        for v in range(SIZE):
+            form[u, v] += basis[u] * basis[v] * square
     for u in range(3, SIZE):
-        form[u, u] += RIDGE * RIDGE * ridge * total
+        form[u, u] += RIDGE * RIDGE * basis[SIZE] * square
 
 
 @njit(**OPTIONS)
@@ -244,22 +233,32 @@ def _fill_walls(walls: FloatArray, now: FloatArray, i: int, floor: float, alone:
 
 
 @njit(**OPTIONS)
+def _steep(c: FloatArray, sign: float) -> float:
+    """How steeply a wing rises outwards: the right one's for sign 1, the left one's for -1."""
+    slope: float = sign * c[1]
+    for h in range(2, SIZE):
+        slope += c[h]
+    return slope
+
+
+@njit(**OPTIONS)
 def _fill_ends(ends: FloatArray, out: FloatArray, i: int, alone: bool) -> None:
     """The slopes between which the wings of slice i have to lie: left, right."""
     for side in range(2):
         sign = 1.0 if side == 1 else -1.0
         ends[side, 0], ends[side, 1] = 0.0, SLOPE_MAX
         if i > 0 and not alone:
-            below = sign * out[i - 1, 1] + np.sum(out[i - 1, 2:])
+            below = _steep(out[i - 1], sign)
             ends[side, 0] = max(below * (1.0 + GAP_TARGET), 0.0)
         if i + 1 < out.shape[0] and not alone:
-            above = sign * out[i + 1, 1] + np.sum(out[i + 1, 2:])
+            above = _steep(out[i + 1], sign)
             ends[side, 1] = max(min(above * (1.0 - GAP_TARGET), SLOPE_MAX), ends[side, 0])
 
 
 def slice_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
     out: FloatArray,
     shapes: FloatArray,
+    unit: FloatArray,
     edges: IndexArray,
     k: FloatArray,
     w: FloatArray,
@@ -269,24 +268,26 @@ def slice_rows(  # noqa: PLR0917 (a kernel's arguments are positional)
 ) -> None:
     """Fit the coefficients in `out`, which come with a start, under the penalties of `prices`.
 
-    `shapes[0, i]` holds the hyperbolas' centres of expiry i, `shapes[1, i]` their widths, and
-    `shapes[2, i, 0]` the square of the unit in which its ridge is measured. One sweep a price: the
-    first of them without regard to other expiries.
+    `shapes[i]` holds the hyperbolas' centres of expiry i, then their widths; `unit[i]`, its
+    variance at the money, is the square of the unit in which the ridge is measured. One sweep a
+    price: the first of them without regard to other expiries.
     """
     count, nodes = out.shape[0], grid.size
-    forms = np.empty((count, SIZE + 1, SIZE + 1))
+    forms = np.zeros((count, SIZE + 1, SIZE + 1))
     bases = np.empty((count, 3, nodes, SIZE))
-    now = np.empty((count, nodes))
+    now, basis = np.empty((count, nodes)), np.empty(SIZE + 1)
     walls, ends = np.empty((2, nodes)), np.empty((2, 2))
     for i in range(count):
-        first, end = edges[i], edges[i + 1]
-        x, y, z = k[first:end], w[first:end], weight[first:end]
-        _fill_form(forms[i], x, y, z, shapes[0, i], shapes[1, i], shapes[2, i, 0])
+        basis[SIZE] = unit[i]
+        for j in range(edges[i], edges[i + 1]):
+            _fill_basis(basis, k[j], shapes[i], 0)
+            _add_quote(forms[i], basis, w[j], weight[j])
         for order in range(3):
-            fill_basis(bases[i, order], grid, shapes[0, i], shapes[1, i], order)
+            for j in range(nodes):
+                _fill_basis(bases[i, order, j], grid[j], shapes[i], order)
     for sweep in range(prices.size):
         for i in range(count):
-            _fill_walls(walls, now, i, FLOOR * shapes[2, 0, 0], sweep == 0)
+            _fill_walls(walls, now, i, FLOOR * unit[0], sweep == 0)
             _fill_ends(ends, out, i, sweep == 0)
             _refit(out[i], forms[i], grid, bases[i], walls, ends, prices[sweep])
             for j in range(nodes):

@@ -89,10 +89,10 @@ def fit(quotes: Quotes, policy: FitPolicy | None = None) -> Fit | Unfit:
     free, harbour = slices.fit_slices(samples, prior, in_order=False)
     k = slices.grid(prior, samples.k, fine=True)
     rows, weights, found = free, np.zeros(len(prior)), margins(k, curves(free, k))
-    if rules.mode is Mode.CONSTRAINED and not found.is_free:
+    if rules.mode is Mode.CONSTRAINED and not found.are_clear:
         rows, _ = slices.fit_slices(samples, prior, in_order=True)
         found = margins(k, curves(rows, k))
-        if not found.is_free:
+        if not found.are_clear:
             weights = least_weights(k, curves(rows, k), curves(harbour, k))
             rows = slices.blended(rows, harbour, weights)
             found = margins(k, curves(rows, k))

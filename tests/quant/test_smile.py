@@ -1,0 +1,443 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.quant.black76 import greeks
+from bot.quant.smile import Drop, FitPolicy, Mode, QuotePolicy, Quotes, Unfit, fit
+from bot.quant.surface import Surface
+from bot.quant.svi import durrleman
+from tests.quant.smiles import FORWARD, YEARS, changed, fitted, quotes, smiles
+
+# The first test of a session compiles the kernels.
+pytestmark = pytest.mark.timeout(120)
+
+WIDE = np.sinh(np.linspace(-10.0, 10.0, 1501)) / math.sinh(10.0) * 6.0
+
+
+def error_vol_points(surface, given):
+    vol = surface.vol(given.strike, given.forward, given.years)
+    return 100.0 * np.abs(vol - given.mark_vol)
+
+
+def variance(surface, k, years):
+    vol = surface.vol(FORWARD * np.exp(k), FORWARD, years)
+    return vol * vol * years
+
+
+def arbitrage(surface, times, k=WIDE):
+    """The least of Durrleman's g and of the rise of variance, by the surface's own derivatives."""
+    g, rise, last = math.inf, math.inf, 0.0
+    for years in times:
+        strike = FORWARD * np.exp(k)
+        at = surface.local(strike, FORWARD, years)
+        by_k = at.by_strike * strike
+        by_k_twice = at.by_strike_twice * strike * strike + by_k
+        w = at.vol**2 * years
+        first, second = 2.0 * years * at.vol * by_k, 2.0 * years * (by_k**2 + at.vol * by_k_twice)
+        g = min(g, durrleman(k, w, first, second).min())
+        rise = min(rise, ((w - last) / w).min())
+        last = w
+    return g, rise
+
+
+def every_day(until_years):
+    """Expiries, and times before the first, between and after the last."""
+    return np.sort(np.concatenate((YEARS, np.geomspace(YEARS[0] / 20.0, until_years, 25))))
+
+
+# -------------------------------------------------------------------------------------- the fit
+
+
+def test_a_surface_that_was_quoted_comes_back():
+    given = quotes()
+
+    found = fitted(given)
+
+    assert error_vol_points(found.surface, given).max() < 0.02
+    assert found.report.is_free_of_arbitrage
+    assert not any(expiry.is_repaired for expiry in found.report.expiries)
+
+
+def test_a_surface_fitted_to_its_own_volatilities_returns_itself():
+    """Also where it is no eSSVI: its waves are 0.8 vol points high."""
+    first = fitted(quotes(bump=0.008)).surface
+    given = quotes()
+    vol = first.vol(given.strike, given.forward, given.years)
+    own = replace(given, bid_vol=vol - 0.005, ask_vol=vol + 0.005, mark_vol=vol)
+
+    assert error_vol_points(fitted(own).surface, own).max() < 0.05
+
+
+def test_a_smile_that_no_svi_follows_is_followed():
+    given = quotes(bump=0.008)
+
+    found = fitted(given)
+
+    assert error_vol_points(found.surface, given).max() < 0.5
+    assert all(expiry.inside_share == 1.0 for expiry in found.report.expiries)
+
+
+def test_prices_in_coin_say_the_same_as_volatilities():
+    given = quotes()
+    inputs = (given.forward, given.strike, given.years)
+    bid, ask, mark = (
+        greeks(*inputs, vol, given.is_call).price / given.forward
+        for vol in (given.bid_vol, given.ask_vol, given.mark_vol)
+    )
+
+    in_coin = Quotes.of_prices(
+        strike=given.strike, years=given.years, forward=given.forward, is_call=given.is_call,
+        bid=bid, ask=ask, mark=mark, in_coin=True,
+    )  # fmt: skip
+
+    assert in_coin.mark_vol == pytest.approx(given.mark_vol, rel=1e-9)
+    surface = fitted(in_coin).surface
+    assert error_vol_points(surface, given).max() < 0.02
+
+
+@given(st.floats(1e-4, 1e4))
+@settings(max_examples=10)
+def test_the_unit_of_money_changes_nothing(scale):
+    given = quotes(bump=0.004)
+    other = replace(given, strike=given.strike * scale, forward=given.forward * scale)
+
+    one, two = fitted(given).surface, fitted(other).surface
+
+    vol = one.vol(given.strike, given.forward, given.years)
+    assert two.vol(other.strike, other.forward, other.years) == pytest.approx(vol, rel=1e-6)
+
+
+@given(st.floats(0.05, 20.0))
+@settings(max_examples=10)
+def test_time_at_half_the_variance_is_variance_at_half_the_time(scale):
+    given = quotes(bump=0.004)
+    vols = {n: getattr(given, n) / math.sqrt(scale) for n in ("bid_vol", "ask_vol", "mark_vol")}
+    other = replace(given, years=given.years * scale, **vols)
+
+    one, two = fitted(given).surface, fitted(other).surface
+
+    vol = one.vol(given.strike, given.forward, given.years)
+    found = two.vol(other.strike, other.forward, other.years) * math.sqrt(scale)
+    # Not to the last digit: a spread of one vol point weighs differently beside another level.
+    assert found == pytest.approx(vol, abs=0.002)
+
+
+# ------------------------------------------------------------------------------------ arbitrage
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_whatever_is_quoted_the_published_surface_is_free_of_arbitrage(seed):
+    """Slices that cross each other and bend beyond what a density allows, with noise on top."""
+    noise = np.random.default_rng(seed)
+    given = quotes(smiles(vol=noise.uniform(0.2, 1.5), rho=noise.uniform(-0.7, 0.7)))
+    level = np.exp(noise.normal(0.0, 0.25, YEARS.size))[np.searchsorted(YEARS, given.years)]
+    vol = given.mark_vol * level * np.exp(noise.normal(0.0, 0.03, given.strike.size))
+    given = replace(given, bid_vol=vol * 0.99, ask_vol=vol * 1.01, mark_vol=vol)
+
+    found = fitted(given)
+
+    assert found.report.is_free_of_arbitrage
+    g, rise = arbitrage(found.surface, YEARS)
+    assert g >= -1e-6
+    assert rise >= -1e-9
+
+
+def crossed():
+    """The second expiry a tenth under the total variance of the first."""
+    given = quotes()
+    second = given.years == YEARS[1]
+    lower = np.where(second, given.mark_vol * math.sqrt(0.45), given.mark_vol)
+    return replace(given, bid_vol=lower - 0.005, ask_vol=lower + 0.005, mark_vol=lower)
+
+
+def test_expiries_that_cross_are_published_in_order_and_said_to_be_repaired():
+    found = fitted(crossed())
+
+    g, rise = arbitrage(found.surface, every_day(1.0))
+    assert g >= 0.0
+    assert rise >= 0.0
+    by_years = {expiry.years: expiry for expiry in found.report.expiries}
+    assert by_years[YEARS[1]].is_repaired
+    assert by_years[YEARS[1]].gap_min >= 0.0
+    assert not by_years[YEARS[4]].is_repaired
+
+
+def test_a_crossing_is_shared_by_both_sides():
+    """A tenth at the money, more in the wings: neither side gives way alone."""
+    given = crossed()
+    found = fitted(given)
+
+    moved = [expiry.repair_vol_points for expiry in found.report.expiries[:2]]
+
+    assert min(moved) > 0.3
+    assert max(moved) < 10.0
+
+
+def test_without_constraints_the_crossing_is_published_and_reported():
+    found = fitted(crossed(), FitPolicy(mode=Mode.FREE))
+
+    assert not found.report.is_free_of_arbitrage
+    assert found.report.expiries[1].gap_min < -0.1
+    assert found.report.expiries[1].rmse_vol_points < 0.05
+
+
+def test_the_report_measures_what_the_surface_does():
+    given = quotes(bump=0.008)
+    found = fitted(given)
+
+    for expiry in found.report.expiries:
+        here = given.years == expiry.years
+        error = error_vol_points(found.surface, given)[here]
+        assert expiry.used == here.sum()
+        assert expiry.rmse_vol_points == pytest.approx(math.sqrt(np.mean(error**2)))
+        assert abs(expiry.worst_vol_points) == pytest.approx(error.max())
+        assert given.strike[here][error.argmax()] == pytest.approx(expiry.worst_strike)
+    g, rise = arbitrage(found.surface, YEARS)
+    assert min(one.g_min for one in found.report.expiries) == pytest.approx(g, abs=1e-3)
+    assert min(one.gap_min for one in found.report.expiries) > 0.0
+    assert rise > 0.0
+
+
+# ------------------------------------------------------------------------------------- cleaning
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"bid_vol": math.nan, "ask_vol": math.nan}, Drop.MISSING),
+        ({"bid_vol": math.nan}, Drop.ONE_SIDED),
+        ({"ask_vol": math.nan}, Drop.ONE_SIDED),
+        ({"age_seconds": 61.0}, Drop.STALE),
+        ({"age_seconds": math.nan}, Drop.STALE),
+        ({"bid_vol": 0.56, "ask_vol": 0.5}, Drop.CROSSED),
+        ({"bid_vol": 0.05, "ask_vol": 1.2}, Drop.WIDE),
+        ({"mark_vol": 0.9}, Drop.WILD),
+        ({"bid_vol": 1.995, "ask_vol": 2.005, "mark_vol": 2.0}, Drop.WILD),
+        ({"strike": math.nan}, Drop.MEANINGLESS),
+        ({"years": -0.1}, Drop.MEANINGLESS),
+        ({"is_call": False}, Drop.IN_THE_MONEY),
+    ],
+)
+def test_a_bad_quote_is_left_out_by_the_first_rule_it_breaks_and_moves_nothing(columns, reason):
+    given = quotes(bump=0.004)
+    at = int(np.flatnonzero((given.years == YEARS[3]) & (given.strike > FORWARD))[4])
+    bad = changed(given, at, **columns)
+
+    before, after = fitted(given), fitted(bad)
+
+    assert after.report.dropped == {reason: 1}
+    moved = after.surface.vol(given.strike, given.forward, given.years) - before.surface.vol(
+        given.strike, given.forward, given.years
+    )
+    assert np.abs(moved).max() * 100.0 < 0.15
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_stale_and_wild_quotes_among_good_ones_change_little(seed):
+    noise = np.random.default_rng(seed)
+    good = quotes(bump=0.004)
+    at = noise.choice(good.strike.size, 10, replace=False)
+    wild = good.mark_vol[at] * np.exp(noise.choice([-1.0, 1.0], 10) * noise.uniform(0.4, 2.0, 10))
+    stale = noise.random(10) < 0.5
+    bad = changed(
+        good, at, bid_vol=wild - 0.005, ask_vol=wild + 0.005, mark_vol=wild,
+        age_seconds=np.where(stale, 3_600.0, 0.0),
+    )  # fmt: skip
+    # The good quotes are there as well: the bad come on top, at strikes just beside.
+    both = replace(
+        good,
+        **{
+            name: np.concatenate((getattr(good, name), getattr(bad, name)[at] * factor))
+            for name, factor in (
+                ("strike", 1.0001), ("years", 1.0), ("forward", 1.0), ("bid_vol", 1.0),
+                ("ask_vol", 1.0), ("mark_vol", 1.0), ("age_seconds", 1.0),
+            )
+        },
+        is_call=np.concatenate((good.is_call, bad.is_call[at])),
+    )  # fmt: skip
+
+    clean, dirty = fitted(good), fitted(both)
+
+    moved = dirty.surface.vol(good.strike, FORWARD, good.years) - clean.surface.vol(
+        good.strike, FORWARD, good.years
+    )
+    assert np.abs(moved).max() * 100.0 < 1.0
+    assert dirty.report.dropped.get(Drop.STALE, 0) == stale.sum()
+
+
+def test_marks_alone_are_used_where_that_is_allowed():
+    given = quotes()
+    unquoted = replace(
+        given,
+        bid_vol=np.full_like(given.bid_vol, np.nan),
+        ask_vol=np.full_like(given.bid_vol, np.nan),
+    )
+
+    refused = fit(unquoted)
+    found = fitted(unquoted, FitPolicy(quotes=QuotePolicy(marks_suffice=True)))
+
+    assert isinstance(refused, Unfit)
+    assert "missing" in refused.reason
+    assert error_vol_points(found.surface, given).max() < 0.02
+    assert math.isnan(found.report.expiries[0].inside_share)
+
+
+def test_mids_are_used_where_there_are_no_marks():
+    given = quotes()
+
+    found = fitted(replace(given, mark_vol=np.full_like(given.mark_vol, np.nan)))
+
+    assert error_vol_points(found.surface, given).max() < 0.02
+
+
+def test_no_quotes_at_all_are_no_surface():
+    nothing = np.empty(0)
+
+    found = fit(Quotes.of(strike=nothing, years=nothing, forward=nothing, is_call=nothing))
+
+    assert found == Unfit(reason="no expiry has enough quotes: none were given")
+
+
+def test_an_expiry_with_too_few_quotes_lies_between_its_neighbours():
+    given = quotes()
+    third = np.flatnonzero(given.years == YEARS[2])
+    few = changed(given, third[4:], age_seconds=1e6)
+
+    found = fitted(few)
+
+    assert found.report.unfitted == (YEARS[2],)
+    assert found.report.dropped[Drop.THIN] == 4
+    assert len(found.report.expiries) == len(YEARS) - 1
+    near = third[np.abs(np.log(given.strike[third] / FORWARD)) < 0.05]
+    assert error_vol_points(found.surface, given)[near].max() < 1.0
+    assert error_vol_points(found.surface, given)[third].max() < 5.0
+
+
+@pytest.mark.parametrize("count", [5, 6, 8])
+def test_a_thin_expiry_is_held_by_the_surface_where_it_has_no_quotes(count):
+    """Quotes on one side of the money only: the other wing is the prior's, not a straight line."""
+    given = quotes()
+    third = np.flatnonzero(given.years == YEARS[2])
+    few = changed(given, third[count:], age_seconds=1e6)
+
+    found = fitted(few)
+
+    assert found.report.is_free_of_arbitrage
+    assert error_vol_points(found.surface, given)[third].max() < 3.0
+
+
+# ---------------------------------------------------------------------------------- the surface
+
+
+@pytest.fixture(scope="module")
+def surface() -> Surface:
+    return fitted(quotes(bump=0.008)).surface
+
+
+def test_a_surface_cannot_be_arbitraged_at_any_time(surface):
+    g, rise = arbitrage(surface, every_day(5.0))
+
+    assert g >= 0.0
+    assert rise >= 0.0
+
+
+@given(k=st.floats(-1.5, 1.5), years=st.floats(0.0005, 3.0))
+def test_derivatives_are_those_of_the_volatility_itself(surface, k, years):
+    years = years + 1e-4 * np.any(np.abs(YEARS - years) < 1e-5)  # a kink in time has two slopes
+    strike = FORWARD * math.exp(k)
+    at = surface.local(strike, FORWARD, years)
+
+    def slope(of, size):
+        return (of(size) - of(-size)) / (2.0 * size)
+
+    step, moment = strike * 1e-5, years * 1e-6
+    by_strike = slope(lambda h: surface.vol(strike + h, FORWARD, years), step)
+    twice = slope(lambda h: surface.local(strike + h, FORWARD, years).by_strike, step)
+    by_forward = slope(lambda h: surface.vol(strike, FORWARD + h, years), FORWARD * 1e-5)
+    by_years = slope(lambda h: surface.vol(strike, FORWARD, years + h), moment)
+    assert at.by_strike == pytest.approx(by_strike, rel=1e-4, abs=1e-6 / FORWARD)
+    assert at.by_strike_twice == pytest.approx(twice, rel=1e-3, abs=1e-4 / FORWARD**2)
+    assert at.by_forward == pytest.approx(by_forward, rel=1e-4, abs=1e-6 / FORWARD)
+    assert at.by_years == pytest.approx(by_years, rel=1e-4, abs=1e-4)
+
+
+@given(st.floats(0.5, 2.0), st.floats(0.001, 2.0))
+def test_only_moneyness_counts(surface, scale, years):
+    """Strike and forward together in any unit: K by_strike + F by_forward = 0."""
+    strike = FORWARD * 1.1
+
+    one, two = (
+        surface.local(strike, FORWARD, years),
+        surface.local(strike * scale, FORWARD * scale, years),
+    )
+
+    assert two.vol == pytest.approx(one.vol, rel=1e-12)
+    assert strike * one.by_strike + FORWARD * one.by_forward == pytest.approx(0.0, abs=1e-12)
+
+
+def test_local_variance_is_that_of_dupires_equation_on_prices(surface):
+    """dC/dT = K**2 local variance d2C/dK2 / 2 on undiscounted calls, by finite differences."""
+    strike = FORWARD * np.exp(np.linspace(-0.3, 0.3, 13))
+    years, step, moment = 0.15, 60.0, 1e-5
+
+    def call(k, t):
+        return greeks(FORWARD, k, t, surface.vol(k, FORWARD, t), True).price
+
+    by_years = (call(strike, years + moment) - call(strike, years - moment)) / (2.0 * moment)
+    bend = (
+        call(strike + step, years) - 2.0 * call(strike, years) + call(strike - step, years)
+    ) / step**2
+    expected = 2.0 * by_years / (strike**2 * bend)
+
+    assert surface.local(strike, FORWARD, years).local_variance == pytest.approx(expected, rel=2e-3)
+
+
+def test_before_the_first_expiry_volatility_at_fixed_moneyness_is_the_first_expirys(surface):
+    k = np.linspace(-0.1, 0.1, 11)
+    strike = FORWARD * np.exp(k)
+
+    early = surface.vol(strike, FORWARD, YEARS[0] / 30.0)
+
+    assert early == pytest.approx(surface.vol(strike, FORWARD, YEARS[0]), rel=1e-12)
+
+
+def test_beyond_the_last_expiry_forward_variance_is_flat(surface):
+    k = np.linspace(-1.0, 1.0, 11)
+
+    first, second, third = (variance(surface, k, YEARS[-1] + later) for later in (0.0, 1.0, 2.0))
+
+    assert second - first == pytest.approx(np.full(11, surface.tail_variance))
+    assert third - second == pytest.approx(np.full(11, surface.tail_variance))
+    assert surface.tail_variance == pytest.approx(0.25, abs=0.01)
+
+
+def test_far_wings_are_straight_and_under_lees_bound(surface):
+    k = np.array([-40.0, -20.0, -10.0, 10.0, 20.0, 40.0])
+    for years in YEARS:
+        w = variance(surface, k, years)
+        slopes = np.diff(w) / np.diff(k)
+        assert np.abs(slopes).max() < 2.0
+        assert slopes[0] == pytest.approx(slopes[1], rel=0.02)
+        assert slopes[-1] == pytest.approx(slopes[-2], rel=0.02)
+
+
+def test_what_is_no_option_has_no_volatility(surface):
+    nothing = surface.vol(
+        [0.0, -1.0, math.nan, math.inf, FORWARD], FORWARD, [0.1, 0.1, 0.1, 0.1, 0.0]
+    )
+
+    assert np.all(np.isnan(nothing))
+
+
+def test_inputs_broadcast_and_the_surface_cannot_be_written(surface):
+    vol = surface.vol(np.linspace(80_000.0, 100_000.0, 5), FORWARD, YEARS[:, np.newaxis])
+
+    assert vol.shape == (YEARS.size, 5)
+    with pytest.raises(ValueError, match="read-only"):
+        surface.rows[0, 0] = 1.0
