@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 # What a repair leaves at the nodes of the grid, so that none reappears between them.
 G_LEAST: Final = 1e-4
-GAP_LEAST: Final = 1e-5  # of the variance before; eSSVI itself keeps ten times that
+GAP_LEAST: Final = 2e-4  # of the variance before; eSSVI itself keeps twice that
 WEIGHTS: Final = np.linspace(0.0, 1.0, 65)  # of the prior, tried in turn against butterflies
 
 

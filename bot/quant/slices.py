@@ -46,7 +46,8 @@ GRID_NODES: Final = 201
 REACH_DEVIATIONS: Final = 14.0  # of the last expiry: the outer knots are straight from there
 REACH_QUOTES: Final = 1.5  # times the farthest strike quoted
 COEFFICIENTS: Final = slice(1, 4 + KNOTS.size)  # columns of a row
-FINE_NODES: Final = 1201
+FINE_NODES: Final = 1601
+FAR: Final = np.array([2.0, 8.0, 64.0, 1e4])  # times that of the fine one: wings at infinity
 FINE_REACH: Final = 2.0  # times that of the grid
 
 
@@ -90,7 +91,10 @@ def grid(prior: tuple[Essvi, ...], k: FloatArray, *, fine: bool) -> FloatArray:
     nodes, reach = (FINE_NODES, reach * FINE_REACH) if fine else (GRID_NODES, reach)
     u = math.asinh(reach / narrow)
     at: FloatArray = narrow * np.sinh(np.linspace(-u, u, nodes))
-    return at
+    if not fine:
+        return at
+    far = FAR * reach
+    return np.concatenate((-far[::-1], at, far))
 
 
 def with_prior(samples: Samples, prior: tuple[Essvi, ...]) -> Samples:

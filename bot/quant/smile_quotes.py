@@ -22,6 +22,10 @@ IntArray = NDArray[np.int64]
 
 MARK_OFF_HALF_SPREADS_MAX = 3.0
 MARK_OFF_SHARE_MAX = 0.05  # of volatility
+REACH_OF_LINE_MAX = 4.0  # beyond its two strikes, in their distance: farther it says nothing
+# Neighbours, by their place from here, whose line says what to expect.
+LINES = ((-1, 1), (-2, 2), (-2, -1), (1, 2), (-3, -2), (2, 3))
+LINES_FOR_TWO = 4
 
 
 class Drop(IntEnum):
@@ -217,25 +221,30 @@ def _in_order(verdict: IntArray, quotes: Quotes) -> IntArray:
 
 
 def _drop_outliers(verdict: IntArray, quotes: Quotes, vol: FloatArray, policy: QuotePolicy) -> None:
-    """Mark as wild what no line through two of its nearest strikes comes near, then thin expiries.
+    """Mark as wild what two lines through nearest strikes do not come near, then thin expiries.
 
     Six lines, so that a neighbour which is itself wild spoils some of them only: between the
-    nearest strikes, between the second nearest, and from either side.
+    nearest strikes, between the second nearest, and from either side. At the ends of a smile, where
+    there are fewer than four, one has to do.
     """
     at = _in_order(verdict, quotes)
     years, value = quotes.years[at], vol[at]
     k = np.log(quotes.strike[at] / quotes.forward[at])
-    nearest = np.full(at.size, np.inf)
+    off = np.full((len(LINES), at.size), np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
-        for first, second in ((-1, 1), (-2, 2), (-2, -1), (1, 2), (-3, -2), (2, 3)):
+        for row, (first, second) in zip(off, LINES, strict=True):
             (k1, v1, t1), (k2, v2, t2) = (
                 tuple(_shifted(column, by) for column in (k, value, years))
                 for by in (first, second)
             )
             line = v1 + (v2 - v1) * (k - k1) / (k2 - k1)
-            off = np.abs(value - line) / np.abs(line)
-            nearest = np.where((t1 == years) & (t2 == years), np.fmin(nearest, off), nearest)
-    wild = np.isfinite(nearest) & (nearest > policy.wild_share_max)
+            near = np.abs(k - k1) <= REACH_OF_LINE_MAX * np.abs(k2 - k1)
+            counts = near & (t1 == years) & (t2 == years)
+            row[counts] = (np.abs(value - line) / np.abs(line))[counts]
+    lines = np.isfinite(off).sum(axis=0)
+    off.sort(axis=0)
+    best = np.where(lines >= LINES_FOR_TWO, off[1], off[0])
+    wild = (lines > 0) & (best > policy.wild_share_max)
     verdict[at[wild]] = Drop.WILD
     _, expiry, count = np.unique(years[~wild], return_inverse=True, return_counts=True)
     verdict[at[~wild][count[expiry] < policy.expiry_quotes_min]] = Drop.THIN

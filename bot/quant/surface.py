@@ -14,6 +14,7 @@ Between expiries order in time is exact; that no butterfly appears there is not 
 measured, and reported by the fit.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bot.quant.compiled import Argument, broadcast, compile_kernel
+from bot.quant.compiled import Argument, compile_kernel
 
 FloatArray = NDArray[np.float64]
 
@@ -105,7 +106,11 @@ class Surface:
 
         At an expiry itself `by_years` and `local_variance` are those of the time before it.
         """
-        shape, columns, _ = broadcast((strike, forward, years), False)
-        out = np.empty((6, columns.shape[1]))
-        _kernel()(out, *columns, self.rows, np.array([self.tail_variance]))
+        given = [np.asarray(one, dtype=np.float64) for one in (strike, forward, years)]
+        shape = np.broadcast(*given).shape
+        columns = np.empty((3, *shape))
+        for at, one in enumerate(given):
+            columns[at, ...] = one
+        out = np.empty((6, math.prod(shape)))
+        _kernel()(out, *columns.reshape(3, -1), self.rows, np.array([self.tail_variance]))
         return Local(*out.reshape((6, *shape)))

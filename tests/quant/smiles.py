@@ -1,13 +1,16 @@
 """Surfaces and quotes for tests: a plausible crypto market in eSSVI, with waves on it if asked."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from bot.quant.essvi import Essvi
 from bot.quant.smile import Fit, FitPolicy, Quotes, fit
+from bot.quant.svi import durrleman
 
 FORWARD = 90_000.0
+WIDE = np.sinh(np.linspace(-10.0, 10.0, 1501)) / math.sinh(10.0) * 6.0
 YEARS = np.array([1.0, 2.0, 7.0, 30.0, 90.0, 270.0]) / 365.0
 
 
@@ -54,3 +57,24 @@ def changed(given, at, **columns):
         column[at] = value
         out[name] = column
     return replace(given, **out)
+
+
+def arbitrage(surface, times, k=WIDE):
+    """The least of Durrleman's g and of the rise of variance, by the surface's own derivatives."""
+    g, rise, last = math.inf, math.inf, 0.0
+    for years in times:
+        strike = FORWARD * np.exp(k)
+        at = surface.local(strike, FORWARD, years)
+        by_k = at.by_strike * strike
+        by_k_twice = at.by_strike_twice * strike * strike + by_k
+        w = at.vol**2 * years
+        first, second = 2.0 * years * at.vol * by_k, 2.0 * years * (by_k**2 + at.vol * by_k_twice)
+        g = min(g, durrleman(k, w, first, second).min())
+        rise = min(rise, ((w - last) / w).min())
+        last = w
+    return g, rise
+
+
+def every_day(until_years):
+    """Expiries, and times before the first, between and after the last."""
+    return np.sort(np.concatenate((YEARS, np.geomspace(YEARS[0] / 20.0, until_years, 25))))

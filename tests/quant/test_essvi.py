@@ -113,7 +113,7 @@ def quoted(smiles, noise=None):
     if noise is not None:
         w = w * np.exp(noise.normal(0.0, 0.4, w.size))
     edges = 7 * np.arange(len(smiles) + 1)
-    return edges, np.concatenate(places), w, 1.0 / w
+    return edges, np.concatenate(places), w, 100.0 / w
 
 
 @given(st.data())
