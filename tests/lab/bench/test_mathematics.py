@@ -10,6 +10,7 @@ from bot.lab.bench.chain import Chain, chain, inverted
 from bot.lab.bench.contest import contest
 from bot.lab.bench.measures import Absent, Measured
 from bot.lab.bench.peers import PEERS, Asked, Peer
+from bot.quant import smile
 from bot.quant.black76 import greeks
 
 QUANTLIB = next(peer for peer in PEERS if peer.distribution == "QuantLib")
@@ -109,10 +110,11 @@ def test_the_grid_and_the_walks_are_measured(monkeypatch):
 
 
 def test_the_fit_of_a_smile_is_measured():
-    (fit,) = smiles.smiles(1, time.perf_counter_ns)
+    one, whole = smiles.smiles(1, time.perf_counter_ns)
 
-    assert fit.median > 0
-    assert fit.target == 500.0
+    assert 0 < one.median < whole.median
+    assert (one.target, whole.target) == (500.0, 15_000.0)
+    assert isinstance(smile.fit(smiles._quotes()), smile.Fit)
 
 
 def test_the_slow_take_fewer_turns_and_nobody_none():
