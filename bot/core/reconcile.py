@@ -46,6 +46,8 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
         price = _price(state, terms)
         if price is None or not _explains_itself(state, name, report):
             continue
+        if report.absences == 1 and not _has_expired(terms, state.now_ms):
+            continue  # a list cut short is not yet a flat position: the next read tells
         size = report.row.size_native
         reason = _why(state, terms)
         adopted.append(

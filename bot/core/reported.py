@@ -15,11 +15,13 @@ class Reported:
     """A position as the venue last reported it, and when that report arrived or was asked for.
 
     A report that was `pushed` may tell of a time before it arrived; one that was asked for may not.
+    `absences` is 0 where it was listed, else how many reports in a row know of no such position.
     """
 
     row: PositionRow
     known_ns: int
     pushed: bool
+    absences: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

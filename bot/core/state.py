@@ -316,8 +316,14 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
             rows.setdefault(
                 name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
             )
+    listed = {row.instrument for row in fact.positions}
     reported = {
-        name: Reported(row=row, known_ns=known_ns, pushed=fact.asked_ns is None)
+        name: Reported(
+            row=row,
+            known_ns=known_ns,
+            pushed=fact.asked_ns is None,
+            absences=0 if name in listed else _absences(state, name, known_ns),
+        )
         for name, row in rows.items()
         # The answer to an older question may arrive after a push and must not undo it.
         if name not in state.reported or state.reported[name].known_ns <= known_ns
@@ -332,6 +338,17 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
         if name not in state.reported:
             return replace(seen, reload_wanted=f"{name} is held")
     return seen
+
+
+def _absences(state: State, name: str, known_ns: int) -> int:
+    """Return how many reports in a row, with the complete one of `known_ns`, know of no position.
+
+    One that said that it is flat counts like one that left it out.
+    """
+    report = state.reported.get(name)
+    if report is None or report.row.size_native:
+        return 1
+    return max(1, report.absences) + (report.known_ns < known_ns)
 
 
 def _read(state: State, fact: AccountRead | ReadFailed) -> State:

@@ -90,6 +90,7 @@ def test_what_changed_while_the_line_was_down_is_not_said_to_be_found_at_start()
     world.fold(after_ms=2_000)
     world.fold(LinkDown(link=Link.TRADING, reason="x"))
     world.fold(LinkUp(link=Link.TRADING))
+    answered(world, {CALL: "-10"}, world.now_ns)
     step = answered(world, {CALL: "-10"}, world.now_ns)
     told = [note for note in step.notes if isinstance(note, Adopted)]
 
@@ -108,7 +109,8 @@ def test_the_answer_to_an_older_question_does_not_undo_a_newer_push() -> None:
     assert world.state.standing.positions[PERP] == Decimal(5_000)
     assert step.notes == ()
     answered(world, {CALL: "-10"}, world.now_ns)
-    assert PERP not in world.state.standing.positions, "asked later: believed"
+    answered(world, {CALL: "-10"}, world.now_ns)
+    assert PERP not in world.state.standing.positions, "asked later, twice: believed"
 
 
 def test_nothing_is_adopted_while_an_order_is_in_flight() -> None:

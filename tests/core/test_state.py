@@ -93,11 +93,13 @@ def test_the_standing_is_the_same_object_while_nothing_durable_changed() -> None
     assert world.state.standing is before, "the ledger writes only what is new"
 
 
-def test_a_complete_report_says_that_what_it_leaves_out_is_flat() -> None:
+def test_two_complete_reports_say_that_what_they_leave_out_is_flat() -> None:
     world = World()
     world.begin({CALL: "-10"})
     world.quotes()
     world.fold(PositionsSeen(positions=(), complete=False, asked_ns=None, arrived_ns=world.now_ns))
+    assert world.state.standing.positions == {CALL: Decimal(-10)}
+    world.fold(PositionsSeen(positions=(), complete=True, asked_ns=world.now_ns, arrived_ns=0))
     assert world.state.standing.positions == {CALL: Decimal(-10)}
     world.fold(PositionsSeen(positions=(), complete=True, asked_ns=world.now_ns, arrived_ns=0))
     assert world.state.standing.positions == {}

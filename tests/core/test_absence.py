@@ -1,0 +1,25 @@
+"""A position that one report leaves out is not gone yet: lists are cut short."""
+
+from decimal import Decimal
+
+from tests.builders import CALL, PERP
+from tests.core.test_reconcile import answered, steady
+
+
+def test_a_list_of_positions_that_was_cut_short_once_is_not_a_flat_account() -> None:
+    world = steady({CALL: "-10", PERP: "100"})
+    answered(world, {}, world.now_ns)
+    assert world.state.standing.positions == {CALL: Decimal(-10), PERP: Decimal(100)}
+    world.fold(after_ms=1_100)
+    answered(world, {CALL: "-10", PERP: "100"}, world.now_ns)
+    world.fold(after_ms=1_100)
+    answered(world, {CALL: "-10"}, world.now_ns)
+    assert world.state.standing.positions == {CALL: Decimal(-10), PERP: Decimal(100)}
+
+
+def test_one_empty_report_heard_twice_is_one_report() -> None:
+    world = steady({CALL: "-10"})
+    asked_ns = world.now_ns
+    answered(world, {}, asked_ns)
+    answered(world, {}, asked_ns)
+    assert world.state.standing.positions == {CALL: Decimal(-10)}
