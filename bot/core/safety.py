@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot.core import units
 from bot.core.events import Link, QuoteSeen
 from bot.core.instruments import Instrument
-from bot.core.orders import OrderStatus, Outcome
+from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
@@ -67,19 +67,8 @@ def _troubles(state: State, policy: SafetyPolicy, currencies: Sequence[str]) -> 
         reason = state.standing.pause_reason
         yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
     for order in open_orders(state.standing.orders):
-        if order.status is OrderStatus.UNPROVABLE:
-            reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
-            clears = "the venue answers for that order, or a person resumes"
-            yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
-        elif (
-            order.status is OrderStatus.CLOSED and state.now_ns - order.requested_ns > FILLS_LATE_NS
-        ):
-            reason = (
-                f"order {order.order_id} was filled {order.reported_native} by the venue's word, "
-                f"but fills came for {order.filled_native}"
-            )
-            clears = "the missing fills come, or a person resumes"
-            yield Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
+        if _is_hopeless(order, state):
+            yield _hopeless(order)
     yield from _rejected(state, policy)
 
 
@@ -102,17 +91,45 @@ def _wait(reason: str, clears: str) -> Judgement:
     return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
 
 
+def _is_hopeless(order: Order, state: State) -> bool:
+    """Whether only a person can say what became of an order: time alone will not tell."""
+    is_late = state.now_ns - order.requested_ns > FILLS_LATE_NS
+    has_ended = order.status is OrderStatus.CLOSED and not order.is_quiet
+    return order.status is OrderStatus.UNPROVABLE or (has_ended and is_late)
+
+
+def _hopeless(order: Order) -> Judgement:
+    if order.status is OrderStatus.UNPROVABLE:
+        reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
+        clears = "the venue answers for that order, or a person resumes"
+    else:
+        reason = (
+            f"order {order.order_id} was filled {order.reported_native} by the venue's word, "
+            f"but fills came for {order.filled_native}"
+        )
+        clears = "the missing fills come, or a person resumes"
+    return Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
+
+
 def _inherited(state: State) -> Iterator[Judgement]:
-    """Yield what an earlier run or an interruption has left open: positions, then orders."""
+    """Yield what an earlier run or an interruption has left open: positions, then orders.
+
+    What waits for a person is none of it: a person is called to a hold, not to a start that never
+    ends.
+    """
+    pending = open_orders(state.standing.orders)
+    for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}
     if state.mode is Mode.RECONCILING:
         for name, held, report in differing(state):
+            if name in for_a_person:
+                continue
             reason = f"{name}: {report.row.size_native} at the venue, {held} here"
             yield _wait(reason, f"a good quote of {name}")
     if not state.inherited:
         return
     for order_id in sorted(state.inherited & state.standing.orders.keys()):
         order = state.standing.orders[order_id]
-        if not order.is_quiet and order.status is not OrderStatus.UNPROVABLE:
+        if not order.is_quiet and not _is_hopeless(order, state):
             reason = f"order {order_id} of an earlier run is {order.status}"
             yield _wait(reason, "the venue's answer")
 
