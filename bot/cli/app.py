@@ -12,6 +12,7 @@ import typer
 import bot
 from bot.cli import control, journal_files
 from bot.cli.bench import bench
+from bot.cli.chaos import chaos
 from bot.cli.check import check
 from bot.cli.demo import demo
 from bot.cli.exchange import exchange
@@ -62,6 +63,7 @@ journal.command()(journal_files.export)
 journal.command()(journal_files.repair)
 app.add_typer(journal, name="journal")
 app.command()(replay)
+app.command()(chaos)
 app.command()(bench)
 
 

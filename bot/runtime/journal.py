@@ -232,6 +232,12 @@ class Ledger:
         ledger_file.reserve_path(self.path).unlink(missing_ok=True)
         os.close(self._lock)
 
+    def abandon(self) -> None:
+        """Let the file go as a process does that is killed: what waits is not written."""
+        self._closed = True
+        self._connection.close()
+        os.close(self._lock)
+
     async def __aenter__(self) -> Self:
         return self
 

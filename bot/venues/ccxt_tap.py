@@ -10,10 +10,15 @@ from functools import partial
 from typing import Any, Protocol
 
 from ccxt.async_support.base.exchange import Exchange
+from ccxt.base.errors import NetworkError
 
 from bot.venues import wording
 
 REASON_LENGTH_MAX = 300
+
+
+class NoAnswerError(NetworkError):  # type: ignore[misc]  # ccxt is untyped
+    """No usable answer came over HTTP. Raised by whoever stands in for ccxt's client."""
 
 
 class Listener(Protocol):

@@ -1,0 +1,129 @@
+"""One seed of the fault lab, from the first step to the verdict."""
+
+import asyncio
+import gc
+import hashlib
+import multiprocessing
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bot.lab import swarm
+from bot.lab.judge import Judge, Violation
+from bot.lab.scene import Scene
+from bot.lab.swarm import Struck
+from bot.lab.world import POLICY, Plan, World, hushed
+
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedResult:
+    """What one seed came to. `faults` counts by id of the catalogue."""
+
+    seed: int
+    facts: int
+    folds: int
+    orders: int
+    crashes: int
+    wire_seconds: float
+    market_seconds: float
+    faults: Mapping[str, int]
+    violations: tuple[Violation, ...]
+    trace_hash: str
+
+
+def run_seed(plan: Plan) -> SeedResult:
+    """Live through one world and judge it. The same plan gives the same result, bit for bit."""
+    with tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder, hushed():
+        judge = Judge(POLICY)
+        world = World(plan, Path(folder), [judge])
+        judge.watch(world)
+        try:
+            scene = Scene(world, world.rng("strikes"))
+            world.loop.run_until_complete(_live(scene, strikes_of(plan)))
+            judge.conclude()
+            return _result(scene, judge)
+        finally:
+            world.loop.bury()
+            gc.collect()  # a world is a knot of cycles, and the next one needs its room
+
+
+def strikes_of(plan: Plan) -> tuple[Struck, ...]:
+    """Return what strikes a plan's world."""
+    if not plan.is_stormy:
+        return ()
+    drawn = swarm.drawn(plan.rng("swarm"), plan.storm_ms)
+    return tuple(one for one in drawn if not plan.only or one.number in plan.only)
+
+
+def run_seeds(plans: Sequence[Plan], jobs: int) -> Iterator[SeedResult]:
+    """Run many, side by side in so many processes; results come in the order of the plans."""
+    if jobs == 1:
+        yield from map(run_seed, plans)
+        return
+    # Spawned, not forked: compiled kernels and their threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+        yield from pool.map(run_seed, plans)
+
+
+def trace_of(results: Sequence[SeedResult]) -> str:
+    """Return one hash of many seeds' traces."""
+    text = "".join(f"{result.seed} {result.trace_hash}\n" for result in results)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def counted(results: Sequence[SeedResult]) -> dict[str, int]:
+    """Add up how often each fault struck, in the order of the catalogue."""
+    total: Counter[str] = Counter()
+    for result in results:
+        total.update(result.faults)
+    return dict(sorted(total.items(), key=lambda item: (item[0][0], int(item[0][1:]))))
+
+
+def _fast_folder() -> str | None:
+    return str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
+
+
+async def _live(scene: Scene, strikes: Sequence[Struck]) -> None:
+    world = scene.world
+    jobs = {
+        asyncio.create_task(world.exchange.run(), name="exchange"),
+        asyncio.create_task(world.machine.run(), name="machine"),
+        asyncio.create_task(swarm.operate(world), name="operator"),
+    }
+    over = asyncio.create_task(_phases(scene, strikes), name="phases")
+    done, _ = await asyncio.wait({*jobs, over}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    assert over in done, f"{[task.get_name() for task in done]} ended by itself"
+
+
+async def _phases(scene: Scene, strikes: Sequence[Struck]) -> None:
+    """Storm, then calm."""
+    world, start_ms = scene.world, scene.world.market.start_ms
+    await swarm.storm(scene, strikes)
+    await world.until_market(start_ms + world.plan.storm_ms)
+    swarm.heal(scene)
+    await world.until_market(start_ms + world.plan.storm_ms + world.plan.calm_ms)
+
+
+def _result(scene: Scene, judge: Judge) -> SeedResult:
+    world = scene.world
+    return SeedResult(
+        seed=world.plan.seed,
+        facts=judge.facts,
+        folds=judge.folds,
+        orders=judge.counts["orders"],
+        crashes=world.machine.seen.crashed,
+        wire_seconds=world.loop.time(),
+        market_seconds=(world.market_ms - world.market.start_ms) / 1_000,
+        faults=dict(sorted(scene.tally.items())),
+        violations=tuple(judge.violations),
+        trace_hash=judge.trace_hash,
+    )

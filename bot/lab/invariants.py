@@ -1,0 +1,158 @@
+"""What must hold, whatever breaks: small checks, each with the id that reliability gives it.
+
+Every check takes plain values and returns what is wrong, None if nothing is. Who calls them, and
+when, is `bot.lab.judge`.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from bot.core.actions import SubmitOrder
+from bot.core.engine import Policy
+from bot.core.exposure import Exposure
+from bot.core.hedger import deviation_coin
+from bot.core.orders import Order, OrderStatus
+from bot.core.standing import Standing
+from bot.core.state import Mode, State
+from bot.core.units import MS_PER_MINUTE, NS_PER_SECOND
+
+TEXTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "I1": "an order reaches the venue at most once, and executes at most its size",
+        "I2": "no order leaves before its row is durable",
+        "I3": "every order of ours at the venue is in the ledger",
+        "I4": "nothing is sent on an instrument with an order in doubt",
+        "I5": "when all is calm our positions are the venue's",
+        "I6": "an order stays under its limit, in the collar, and does not cross the target",
+        "I7": "an order is decided on good, fresh quotes",
+        "I8": "orders stay under their limit a market minute",
+        "I9": "once halted nothing is sent until a person resumes, restarts included",
+        "I10": "once faults heal the daemon runs, with every fate known and delta in its band",
+        "I11": "what is recovered is what was last written, and recovering twice changes nothing",
+        "I12": "the ledger's chain is whole and reaches its high-water mark",
+        "I14": "what is adopted is what the venue reported",
+        "I15": "nothing is adopted that the venue did not hold lately",
+        "I17": "no order of ours rests at the venue",
+        "I21": "queues and tasks stay bounded, and no task fails unseen",
+    }
+)
+
+COLLAR: Final = (
+    0.025  # an order's limit from the mark: the price cap and a spread of half a percent
+)
+IN_FLIGHT_MAX: Final = 60
+DOUBTFUL: Final = frozenset({OrderStatus.REQUESTED, OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE})
+
+
+def sent_once(order_id: str, before: Collection[str]) -> str | None:
+    """I1: the venue hears of an order once."""
+    return f"order {order_id} reached the venue again" if order_id in before else None
+
+
+def executed_within(sizes: Mapping[str, Decimal], filled: Mapping[str, Decimal]) -> str | None:
+    """I1: what an order executed is at most its size. Both by order id, unsigned."""
+    for order_id, size in filled.items():
+        if size > sizes.get(order_id, size):
+            return f"order {order_id} of {sizes[order_id]} executed {size}"
+    return None
+
+
+def durable(order_id: str, on_disk: Collection[str]) -> str | None:
+    """I2, I3: an order that the venue hears of is on disk."""
+    return None if order_id in on_disk else f"order {order_id} left before its row was durable"
+
+
+def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:
+    """I4: at most one order in doubt an instrument, and that is the one just sent."""
+    doubtful: dict[str, str] = {}
+    for order in orders:
+        if order.status in DOUBTFUL:
+            if order.instrument in doubtful:
+                return f"{order.order_id} and {doubtful[order.instrument]} are both in doubt"
+            doubtful[order.instrument] = order.order_id
+    for action in sent:
+        if doubtful.get(action.instrument, action.order_id) != action.order_id:
+            return f"{action.order_id} was sent beside {doubtful[action.instrument]}"
+    return None
+
+
+def bounded(action: SubmitOrder, state: State, exposure: object, policy: Policy) -> str | None:
+    """I6: size and price of one order, and where it brings the delta of its book."""
+    quote = state.quotes[action.instrument]
+    if quote.mark is None or quote.index_usd is None:
+        return f"{action.order_id} was sent without a mark or an index"
+    if float(abs(action.size_native)) > policy.safety.order_max_usd + 1e-6:
+        return f"{action.order_id} of {action.size_native} is over the largest order"
+    for name, price in (("mark", quote.mark), ("index", quote.index_usd)):
+        if abs(float(action.limit) / price - 1.0) > COLLAR + policy.safety.divergence_max:
+            return f"{action.order_id} at {action.limit} is far from the {name} {price}"
+    if not isinstance(exposure, Exposure):
+        return f"{action.order_id} was sent for a book without a number"
+    x = deviation_coin(exposure, policy.books[0].hedge)
+    lot = 2.0 * float(state.instruments[action.instrument].lot) / quote.mark
+    after = x + float(action.size_native) * exposure.hedge_coin_per_native
+    if abs(after) > abs(x) + lot or (abs(after) > lot and after * x < 0.0):
+        return f"{action.order_id} brings the delta from {x:.4f} to {after:.4f} coins"
+    return None
+
+
+def fresh(action: SubmitOrder, state: State, policy: Policy) -> str | None:
+    """I7: the quote an order is priced on is two-sided, finite and young."""
+    quote = state.quotes[action.instrument]
+    age_ns = state.now_ns - quote.arrived_ns
+    if age_ns > policy.quotes.hedge_age_max_ns:
+        return f"{action.order_id} was priced on a quote {age_ns / NS_PER_SECOND:.1f} s old"
+    numbers = (quote.bid, quote.ask, quote.mark, quote.index_usd)
+    if any(number is None or not math.isfinite(number) or number <= 0.0 for number in numbers):
+        return f"{action.order_id} was priced on {numbers}"
+    return None
+
+
+def at_rate(orders: Iterable[Order], now_ms: int, most: int) -> str | None:
+    """I8: orders requested within the last market minute."""
+    since_ms = now_ms - MS_PER_MINUTE
+    sent = sum(1 for order in orders if since_ms < order.requested_ms <= now_ms)
+    return f"{sent} orders within a market minute, at most {most}" if sent > most else None
+
+
+def halted(before: Standing, sent: Sequence[SubmitOrder], *, is_resumed: bool) -> str | None:
+    """I9: a halt lets nothing out, and only a person ends it."""
+    if before.halt_reason and sent and not is_resumed:
+        return f"{sent[0].order_id} was sent after a halt: {before.halt_reason}"
+    return None
+
+
+def still_halted(before: Standing, after: Standing, *, is_resumed: bool) -> str | None:
+    """I9: the latch opens by a command only."""
+    if before.halt_reason and not after.halt_reason and not is_resumed:
+        return f"nobody resumed, and the halt is gone: {before.halt_reason}"
+    return None
+
+
+def agreed(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> str | None:
+    """I5: positions, instrument by instrument."""
+    for name in sorted(ours.keys() | theirs.keys()):
+        here, there = ours.get(name, Decimal(0)), theirs.get(name, Decimal(0))
+        if here != there:
+            return f"{name}: {here} here, {there} at the venue"
+    return None
+
+
+def healed(state: State, exposure: object, policy: Policy) -> str | None:
+    """I10: running, no fate unknown, delta in its band. Some reasons not to run are good."""
+    if state.mode is not Mode.RUN:
+        return f"{state.mode}: {state.mode_reason}"
+    for order in state.standing.orders.values():
+        if not order.is_quiet:
+            return f"order {order.order_id} is {order.status}"
+    if not isinstance(exposure, Exposure):
+        return f"the book has no number: {exposure}"
+    plan = policy.books[0].hedge
+    x = deviation_coin(exposure, plan)
+    slack = 0.5 * (plan.band_high_coin - plan.band_low_coin)
+    if not plan.band_low_coin - slack <= x <= plan.band_high_coin + slack:
+        return f"delta is {x:.4f} coins from its target"
+    return None

@@ -1,0 +1,127 @@
+"""What a strike of the fault lab works with: a world, chance, and the count of what it did."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from bot.core.units import MS_PER_SECOND, NS_PER_SECOND
+from bot.exchange.faults import (
+    WS_OPENING,
+    WS_PUSH,
+    WS_REQUEST,
+    Armed,
+    Fault,
+    FaultKind,
+    Harm,
+    Quota,
+    Target,
+)
+from bot.lab.lies import Lie, Twist
+from bot.lab.world import World
+
+NO_HARM: Final = Harm()
+OPENINGS: Final = Target(places=frozenset({WS_OPENING}))
+
+
+def requests(method: str) -> Target:
+    """Requests whose method begins so, with their answers."""
+    return Target(places=frozenset({WS_REQUEST}), method=method)
+
+
+def pushes(channel: str = "") -> Target:
+    """Pushes whose channel begins so."""
+    return Target(places=frozenset({WS_PUSH}), channel=channel)
+
+
+def once(count: int = 1, *, seconds: float | None = None) -> Quota:
+    """So often, or until so many wire seconds are over."""
+    return Quota(count=count, window_ms=None if seconds is None else seconds * MS_PER_SECOND)
+
+
+def during(seconds: float, rate: float | None = None) -> Quota:
+    """For so many wire seconds, each with this chance."""
+    return Quota(window_ms=seconds * MS_PER_SECOND, rate=rate)
+
+
+@dataclass(slots=True)
+class Scene:
+    """One world while faults strike it. `tally` counts by id what was really done to it."""
+
+    world: World
+    rng: random.Random
+    tally: Counter[str] = field(default_factory=Counter)
+    _armed: list[tuple[str, Armed]] = field(default_factory=list)
+    _busy_ns: dict[str, int] = field(default_factory=dict)
+
+    def is_free(self, fault_id: str, seconds: float) -> bool:
+        """Whether a fault does not strike yet; if so, it does for so long."""
+        now_ns = self.world.loop.now_ns
+        if self._busy_ns.get(fault_id, 0) > now_ns:
+            return False
+        self._busy_ns[fault_id] = now_ns + int(seconds * NS_PER_SECOND)
+        return True
+
+    def did(self, fault_id: str) -> None:
+        """Count a fault that struck."""
+        self.tally[fault_id] += 1
+
+    def later(self, seconds: float, undo: Callable[[], None]) -> None:
+        """Do something after so many wire seconds."""
+        self.world.loop.call_later(seconds, undo)
+
+    def between(self, low: float, high: float) -> float:
+        """Draw a number."""
+        return self.rng.uniform(low, high)
+
+    def side(self) -> str:
+        """Draw a method that places an order."""
+        return self.rng.choice(("private/buy", "private/sell"))
+
+    def arm(
+        self,
+        fault_id: str,
+        kind: FaultKind,
+        target: Target,
+        quota: Quota,
+        harm: Harm = NO_HARM,
+    ) -> None:
+        """Let a fault of the wire wait; what it strikes is counted."""
+        drawn = replace(quota, seed=self.rng.randrange(2**31))
+        fault = Fault(kind=kind, target=target, quota=drawn, harm=harm)
+        self._armed.append((fault_id, self.world.exchange.bench.arm(fault)))
+
+    def lie(
+        self,
+        fault_id: str,
+        about: str,
+        twist: Twist,
+        *,
+        seconds: float,
+        chance: float,
+        is_push: bool = False,
+    ) -> None:
+        """Have the venue lie for so long; every lie is counted."""
+        lie = Lie(
+            about=about,
+            is_push=is_push,
+            until_ns=self.world.loop.now_ns + int(seconds * NS_PER_SECOND),
+            chance=chance,
+            twist=twist,
+            on_told=lambda: self.did(fault_id),
+        )
+        self.world.lies.tell(lie)
+
+    def disarm(self) -> None:
+        """Disarm every fault of the wire, and count what they struck."""
+        for fault_id, armed in self._armed:
+            if armed.struck:
+                self.tally[fault_id] += armed.struck
+        self._armed.clear()
+        self.world.exchange.bench.clear(None)
+
+
+Strike = Callable[[Scene, str], None]
+Strikes = Mapping[str, Strike]
+Row = dict[str, Any]

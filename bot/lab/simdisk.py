@@ -1,0 +1,164 @@
+"""The daemon's disk in virtual time: what was committed survives a crash, the rest may not.
+
+The file is a real SQLite ledger, written by the code that ships; only who writes, when, and what
+the disk answers are simulated. Flushes to the machine's own disk are left out: a simulated crash
+kills nothing but a life of the event loop, so what SQLite committed is there afterwards.
+"""
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bot.core.units import NS_PER_MS
+from bot.lab.simloop import SimLoop
+from bot.runtime.journal import Ledger
+from bot.runtime.ledger_disk import Disk
+
+KIND: Final = 4  # columns of a row, as `ledger_file.COLUMNS` lists them
+AT_MS: Final = 2
+BODY: Final = 5
+LOCKED: Final = "database is locked"
+SUBMITS: Final = '"$":"SubmitOrder"'
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What is wrong with the disk: how slow it is, and the error of its next writes, if any."""
+
+    write_ms: float = 0.4
+    error: str = ""
+    error_writes: int = 0
+
+
+@dataclass(slots=True)
+class Durable:
+    """What the disk has: how many rows, and the ids of orders that were to be sent."""
+
+    rows: int = 0
+    order_ids: set[str] = field(default_factory=set)
+    on_row: list[Callable[[str, int, str], None]] = field(default_factory=list)
+
+    def keep(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take note of rows that were committed."""
+        for row in rows:
+            self.rows += 1
+            kind, body = row[KIND], row[BODY]
+            if kind == "step" and SUBMITS in body:
+                self.order_ids.update(
+                    act["order_id"]
+                    for act in json.loads(body)["actions"]
+                    if act["$"] == "SubmitOrder"
+                )
+            for told in self.on_row:
+                told(kind, row[AT_MS], body)
+
+
+class SimDisk:
+    """One disk, which outlives the daemons that write on it."""
+
+    def __init__(self, loop: SimLoop, rng: random.Random, folder: Path) -> None:
+        self.path = folder / "journal.sqlite3"
+        self.trouble = Trouble()
+        self.durable = Durable()
+        self._loop = loop
+        self._rng = rng
+        self._scribe: SimScribe | None = None
+
+    def mounted(self) -> Disk:
+        """Return what a ledger is opened with."""
+        return Disk(scribe=self._hired, connection=connection_of(self))
+
+    def _hired(self) -> "SimScribe":
+        self._scribe = SimScribe(self._loop, self._rng, self.trouble)
+        return self._scribe
+
+    def crash(self, ledger: Ledger) -> None:
+        """End the life of a ledger: what waits is lost, or was just written, nobody knew of it."""
+        assert self._scribe is not None, "a ledger has a scribe"
+        if self._rng.random() < 0.5 and not ledger.failure:
+            self._scribe.write_waiting()
+        ledger.abandon()
+
+    def fails_now(self) -> str:
+        """Return the error of a write that begins now, "" if it goes well."""
+        trouble = self.trouble
+        if trouble.error and trouble.error_writes > 0:
+            trouble.error_writes -= 1
+            return trouble.error
+        return ""
+
+
+class SimScribe:
+    """Writes what waits a moment after it was told, everything that came until then together."""
+
+    def __init__(self, loop: SimLoop, rng: random.Random, trouble: Trouble) -> None:
+        self._loop = loop
+        self._rng = rng
+        self._trouble = trouble
+        self._is_called = False
+        self._write_all: Callable[[], None] = _idle
+        self.write_waiting: Callable[[], None] = _idle
+
+    def start(self, write_all: Callable[[], None], write_waiting: Callable[[], None]) -> None:
+        """Begin."""
+        self._write_all, self.write_waiting = write_all, write_waiting
+
+    def wake(self) -> None:
+        """Write soon."""
+        if not self._is_called:
+            self._is_called = True
+            took_ms = self._trouble.write_ms * (0.5 + self._rng.random())
+            self._loop.call_later(took_ms * NS_PER_MS / 1e9, self._write)
+
+    def _write(self) -> None:
+        self._is_called = False
+        self.write_waiting()
+
+    def finish(self, seconds_max: float) -> bool:  # noqa: ARG002  nothing here takes long
+        """Write everything now."""
+        self._write_all()
+        return True
+
+
+def _idle() -> None:
+    """Nothing was given to write yet."""
+
+
+def _failed(text: str) -> sqlite3.OperationalError:
+    """Return the error that SQLite would raise, with its code."""
+    error = sqlite3.OperationalError(text)
+    if text == LOCKED:
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
+def connection_of(disk: SimDisk) -> type[sqlite3.Connection]:
+    """Return a connection that fails when the disk does, and tells it what was committed."""
+
+    class Connection(sqlite3.Connection):
+        pending: list[Sequence[Any]]
+
+        def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+            if sql == "PRAGMA synchronous = FULL":
+                return super().execute("PRAGMA synchronous = OFF")
+            if sql == "BEGIN IMMEDIATE":
+                self.pending = []
+            if sql in ("BEGIN IMMEDIATE", "COMMIT"):
+                error = disk.fails_now()
+                if error:
+                    raise _failed(error)
+            done = super().execute(sql, parameters)
+            if sql == "COMMIT":
+                disk.durable.keep(self.pending)
+            return done
+
+        def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+            rows = list(parameters)
+            self.pending.extend(rows)
+            return super().executemany(sql, rows)
+
+    return Connection

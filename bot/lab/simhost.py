@@ -1,0 +1,279 @@
+"""The machine that the daemon runs on, in virtual time: it starts it, kills it and starts it again.
+
+What it runs is the shell that ships, put together by the same code (`bot.runtime.assembly`), with
+the wire, disk and clock of the lab. Between two lives nothing survives but the disk.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bot.core.actions import Alert
+from bot.core.engine import Policy
+from bot.core.events import Command, CommandGiven
+from bot.core.state import Mode
+from bot.core.units import NS_PER_MS
+from bot.lab.simdisk import SimDisk
+from bot.lab.simloop import SimLoop
+from bot.lab.simwire import Network
+from bot.runtime.alerts import Alerts
+from bot.runtime.assembly import Connected, Records, connect, recovered_loop
+from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
+from bot.runtime.daemon import Daemon, Exit, ExitCode, halt_path, run_daemon
+from bot.runtime.journal import JournalFailedError, Ledger, LedgerRefusedError, RunHeader
+from bot.runtime.jumps import JumpWatch
+from bot.runtime.loop import Loop, Observer
+from bot.venues.ccxt_venue import Clocks
+from bot.venues.deribit import DeribitOptions, DeribitVenue
+from bot.venues.deribit_network import Network as Which
+from bot.venues.deribit_requests import Credentials
+from bot.venues.port import VenueRefusedError, VenueUnreachableError
+
+EPOCH_MS: Final = 1_790_000_000_000  # the host's calendar when the world begins
+RESTART_SECONDS: Final = 2.0  # as a supervisor waits before it starts a daemon again
+HEADER: Final = RunHeader(
+    code_version="lab", config_digest="lab", account="deribit:BTC:db", mode="rehearsal"
+)
+INSTANCE: Final = "1ab0ab"
+OPTIONS: Final = DeribitOptions(
+    rest_url="http://127.0.0.1:1",
+    ws_url="ws://127.0.0.1:1/ws/api/v2",
+    network=Which.REHEARSAL,
+)
+KEY: Final = Credentials(key="demo", secret="demo-secret")  # noqa: S106  the embedded exchange's
+
+
+class SimProcess:
+    """A process as far as its daemon touches it. It beats once a second, and nobody listens."""
+
+    @property
+    def beat_seconds(self) -> float:
+        """A beat is a timer more in every simulated second, so there are few."""
+        return 1.0
+
+    def settle(self) -> None:
+        """Leave the collector alone: it is the whole lab's."""
+
+    def beat(self) -> None:
+        """Nothing: time stands still while a simulated process works."""
+
+    def leave(self) -> None:
+        """Nothing."""
+
+
+@dataclass(slots=True)
+class HostClock:
+    """The host's calendar, which can be set: `step_ms` is how far it is off."""
+
+    loop: SimLoop
+    step_ms: int = 0
+
+    def epoch_ms(self) -> int:
+        """What the host's calendar says."""
+        return self.true_ms() + self.step_ms
+
+    def true_ms(self) -> int:
+        """What it would say if nobody had touched it."""
+        return EPOCH_MS + self.loop.now_ns // NS_PER_MS
+
+    def wire(self) -> WireClock:
+        """The readings that a process is handed."""
+        return WireClock(monotonic_ns=lambda: self.loop.now_ns, epoch_ms=self.epoch_ms)
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """One process of the daemon, from its start to its end."""
+
+    number: int
+    task: asyncio.Task[None] | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    ledger: Ledger | None = None
+    loop: Loop | None = None
+    daemon: Daemon | None = None
+    exit: Exit | None = None
+
+
+@dataclass(slots=True)
+class Lives:
+    """What was seen of all lives: how they ended, and whom they called."""
+
+    exits: list[Exit] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    started: int = 0
+    crashed: int = 0
+
+
+class SimMachine:
+    """One host with one daemon on it.
+
+    Args:
+        clock: the host's calendar, and the loop whose time it lives in.
+        rng: draws what is left to chance.
+        network: leads to the venue.
+        disk: outlives the daemon.
+        policy: what the daemon obeys.
+        observers: of every fold of every life.
+    """
+
+    def __init__(
+        self,
+        clock: HostClock,
+        rng: random.Random,
+        network: Network,
+        disk: SimDisk,
+        *,
+        policy: Policy,
+        observers: Sequence[Observer],
+    ) -> None:
+        self.clock = clock
+        self.seen = Lives()
+        self.life: Life | None = None
+        self.on_recovered: Callable[[Life], None] = _unwatched
+        self._loop = clock.loop
+        self._rng = rng
+        self._network = network
+        self._disk = disk
+        self._policy = policy
+        self._observers = observers
+        self.is_kept_down = False
+
+    async def run(self) -> None:
+        """Start the daemon, and start it again whenever it ends, until cancelled."""
+        while True:
+            if self.is_kept_down:
+                await asyncio.sleep(RESTART_SECONDS)
+                continue
+            life = self._born()
+            await life.over.wait()
+            if self.life is life:  # it was not killed
+                self._note(life)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def command(self, command: Command, command_id: str) -> bool:
+        """Give a command, as the page and the verbs do; False if nobody is there to take it."""
+        life = self.life
+        if life is None or life.daemon is None:
+            return False
+        life.daemon.inbox.admit(
+            CommandGiven(command=command, command_id=command_id, actor="the lab")
+        )
+        return True
+
+    def unlatch(self) -> bool:
+        """Take the file away that a daemon leaves which cannot write its ledger."""
+        path = halt_path(self._disk.path)
+        was_there = path.exists()
+        path.unlink(missing_ok=True)
+        return was_there
+
+    def crash(self, *, says_goodbye: bool = True) -> bool:
+        """Kill the process between two steps of its loop; False if there is none.
+
+        Without power there is nobody to close its connections: the venue finds out by itself.
+        """
+        life = self.life
+        if life is None:
+            return False
+        self.life = None
+        self.seen.crashed += 1
+        self._loop.end_life(life.number)
+        self._loop.signals.clear()
+        if life.ledger is not None:
+            self._disk.crash(life.ledger)
+        if says_goodbye:
+            for wire in tuple(self._network.wires):
+                wire.leave()  # the kernel closes what the process had open
+        life.over.set()
+        return True
+
+    def _born(self) -> Life:
+        number, context = self._loop.begin_life()
+        life = self.life = Life(number=number)
+        self.seen.started += 1
+        life.task = self._loop.create_task(self._live(life), context=context, name="daemon")
+        return life
+
+    def _note(self, life: Life) -> None:
+        self.life = None
+        if life.exit is not None:
+            self.seen.exits.append(life.exit)
+
+    async def _live(self, life: Life) -> None:
+        wire = self.clock.wire()
+        market = VenueMarketClock(wire)
+        venue = self._venue(wire, market)
+        try:
+            connected = await connect(venue, market, wire, place="the lab")
+            await self._serve(life, connected, wire)
+        except (VenueUnreachableError, VenueRefusedError, LedgerRefusedError) as error:
+            self.seen.refusals.append(str(error))
+        except JournalFailedError as error:  # the run's header could not be written
+            life.exit = Exit(code=ExitCode.HALTED, reason=str(error))
+        finally:
+            await venue.close()
+            if life.ledger is not None:
+                life.ledger.close()
+            life.over.set()
+
+    def _venue(self, wire: WireClock, market: MarketClock) -> DeribitVenue:
+        return DeribitVenue(
+            options=OPTIONS,
+            credentials=KEY,
+            clocks=Clocks(
+                epoch_ms=wire.epoch_ms,
+                monotonic_ns=wire.monotonic_ns,
+                market_ms=market.now_ms,
+                age_ns=market.age_ns,
+            ),
+            sleep=asyncio.sleep,
+            chance=self._rng.random,
+            client=self._network.client,
+        )
+
+    async def _serve(self, life: Life, connected: Connected, wire: WireClock) -> None:
+        ledger = life.ledger = Ledger.open(
+            self._disk.path,
+            HEADER,
+            wire,
+            run_id=f"life{life.number}",
+            disk=self._disk.mounted(),
+        )
+        alerts = Alerts(wire.epoch_ms)
+        loop, outbox = recovered_loop(
+            connected,
+            self._policy,
+            Records(ledger=ledger),
+            alerts,
+            wire,
+            instance=lambda: INSTANCE,
+        )
+        life.loop = loop
+        self.on_recovered(life)
+        loop.watch(JumpWatch(connected.sampler, connected.market))
+        for observer in self._observers:
+            loop.watch(observer)
+        life.daemon = Daemon(
+            venue=connected.venue,
+            inbox=connected.inbox,
+            outbox=outbox,
+            loop=loop,
+            sampler=connected.sampler,
+            timers=connected.timers,
+            wire=wire,
+            journal_path=ledger.path,
+            host=SimProcess(),
+        )
+        life.exit = await run_daemon(life.daemon)
+
+    @property
+    def mode(self) -> Mode | None:
+        """The daemon's mode, None while there is none."""
+        return self.life.loop.state.mode if self.life and self.life.loop else None
+
+
+def _unwatched(_: Life) -> None:
+    """Nobody looks."""

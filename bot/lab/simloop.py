@@ -1,0 +1,214 @@
+"""An asyncio event loop in virtual time: the same seed, the same run, bit for bit.
+
+Nothing waits: where nothing is ready, time jumps to the next timer. There is no selector, no socket
+and no thread; what would run in one runs at once. What decides the order of a real loop and is
+nobody's choice, the exact moment at which a timer fires, is drawn from the seed.
+
+Tasks hash by number, not by address, or the order in which a `TaskGroup` cancels them would change
+from process to process. Every life of a process under test runs in a context of its own, so that a
+crash can end it: handles of a life that is over are never run, not even its `finally` blocks, as no
+process runs them after SIGKILL.
+
+`_run_once`, `_ready` and `_scheduled` are CPython's; `tests/lab/test_simloop.py` holds them to what
+is used here.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
+
+from bot.core.units import NS_PER_SECOND
+
+JITTER_SECONDS: Final = 50e-6  # how late a timer may fire, as a busy host's do
+LIFE: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
+TASKS_HELD: Final = 200
+WORLD: Final = 0  # the life of everything that is not a process under test
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class SimDeadlockError(Exception):
+    """Nothing is ready and nothing is due: everybody waits for somebody."""
+
+
+class SimTask(asyncio.Task[T]):
+    """A task whose hash is its number."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._number = next(SimTask._numbers)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """One world's loop. `steps` counts what was run; `on_step` is told before each, by number."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._now_ns = 0
+        self._rng = rng
+        super().__init__()
+        self.steps = 0
+        self.on_step: Callable[[int], None] | None = None
+        self.errors: list[str] = []
+        self.signals: dict[int, Callable[[], object]] = {}
+        self._ended: set[int] = set()
+        self._lives = itertools.count(1)
+        self._tasks: list[SimTask[Any]] = []  # held, or the collector would end them in mid-run
+        self._tasks_held = TASKS_HELD
+        self.set_task_factory(self._made)  # type: ignore[arg-type]  # a generic callable, said simply
+        self.set_exception_handler(self._erred)
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the loop was made."""
+        return self._now_ns
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._now_ns / NS_PER_SECOND
+
+    def stall(self, seconds: float) -> None:
+        """Stand still: time passes, and what falls due meanwhile runs late."""
+        self._now_ns += int(seconds * NS_PER_SECOND)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Schedule a call; it fires a hair late, by chance."""
+        late = when + JITTER_SECONDS * self._rng.random()
+        return super().call_at(late, callback, *args, context=context)
+
+    def call_exactly(
+        self,
+        when_ns: int,
+        context: contextvars.Context,
+        callback: Callable[..., object],
+        *args: Any,
+    ) -> asyncio.TimerHandle:
+        """Schedule a call at a moment that is kept: frames of one line may not overtake."""
+        return super().call_at(when_ns / NS_PER_SECOND, callback, *args, context=context)
+
+    # ------------------------------------------------------------------ lives
+
+    def begin_life(self) -> tuple[int, contextvars.Context]:
+        """Return the number of a new life, and the context in which all of it must be begun."""
+        life = next(self._lives)
+        context = contextvars.copy_context()
+        context.run(LIFE.set, life)
+        return life, context
+
+    def end_life(self, life: int) -> None:
+        """Run nothing of that life any more."""
+        self._ended.add(life)
+
+    def bury(self) -> None:
+        """Close the loop and what still hangs in it; nothing of that is heard any more."""
+        self.set_exception_handler(lambda _, __: None)
+        for task in self._tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  asyncio's own flag
+            if not task.done():
+                _closed(task)
+        self._tasks.clear()
+        self._ready.clear()  # type: ignore[attr-defined]  # CPython's
+        self._scheduled.clear()  # type: ignore[attr-defined]
+        self.close()
+
+    # ------------------------------------------------------------------ the turns
+
+    def _run_once(self) -> None:
+        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]  # CPython's
+        while scheduled and scheduled[0]._cancelled:  # noqa: SLF001
+            heapq.heappop(scheduled)
+        if not ready:
+            if not scheduled:
+                raise SimDeadlockError(f"nothing is due after {self.time():.3f} s")
+            first = heapq.heappop(scheduled)
+            self._now_ns = max(self._now_ns, round(first._when * NS_PER_SECOND))  # noqa: SLF001
+            ready.append(first)
+        now = self.time()
+        while scheduled and scheduled[0]._when <= now:  # noqa: SLF001
+            ready.append(heapq.heappop(scheduled))
+        handle = ready.popleft()
+        if handle._cancelled or handle._context.get(LIFE, WORLD) in self._ended:  # noqa: SLF001
+            return
+        self.steps += 1
+        if self.on_step is not None:
+            self.on_step(self.steps)
+        handle._run()  # noqa: SLF001
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Nothing: a cancelled timer leaves the heap when it is due."""
+
+    def _made(
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **kwargs: Any
+    ) -> SimTask[T]:
+        task: SimTask[T] = SimTask(coro, loop=loop, **kwargs)
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_held:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks_held = TASKS_HELD + 2 * len(self._tasks)
+        return task
+
+    def _erred(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    # ------------------------------------------------------------------ the host's side
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002  asyncio's signature
+        func: Callable[[Unpack[Ts]], T],
+        *args: *Ts,
+    ) -> asyncio.Future[T]:
+        """Run the call at once: there are no threads here."""
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001  it is the caller's, of whatever type
+            done.set_exception(error)
+        return done
+
+    def add_signal_handler(
+        self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: *Ts
+    ) -> None:
+        """Remember who wants a signal; whoever plays the host raises it."""
+        self.signals[sig] = lambda: callback(*args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Forget who wanted a signal."""
+        return self.signals.pop(sig, None) is not None
+
+    def _write_to_self(self) -> None:
+        """Nothing: there is no selector to wake."""
+
+    def _process_events(self, event_list: Any) -> None:
+        """Nothing: there are no sockets."""
+
+
+def _closed(task: SimTask[Any]) -> None:
+    """Close a task's coroutine, whatever it says to that."""
+    coro = task.get_coro()
+    try:
+        if isinstance(coro, Coroutine):
+            coro.close()
+    except BaseException:  # noqa: BLE001, S110  it is dead, and so is all that it could reach
+        pass

@@ -1,0 +1,188 @@
+"""One world of the fault lab: an exchange, wires, a machine with a daemon, and one seed.
+
+Everything that is left to chance is drawn from the seed, each part from a generator of its own, so
+that switching a fault on does not change the market's path.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from bot.core.agreement import AgreementPolicy
+from bot.core.books import BookPolicy, Selector
+from bot.core.dealing import BookPlan
+from bot.core.engine import Policy
+from bot.core.hedger import HedgePolicy
+from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.orders import OrderPolicy
+from bot.core.safety import SafetyPolicy
+from bot.core.units import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
+from bot.exchange.contracts import BTC_USD
+from bot.lab.lies import Lies
+from bot.lab.simdisk import SimDisk
+from bot.lab.simexchange import Opening, SimExchange
+from bot.lab.simhost import HostClock, SimMachine
+from bot.lab.simloop import SimLoop
+from bot.lab.simmarket import LabMarket
+from bot.lab.simwire import Network
+from bot.quant.conventions import Convention
+from bot.runtime.loop import Observer
+
+HEDGE: Final = "BTC-PERPETUAL"
+BOOK: Final = "main"
+PREFIX: Final = "db"
+BAND_COIN: Final = 0.2
+EXPIRY_OF_DAY_MS: Final = 8 * MS_PER_HOUR
+DAY_MS: Final = 24 * MS_PER_HOUR
+# Market days on which a run may begin: an ordinary one, a leap day, the turn of a year, and those
+# on which clocks are put forward and back in Europe and America.
+DAYS_MS: Final = (
+    1_767_571_200_000,  # 2026-01-05
+    1_835_395_200_000,  # 2028-02-29
+    1_798_675_200_000,  # 2026-12-31
+    1_774_742_400_000,  # 2026-03-29
+    1_772_928_000_000,  # 2026-03-08
+    1_792_886_400_000,  # 2026-10-25
+)
+POLICY: Final = Policy(
+    books=(
+        BookPlan(
+            book=BookPolicy(
+                name=BOOK,
+                selector=Selector(underlying="BTC"),
+                convention=Convention.COIN,
+                hedge_instrument=HEDGE,
+                currency="BTC",
+            ),
+            hedge=HedgePolicy(
+                band_low_coin=-BAND_COIN,
+                band_high_coin=BAND_COIN,
+                interval_min_ms=10 * MS_PER_SECOND,
+                price_cap_bps=20.0,
+            ),
+        ),
+    ),
+    external_book=BOOK,
+    orders=OrderPolicy(label_prefix=PREFIX),
+    rates=Rates(
+        futures={
+            "BTC": (
+                FuturesRate(size_coin_upper=26.55, initial=0.02, maintenance=0.013334),
+                FuturesRate(size_coin_upper=100.0, initial=0.033, maintenance=0.022),
+                FuturesRate(size_coin_upper=1e9, initial=0.25, maintenance=0.166667),
+            )
+        }
+    ),
+    safety=SafetyPolicy(order_max_usd=150_000.0, orders_per_minute_max=20),
+    agreement=AgreementPolicy(gap_max_usd=100_000.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long a world lives, and how fast its market's time runs (market over wire time).
+
+    `is_stormy` is whether faults strike at all, `storm_ms` how long they may, market time;
+    `calm_ms` is what follows without any. With `only`, no strikes but those of these numbers.
+    """
+
+    seed: int
+    is_stormy: bool = True
+    storm_ms: int = 44 * MS_PER_MINUTE
+    calm_ms: int = 20 * MS_PER_MINUTE
+    speed: float = 12.0
+    step_ms: int = 8 * MS_PER_SECOND
+    only: frozenset[int] = frozenset()
+
+    def rng(self, name: str) -> random.Random:
+        """Return the generator of one part of a world."""
+        return random.Random(f"{self.seed}.{name}")
+
+
+class World:
+    """See the module. `folder` is where the daemon's disk is."""
+
+    def __init__(self, plan: Plan, folder: Path, observers: Sequence[Observer]) -> None:
+        self.plan = plan
+        self.loop = SimLoop(self.rng("loop"))
+        clock = HostClock(self.loop)
+        day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
+        self.market = LabMarket(
+            plan.seed, start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2, step_ms=plan.step_ms
+        )
+        self.lies = Lies(now_ns=lambda: self.loop.now_ns, rng=self.rng("lies"))
+        self.exchange = SimExchange(
+            self.loop,
+            self.market,
+            Opening(equity_coin=40.0, positions=self._book(), speed=plan.speed),
+            epoch_ms=clock.true_ms,
+            lies=self.lies,
+        )
+        self.network = Network(self.loop, self.rng("network"), self.exchange)
+        self.disk = SimDisk(self.loop, self.rng("disk"), folder)
+        self.machine = SimMachine(
+            clock,
+            self.rng("machine"),
+            self.network,
+            self.disk,
+            policy=POLICY,
+            observers=observers,
+        )
+
+    def rng(self, name: str) -> random.Random:
+        """Return the generator of one part of the world."""
+        return self.plan.rng(name)
+
+    def _book(self) -> dict[str, float]:
+        """Short options of all three expiries, drawn, the nearest with the most gamma."""
+        rng = self.rng("book")
+        contracts = self.market.frame(BTC_USD).contracts
+        sizes = {0: 8, 1: 20, 2: 20}
+        expiries = sorted({one.expiry_ms for one in contracts})
+        return {
+            one.name: -float(rng.randint(1, sizes[expiries.index(one.expiry_ms)]))
+            for one in contracts
+            if rng.random() < 0.4
+        }
+
+    @property
+    def market_ms(self) -> int:
+        """The venue's time."""
+        return self.exchange.floor.market_clock.market_ms()
+
+    async def until_market(self, market_ms: int) -> None:
+        """Wait until the venue's time is that."""
+        while (left_ms := market_ms - self.market_ms) > 0:  # noqa: ASYNC110  time is the event
+            await asyncio.sleep(max(0.001, left_ms / self.plan.speed / 1_000))
+
+    def truth(self) -> dict[str, Decimal]:
+        """What the account holds, by the venue's books."""
+        return dict(self.exchange.positions())
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Have the shell log nothing: a storm of faults is a storm of lines."""
+    known = structlog.get_config()
+    structlog.configure(
+        processors=[_unsaid],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**known)
+
+
+def _unsaid(_: WrappedLogger, __: str, ___: EventDict) -> EventDict:
+    raise structlog.DropEvent

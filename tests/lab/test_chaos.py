@@ -1,0 +1,99 @@
+"""Whole worlds of the fault lab. More of them by environment: DELTABAND_SEEDS=0:100."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import typer
+
+from bot.core.units import MS_PER_MINUTE
+from bot.lab import chaos, swarm
+from bot.lab.judge import Violation
+from bot.lab.world import Plan
+
+FIRST, LAST = map(int, os.environ.get("DELTABAND_SEEDS", "0:2").split(":"))
+# At twice the usual speed there is half as much to simulate in a market hour.
+QUICK = Plan(seed=0, storm_ms=26 * MS_PER_MINUTE, calm_ms=36 * MS_PER_MINUTE, speed=24.0)
+SHORT = Plan(seed=5, storm_ms=6 * MS_PER_MINUTE, calm_ms=MS_PER_MINUTE)
+
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_in_fair_weather_the_shell_hedges_for_an_hour_and_breaks_nothing():
+    result = chaos.run_seed(replace(QUICK, seed=1, is_stormy=False))
+    assert result.violations == ()
+    assert result.market_seconds >= 3_600.0
+    assert result.facts >= 2_000
+    assert result.orders >= 10
+    assert result.faults == {}
+
+
+@pytest.mark.parametrize("seed", range(FIRST, LAST))
+def test_under_faults_every_invariant_holds(seed):
+    result = chaos.run_seed(replace(QUICK, seed=seed))
+    assert result.violations == ()
+    assert result.facts >= 1_000
+    assert len(result.faults) >= 5
+
+
+def test_the_same_seed_leaves_the_same_trace_in_a_process_with_other_hashes():
+    here = chaos.run_seed(SHORT)
+    code = (
+        "from tests.lab.test_chaos import SHORT\n"
+        "from bot.lab.chaos import run_seed\n"
+        "print(run_seed(SHORT).trace_hash)"
+    )
+    hash_seed = "1" if os.environ.get("PYTHONHASHSEED") == "77" else "77"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == here.trace_hash
+
+
+def test_strikes_are_drawn_from_the_seed_over_the_whole_storm():
+    plan = Plan(seed=9)
+    strikes = chaos.strikes_of(plan)
+    assert strikes == chaos.strikes_of(plan)
+    assert strikes != chaos.strikes_of(Plan(seed=10))
+    assert [one.number for one in strikes] == list(range(len(strikes)))
+    assert all(0 < one.at_ms < plan.storm_ms for one in strikes)
+    assert "N8" in {one.fault_id for one in strikes}, "every seed has a reconnect"
+
+
+def test_every_fault_of_the_swarm_is_drawn_by_some_seed():
+    seen = {one.fault_id for seed in range(60) for one in chaos.strikes_of(Plan(seed=seed))}
+    assert seen == set(swarm.CATALOGUE)
+
+
+def test_the_verb_tells_what_it_did_and_how_to_see_a_seed_again(monkeypatch, capsys):
+    from bot.cli import chaos as verb
+
+    failed = chaos.SeedResult(
+        seed=17,
+        facts=3,
+        folds=2,
+        orders=1,
+        crashes=0,
+        wire_seconds=1.0,
+        market_seconds=12.0,
+        faults={"N2": 4},
+        violations=(Violation(invariant="I1", at_seconds=0.5, text="twice"),),
+        trace_hash="ab",
+    )
+    monkeypatch.setattr(chaos, "run_seeds", lambda *_: [failed])
+    with pytest.raises(typer.Exit) as ended:
+        verb.chaos(seeds="17:18", as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.exit_code == 1
+    assert (told["seeds"], told["facts"], told["orders"], told["violations"]) == (1, 3, 1, 1)
+    assert told["faults"] == {"N2": 4}
+    assert told["trace_hash"]
+    assert told["failures"][0]["reproduce"] == "deltaband chaos --seeds 17:18"
