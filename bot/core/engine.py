@@ -132,15 +132,14 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
     codes = {name: f"{d.verdict}:{d.code}" for name, d in dealt.verdicts.items()}
-    news = tuple(
+    news = [
         decision
         for name, decision in dealt.verdicts.items()
         if decision.order_id or before.codes.get(name) != codes[name]
-    )
+    ]
     warnings = gate.warned(state, policy.gate, policy.currencies)
-    warned = frozenset(warnings)
-    if news or codes != before.codes or warned != before.margin_warned:
-        counts = dealing.counted(state.counts, news)
+    if news or codes != before.codes or warnings.keys() != before.margin_warned:
+        counts, warned = dealing.counted(state.counts, news), frozenset(warnings)
         state = replace(state, codes=codes, counts=counts, margin_warned=warned)
     news_of_margin = [why for key, why in warnings.items() if key not in before.margin_warned]
     return Step(
@@ -156,7 +155,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
-        decisions=news,
+        decisions=tuple(news),
         notes=(*changes, *adopted),
     )
 
@@ -238,6 +237,8 @@ def _severity(change: ModeChanged, state: State) -> Severity:
 
 def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
     """Tell a person of a book that should be hedged and may not be, once per kind of reason."""
+    if not news:
+        return ()
     return tuple(
         Alert(
             severity=Severity.WARNING,
@@ -258,6 +259,8 @@ def _liquidated(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
         and fact.cause is FillCause.LIQUIDATION
         and fact.trade_id not in before.standing.trades_seen
     }
+    if not taken:
+        return ()
     return tuple(
         Alert(
             severity=Severity.CRITICAL,

@@ -137,9 +137,11 @@ def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
 
 def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:
     """Fold many facts; quotes last and together, since they cost one copy per column."""
-    seen = [fact for fact in facts if isinstance(fact, QuoteSeen)]
+    seen: list[QuoteSeen] = []
     for fact in facts:
-        if not isinstance(fact, QuoteSeen):
+        if isinstance(fact, QuoteSeen):
+            seen.append(fact)
+        else:
             state = apply(state, fact, policy)
     return _quoted(state, seen, policy.quotes) if seen else state
 
