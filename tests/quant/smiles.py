@@ -10,7 +10,8 @@ from bot.quant.smile import Fit, FitPolicy, Quotes, fit
 from bot.quant.svi import durrleman
 
 FORWARD = 90_000.0
-WIDE = np.sinh(np.linspace(-10.0, 10.0, 1501)) / math.sinh(10.0) * 6.0
+NEAR = np.sinh(np.linspace(-10.0, 10.0, 1501)) / math.sinh(10.0) * 6.0
+WIDE = np.concatenate(([-300.0, -60.0], NEAR, [60.0, 300.0]))
 YEARS = np.array([1.0, 2.0, 7.0, 30.0, 90.0, 270.0]) / 365.0
 
 

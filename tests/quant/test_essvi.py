@@ -50,6 +50,16 @@ def test_a_slice_inside_the_conditions_has_no_butterfly_at_any_strike(smile):
     assert g_min(smile) >= -1e-9
 
 
+@given(slices(), st.floats(1.001, 3.0))
+def test_a_slice_outside_the_conditions_is_not_called_free(smile, factor):
+    steep = 1.0 + abs(smile.rho)
+    most = min(4.0 / steep, 2.0 * math.sqrt(smile.theta / steep))
+
+    outside = Essvi(theta=smile.theta, rho=smile.rho, psi=most * factor)
+
+    assert not outside.is_free_of_butterflies
+
+
 @pytest.mark.parametrize(
     ("theta", "rho", "free", "arbitraged"),
     [(1e-4, 0.0, 2.2, 2.3), (0.04, -0.4, 1.9, 2.1), (1.0, -0.4, 1.4, 1.6), (2.5, -0.4, 1.0, 1.1)],
@@ -91,6 +101,21 @@ def test_variance_that_falls_at_the_money_or_in_a_wing_is_not_allowed(data):
 
     assert not second.is_below(Essvi(theta=first.theta * 0.99, rho=second.rho, psi=second.psi))
     assert not second.is_below(Essvi(theta=second.theta, rho=second.rho, psi=second.psi * 0.99))
+
+
+def test_steepness_that_grows_faster_than_variance_may_cross_and_is_not_allowed():
+    """Above at the money and in both wings, and still below in between."""
+    first = Essvi(theta=0.04, rho=-0.6, psi=0.06)
+    second = Essvi(theta=0.0401, rho=0.0, psi=0.1)
+    k = grid(first)
+
+    rise = second.svi().variance(k) - first.svi().variance(k)
+
+    assert rise[0] > 0.0
+    assert rise[-1] > 0.0
+    assert rise.min() < 0.0
+    assert abs(second.rho * second.psi - first.rho * first.psi) <= second.psi - first.psi + 1e-12
+    assert not first.is_below(second)
 
 
 @given(st.data(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.quant.black76 import greeks
@@ -100,6 +100,9 @@ def test_time_at_half_the_variance_is_variance_at_half_the_time(scale):
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(516)  # a wing that falls, and is negative far out
+@example(523)  # wings that cross far out
+@example(381)  # a crossing between the nodes of a coarse grid
 @settings(max_examples=25, deadline=None)
 def test_whatever_is_quoted_the_published_surface_is_free_of_arbitrage(seed):
     """Slices that cross each other and bend beyond what a density allows, with noise on top."""
@@ -297,6 +300,23 @@ def test_a_thin_expiry_is_held_by_the_surface_where_it_has_no_quotes(count):
     few = changed(given, third[count:], age_seconds=1e6)
 
     found = fitted(few)
+
+    assert found.report.is_free_of_arbitrage
+    assert error_vol_points(found.surface, given)[third].max() < 3.0
+
+
+def test_wings_without_quotes_follow_the_surface_and_not_the_noise_at_the_money():
+    """One expiry is quoted within half a deviation only, with marks 0.3 vol points to and fro."""
+    given = quotes()
+    third = np.flatnonzero(given.years == YEARS[2])
+    k = np.linspace(-0.4, 0.4, third.size) * 0.5 * math.sqrt(YEARS[2])
+    close = changed(given, third, strike=FORWARD * np.exp(k), is_call=k >= 0.0)
+    true = fitted(given).surface
+    vol = true.vol(close.strike, FORWARD, close.years)
+    vol[third] += 0.003 * (-1.0) ** np.arange(third.size)
+    noisy = replace(close, bid_vol=vol - 0.005, ask_vol=vol + 0.005, mark_vol=vol)
+
+    found = fitted(noisy)
 
     assert found.report.is_free_of_arbitrage
     assert error_vol_points(found.surface, given)[third].max() < 3.0
