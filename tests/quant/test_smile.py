@@ -69,6 +69,21 @@ def test_prices_in_coin_say_the_same_as_volatilities():
     assert error_vol_points(surface, given).max() < 0.02
 
 
+def test_discounted_prices_say_the_same_and_a_price_of_nothing_is_no_quote():
+    given = quotes()
+    inputs = (given.forward, given.strike, given.years)
+    ask = greeks(*inputs, given.ask_vol, given.is_call, 0.97).price
+
+    linear = Quotes.of_prices(
+        strike=given.strike, years=given.years, forward=given.forward, is_call=given.is_call,
+        bid=0.0, ask=ask, discount=0.97,
+    )  # fmt: skip
+
+    assert linear.ask_vol == pytest.approx(given.ask_vol, rel=1e-9)
+    assert np.all(np.isnan(linear.bid_vol))
+    assert np.all(np.isnan(linear.mark_vol))
+
+
 @given(st.floats(1e-4, 1e4))
 @settings(max_examples=10)
 def test_the_unit_of_money_changes_nothing(scale):
