@@ -33,6 +33,7 @@ class Topic(StrEnum):
     ORDER_UNKNOWN = "order-unknown"
     EXTERNAL = "external"
     MARGIN = "margin"
+    ENDED = "ended"
     OTHER = "other"
 
 

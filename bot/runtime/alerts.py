@@ -33,8 +33,17 @@ class AlertRaised:
 class Alerts:
     """The alerts of this run; only the last `ALERTS_KEPT` are kept, all are counted."""
 
-    def __init__(self, epoch_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, epoch_ms: Callable[[], int], listen: Callable[[Alert], None] | None = None
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            epoch_ms: The host's time of day.
+            listen: Told of each alert as well. What it does wrong stays here.
+        """
         self._epoch_ms = epoch_ms
+        self._listen = listen
         self._recent: deque[AlertRaised] = deque(maxlen=ALERTS_KEPT)
         self.counts: dict[Severity, int] = dict.fromkeys(Severity, 0)
 
@@ -50,3 +59,9 @@ class Alerts:
             AlertRaised(wire_epoch_ms=self._epoch_ms(), severity=alert.severity, text=alert.text)
         )
         log.log(_LEVEL[alert.severity], "alert", text=alert.text)
+        if self._listen is None:
+            return
+        try:
+            self._listen(alert)
+        except Exception:  # whoever is told must not be able to stop the hedging
+            log.exception("alert not passed on", text=alert.text)

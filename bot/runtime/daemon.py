@@ -58,7 +58,8 @@ class Daemon:
 
     The venue is open, the market clock has settled, and the loop holds its first state. `extra` are
     further tasks by name (the dashboard's server); `stop` ends the daemon as a signal would, and
-    `on_leaving` is called once when it does.
+    `on_leaving` is called once when it does. `on_ended` is told how it ended, after the venue was
+    left; it has to come back by itself and in time.
     """
 
     venue: Venue
@@ -72,6 +73,7 @@ class Daemon:
     host: Host = field(default_factory=ProcessHost)
     on_lag: Callable[[float], None] = lambda _: None
     on_leaving: Callable[[], None] = lambda: None
+    on_ended: Callable[[Exit], Coroutine[Any, Any, object]] | None = None
     extra: Mapping[str, Job] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -121,6 +123,8 @@ async def run_daemon(daemon: Daemon) -> Exit:
             daemon.host.leave()
             await _part(daemon.venue)
     log.info("ended", code=int(result.code), reason=result.reason)
+    if daemon.on_ended is not None:
+        await daemon.on_ended(result)
     return result
 
 

@@ -1,5 +1,7 @@
 """YAML -> validated -> frozen policies. The only home of pydantic besides the dashboard."""
 
+from bot.settings.alert_checks import AlertSecrets
+from bot.settings.alert_models import AlertChannel, ChannelKind, Threshold
 from bot.settings.credentials import Credentials
 from bot.settings.json_schema import schema, schema_text
 from bot.settings.loading import Settings, load
@@ -8,6 +10,9 @@ from bot.settings.problems import ConfigError, Place, Problem
 from bot.settings.report import Effective, check_report, effective
 
 __all__ = [
+    "AlertChannel",
+    "AlertSecrets",
+    "ChannelKind",
     "ClockSource",
     "ConfigError",
     "Credentials",
@@ -16,6 +21,7 @@ __all__ = [
     "Problem",
     "RunMode",
     "Settings",
+    "Threshold",
     "VenueName",
     "check_report",
     "effective",

@@ -9,8 +9,10 @@ from urllib.parse import SplitResult, urlsplit
 from bot.core import units
 from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
-from bot.settings.models import Book, Config, Hedge, RunMode, SecretReference
+from bot.settings import alert_checks
+from bot.settings.models import Book, Config, Hedge, RunMode
 from bot.settings.problems import KeyPath
+from bot.settings.sections import SecretReference
 from bot.settings.selectors import Parsed, may_hold, overlap, parse_name, settles_in
 
 # A coin-settled perpetual moves in lots of US dollars, which are the more coins the lower the
@@ -37,6 +39,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _margin(config)
     yield from _orders(config)
     yield from _dashboard(config)
+    yield from alert_checks.findings(config.alerts)
 
 
 def is_loopback(host: str) -> bool:
@@ -332,6 +335,14 @@ def _orders(config: Config) -> Iterator[Finding]:
             ),
         )
     least = orders.silence_max_seconds + orders.settle_seconds + orders.query_interval_seconds
+    if orders.unknown_alert_seconds >= orders.unprovable_seconds:
+        yield (
+            ("orders", "unknown_alert_seconds"),
+            (
+                f"expected less than unprovable_seconds {orders.unprovable_seconds:g}, "
+                f"found {orders.unknown_alert_seconds:g}"
+            ),
+        )
     if orders.unprovable_seconds <= least:
         yield (
             ("orders", "unprovable_seconds"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.settings.models import SecretReference
+from bot.settings.sections import SecretReference
 
 SECRET_BYTES_MAX = 4_096
 

@@ -11,8 +11,9 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ValidationError
 
 from bot.settings.document import Document, shown
-from bot.settings.models import Config, SecretReference, Shape
+from bot.settings.models import Config
 from bot.settings.problems import KeyPath, dotted
+from bot.settings.sections import SecretReference, Shape
 
 UNITS: Final[dict[str, str]] = {
     "coin": "coins",
@@ -62,24 +63,32 @@ def _below(path: KeyPath, above: KeyPath) -> bool:
 
 
 def _report(document: Document, path: KeyPath, message: str) -> None:
-    if is_secret(path):  # a key below a secret may be the secret itself, put into braces
-        inside = len(path) > 2 and path[2] not in SecretReference.model_fields
-        document.report(path[:2] if inside else path, message)
+    depth = secret_depth(path)
+    if depth is not None:  # a key below a secret may be the secret itself, put into braces
+        inside = len(path) > depth and path[depth] not in SecretReference.model_fields
+        document.report(path[:depth] if inside else path, message)
     else:
         document.report(path, message)
 
 
-def is_secret(path: KeyPath) -> bool:
-    """Whether what is written here may be a secret that was put into the wrong place."""
-    slot = slot_at(path[:2])
-    return slot is not None and SecretReference in _alternatives(slot.annotation)
+def secret_depth(path: KeyPath) -> int | None:
+    """Return how long the path is of a secret that `path` leads to or into, None if it does not.
+
+    What is written there may be the secret itself, put into the wrong place.
+    """
+    for length in range(1, len(path) + 1):
+        slot = slot_at(path[:length])
+        if slot is not None and SecretReference in _alternatives(slot.annotation):
+            return length
+    return None
 
 
 def _message(kind: str, path: KeyPath, found: Any) -> str:
     if kind == "missing":
         return f"required, but missing; expected {expected(path)}"
-    if is_secret(path):
-        return REFERENCE_EXPECTED if len(path) == 2 else f"expected {expected(path)}"
+    depth = secret_depth(path)
+    if depth is not None:
+        return REFERENCE_EXPECTED if len(path) == depth else f"expected {expected(path)}"
     if isinstance(found, str) and "@" in found:  # a URL may carry a password
         return f"expected {expected(path)}"
     return f"expected {expected(path)}, found {shown(found)}{_hint(path, found)}"

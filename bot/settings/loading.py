@@ -11,15 +11,21 @@ from pydantic import PrivateAttr, ValidationError
 from typing_extensions import override
 
 from bot.core.engine import Policy
-from bot.settings import checks, credentials, overrides, policies
+from bot.settings import alert_checks, checks, credentials, overrides, policies
+from bot.settings.alert_checks import AlertSecrets
 from bot.settings.credentials import Credentials, NoSecret
 from bot.settings.document import Document, read
 from bot.settings.expectations import explain
-from bot.settings.models import Config, SecretReference
+from bot.settings.models import Config
 from bot.settings.problems import ConfigError, KeyPath, Place, Problem, problem_at
+from bot.settings.sections import SecretReference
 
 DIGEST_BYTES = 16
-NOT_IN_DIGEST = {"venue": {"key", "secret"}, "dashboard": {"token"}}
+NOT_IN_DIGEST: Any = {
+    "venue": {"key", "secret"},
+    "dashboard": {"token"},
+    "alerts": {"channels": {"__all__": {"token", "url"}}, "heartbeat": {"url"}},
+}
 
 
 class Settings(Config):
@@ -87,6 +93,28 @@ class Settings(Config):
         if isinstance(text, Problem):
             raise ConfigError([text])
         return text
+
+    def alert_secrets(self, environ: Mapping[str, str] = os.environ) -> AlertSecrets:
+        """Fetch the tokens and addresses of everybody who is told of alerts.
+
+        Raises:
+            ConfigError: with every one that is not there, or is no address to post to.
+        """
+        found: dict[KeyPath, str] = {}
+        problems: list[Problem] = []
+        for path, reference in alert_checks.references(self.alerts):
+            text = self._secret(path, reference, environ)
+            if isinstance(text, Problem):
+                problems.append(text)
+            elif path[-1] == "url" and (trouble := alert_checks.address_trouble(text)):
+                source = reference.env or reference.file
+                place = self._document.place(path)
+                problems.append(problem_at(place, path, f"{source} {trouble}"))
+            else:
+                found[path] = text
+        if problems:
+            raise ConfigError(problems)
+        return alert_checks.gathered(self.alerts, found)
 
     def _secret(
         self, path: KeyPath, reference: SecretReference, environ: Mapping[str, str]

@@ -3,19 +3,18 @@
 The descriptions below are what the JSON Schema shows in an editor. Units are in the keys' names.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bot.core.hedger import HedgeTo
 from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
+from bot.settings.alert_models import Alerts
+from bot.settings.sections import NAME_PATTERN, FilePath, SecretReference, Section, Shape
 
-NAME_PATTERN = r"^[a-z0-9-]{1,32}$"
 INSTRUMENT_PATTERN = r"^[A-Z0-9][A-Za-z0-9_.-]{2,40}$"
-VARIABLE_PATTERN = r"^[A-Z_][A-Z0-9_]{0,63}$"
 
 
 class RunMode(StrEnum):
@@ -63,56 +62,12 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a text or a row must look like, in words for a person."""
-
-    words: str
-
-
 InstrumentName = Annotated[
     str, Field(pattern=INSTRUMENT_PATTERN), Shape("an instrument name such as BTC-PERPETUAL")
 ]
 BookName = Annotated[
     str, Field(pattern=NAME_PATTERN), Shape("a name of 1 to 32 characters from a-z, 0-9 and -")
 ]
-FilePath = Annotated[str, Field(min_length=1), Shape("the path of a file")]
-
-
-class Section(BaseModel):
-    """One mapping of the file: unknown keys, wrong types, NaN and infinity are errors."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class SecretReference(Section):
-    """Where a secret lies: an environment variable or a file. Never the secret itself."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["env"], "properties": {"env": {"type": "string"}}},
-                {"required": ["file"], "properties": {"file": {"type": "string"}}},
-            ]
-        }
-    )
-
-    env: Annotated[
-        str | None,
-        Field(pattern=VARIABLE_PATTERN),
-        Shape("the name of an environment variable (A-Z, 0-9 and _)"),
-    ] = None
-    """Name of the environment variable that holds the secret."""
-    file: Annotated[FilePath | None, Shape("the path of a file")] = None
-    """Path of a file that holds nothing but the secret and that only its owner can read (mode
-    0600)."""
 
 
 class Venue(Section):
@@ -245,6 +200,8 @@ class Orders(Section):
     """Wait after an order's lifetime before "not found" may prove that it never arrived."""
     query_interval_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """Time between two questions about the same unknown order."""
+    unknown_alert_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """A person is told of an order whose fate is unknown for so long."""
     unprovable_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """An order whose fate is still unknown after this stops all trading and calls a person."""
 
@@ -392,3 +349,4 @@ class Config(Section):
     journal: Journal
     dashboard: Dashboard = Dashboard()
     log: Log = Log()
+    alerts: Alerts = Alerts()

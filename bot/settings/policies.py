@@ -108,6 +108,7 @@ def order_policy(config: Config) -> OrderPolicy:
         settle_ns=_ns(orders.settle_seconds),
         query_interval_ns=_ns(orders.query_interval_seconds),
         unprovable_ns=_ns(orders.unprovable_seconds),
+        unknown_alert_ns=_ns(orders.unknown_alert_seconds),
     )
 
 

@@ -5,7 +5,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
@@ -35,10 +36,11 @@ from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
 from bot.runtime.tape import Tape, tape_beside
-from bot.settings import Credentials, Settings
+from bot.settings import AlertSecrets, Credentials, Settings
 from bot.settings.checks import is_loopback
 from bot.settings.policies import currency_of
 from bot.venues.port import VenueRefusedError
+from bot.wiring import paging
 from bot.wiring import venue as venue_of
 
 MEGABYTE: Final = 1_000_000
@@ -53,6 +55,7 @@ class Secrets:
 
     credentials: Credentials
     token: str = field(repr=False)
+    alerts: AlertSecrets = field(default_factory=AlertSecrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +75,24 @@ class System:
 
 
 def secrets_of(settings: Settings) -> Secrets:
-    """Fetch the API key and the dashboard's token from where the settings say they are.
+    """Fetch API key, dashboard's token and alert channels' from where the settings say they are.
 
     Raises:
         ConfigError: one of them is not there.
     """
     credentials = settings.credentials()
     token = settings.dashboard_token() or address.new_token()
-    return Secrets(credentials=credentials, token=token)
+    return Secrets(credentials=credentials, token=token, alerts=settings.alert_secrets())
 
 
 def configure_logging(settings: Settings, secrets: Secrets, stream: TextIO | None = None) -> None:
     """Send every log line, without the secrets, to `stream` (standard error if None)."""
     credentials = secrets.credentials
+    told = paging.said_secrets(settings, secrets.alerts)
     telemetry.configure(
         level=settings.log.level.value,
         log_format=telemetry.LogFormat(settings.log.format.value),
-        redact=Redactor((credentials.key, credentials.secret, secrets.token)),
+        redact=Redactor((credentials.key, credentials.secret, secrets.token, *told)),
         stream=stream,
     )
 
@@ -116,34 +120,47 @@ async def build_daemon(
         ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
-        alerts = Alerts(wire.epoch_ms)
+        callers = paging.callers(settings, secrets.alerts, _spoken(settings), wire)
+        alerts = Alerts(wire.epoch_ms, callers.pager.tell)
         loop, outbox = assembly.recovered_loop(
             connected, settings.policy(), Records(ledger=ledger, tape=tape), alerts, wire
         )
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
+        callers.count_in(metrics.registry)
         jumps = JumpWatch(connected.sampler, connected.market)
         herald = notify.herald()
         watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), jumps, herald.on_step)
-        for observer in (*watching, *observers):
+        for observer in (*watching, *callers.observers, *observers):
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
         pages = app.build(window, connected.inbox.admit, _rules(settings, secrets.token))
-        daemon = Daemon(
-            venue=connected.venue,
-            inbox=connected.inbox,
-            outbox=outbox,
-            loop=loop,
-            sampler=connected.sampler,
-            timers=connected.timers,
-            wire=wire,
-            journal_path=ledger.path,
+        page_server = partial(serve.serve, pages, sock, ledger.path, secrets.token)
+        daemon = replace(
+            _bare(connected, loop, outbox, wire, ledger.path),
             on_lag=metrics.on_lag,
             on_leaving=herald.on_leaving,
-            extra={"dashboard": lambda: serve.serve(pages, sock, ledger.path, secrets.token)},
+            on_ended=callers.on_ended,
+            extra={"dashboard": page_server, **callers.jobs},
         )
         market, url = connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
+
+
+def _bare(
+    connected: Connected, loop: Loop, outbox: Outbox, wire: WireClock, journal_path: Path
+) -> Daemon:
+    """Return a daemon that nobody watches yet."""
+    return Daemon(
+        venue=connected.venue,
+        inbox=connected.inbox,
+        outbox=outbox,
+        loop=loop,
+        sampler=connected.sampler,
+        timers=connected.timers,
+        wire=wire,
+        journal_path=journal_path,
+    )
 
 
 async def _connect(
@@ -194,6 +211,13 @@ def _account(settings: Settings) -> str:
     """Name the account that a ledger belongs to: venue, currencies in any order, label."""
     currencies = "+".join(sorted(settings.account.currencies))
     return f"{settings.venue.name}:{currencies}:{settings.account.label_prefix}"
+
+
+def _spoken(settings: Settings) -> str:
+    """Name the daemon as a person knows it: which money, where, under which label."""
+    currencies = "+".join(settings.account.currencies)
+    venue, prefix = settings.venue.name, settings.account.label_prefix
+    return f"deltaband {settings.mode} {venue} {currencies} {prefix}"
 
 
 def _tape_path(settings: Settings) -> Path | None:
