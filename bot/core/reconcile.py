@@ -14,7 +14,7 @@ from bot.core import state as states
 from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
 from bot.core.immutable import remembered, remembered_while, steady
-from bot.core.instruments import Instrument, Kind
+from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.orders import Order, OrderPolicy, OrderStatus
 from bot.core.reported import Reported, names_reported
 from bot.core.standing import EMPTY, Standing, open_orders
@@ -88,7 +88,29 @@ def _housed(known: Standing, policy: ApplyPolicy) -> Standing:
 
 def _price(state: State, terms: Instrument) -> float | None:
     quote = state.quotes.get(terms.name)
-    return None if quote is None else quote.mark
+    if quote is not None and quote.mark is not None:
+        return quote.mark
+    return _delivered(state, terms) if _has_expired(terms, state.now_ms) else None
+
+
+def _delivered(state: State, terms: Instrument) -> float | None:
+    """Return what an expired contract is worth by the index of its coin; None while there is none.
+
+    Nobody quotes it any more. A daemon that was not there when it settled would wait for ever.
+    """
+    index_usd = next(
+        (
+            quote.index_usd
+            for name, quote in state.quotes.items()
+            if name in state.instruments and state.instruments[name].underlying == terms.underlying
+        ),
+        None,
+    )
+    if index_usd is None or terms.strike is None:
+        return index_usd
+    gain_usd = index_usd - terms.strike if terms.is_call else terms.strike - index_usd
+    unit_usd = index_usd if terms.settlement is Settlement.INVERSE else 1.0
+    return max(0.0, gain_usd) / unit_usd
 
 
 def _why(state: State, terms: Instrument) -> str:
