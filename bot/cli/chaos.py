@@ -1,5 +1,6 @@
 """`chaos`: the daemon that ships, in virtual time, under faults drawn from seeds."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,15 @@ Jobs = Annotated[int, typer.Option(min=1, max=64, help="Processes at work side b
 Shrink = Annotated[
     bool, typer.Option("--shrink", help="Of each seed that fails, find the strikes that it takes.")
 ]
+CrashPoints = Annotated[
+    int,
+    typer.Option(
+        "--crash-points",
+        metavar="N",
+        min=0,
+        help="Instead: kill the daemon at N points of each of ten scenarios, and of each recovery.",
+    ),
+]
 Only = Annotated[
     str,
     typer.Option(
@@ -29,6 +39,7 @@ def chaos(
     jobs: Jobs = 1,
     only: Only = "",
     shrink: Shrink = False,
+    crash_points: CrashPoints = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run the shell that ships through faults, in virtual time, and hold it to its invariants.
@@ -47,12 +58,18 @@ def chaos(
 
     def work() -> Answer:
         chosen = _range(seeds)
+        if crash_points:
+            return _killed(chosen, crash_points, jobs)
         numbers = _numbers(only)
         if numbers and len(chosen) != 1:
             raise VerbError("chaos: --only goes with one seed", exit_code=Exit.USAGE)
         results = _run(chosen, jobs, numbers)
-        causes = {r.seed: _shrunk(r.seed) for r in results if r.violations} if shrink else {}
-        return _answer(results, causes)
+        failures = [
+            _failure(result, _command(result.seed, _shrunk(result.seed) if shrink else numbers))
+            for result in results
+            if result.violations
+        ]
+        return _answer(results, failures)
 
     deliver(work, as_json=as_json)
 
@@ -87,11 +104,27 @@ def _run(seeds: range, jobs: int, only: frozenset[int]) -> "list[SeedResult]":
 
     plans = [Plan(seed=seed, only=only) for seed in seeds]
     results: list[SeedResult] = []
-    for result in lab.run_seeds(plans, jobs):
+    for result in lab.side_by_side(lab.run_seed, plans, jobs):
         results.append(result)
         if result.violations:
             complain(f"chaos: seed {result.seed} failed: {_worst(result)}")
     return results
+
+
+def _killed(seeds: range, points: int, jobs: int) -> Answer:
+    """Enumerate crash points instead of drawing faults."""
+    from bot.lab import chaos as lab
+    from bot.lab import crashes
+
+    tasks = crashes.enumerations(seeds, points)
+    lived = [one for found in lab.side_by_side(crashes.enumerated, tasks, jobs) for one in found]
+    command = f"deltaband chaos --seeds {seeds.start}:{seeds.stop} --crash-points {points}"
+    failures = [
+        _failure(one.result, command) | {"scenario": one.scenario, "killed_at": list(one.killed_at)}
+        for one in lived
+        if one.result.violations
+    ]
+    return _answer([one.result for one in lived], failures, {"crash_points": len(lived)})
 
 
 def _shrunk(seed: int) -> list[int]:
@@ -107,17 +140,18 @@ def _worst(result: "SeedResult") -> str:
     return f"{first.invariant} at {first.at_seconds:.1f} s: {first.text}"
 
 
-def _answer(results: "list[SeedResult]", causes: dict[int, list[int]]) -> Answer:
+def _answer(
+    results: "Sequence[SeedResult]",
+    failures: list[dict[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> Answer:
     from bot.cli import screens
     from bot.lab import chaos as lab
 
-    failures = [
-        _failure(result, causes.get(result.seed)) for result in results if result.violations
-    ]
     faults = lab.counted(results)
     payload: dict[str, Any] = {
         "ok": not failures,
-        "seeds": len(results),
+        "seeds": len({result.seed for result in results}),
         "facts": sum(result.facts for result in results),
         "facts_min": min(result.facts for result in results),
         "orders": sum(result.orders for result in results),
@@ -127,10 +161,11 @@ def _answer(results: "list[SeedResult]", causes: dict[int, list[int]]) -> Answer
         "faults": faults,
         "trace_hash": lab.trace_of(results),
         "failures": failures,
+        **(more or {}),
     }
     lines = [
         (
-            f"{len(results)} seeds, {payload['facts']:,} facts, {payload['orders']:,} orders, "
+            f"{payload['seeds']} seeds, {payload['facts']:,} facts, {payload['orders']:,} orders, "
             f"{payload['crashes']:,} crashes, {len(faults)} kinds of faults"
         ),
         " ".join(f"{name}:{count}" for name, count in faults.items()),
@@ -143,10 +178,13 @@ def _answer(results: "list[SeedResult]", causes: dict[int, list[int]]) -> Answer
     return Answer(payload=payload, screen=screens.plain(lines), exit_code=code)
 
 
-def _failure(result: "SeedResult", cause: list[int] | None) -> dict[str, Any]:
-    command = f"deltaband chaos --seeds {result.seed}:{result.seed + 1}"
-    if cause is not None:
-        command += f" --only {','.join(map(str, cause))}"
+def _command(seed: int, numbers: Iterable[int]) -> str:
+    """Return the command that shows a seed again, with only these strikes if there are any."""
+    only = ",".join(map(str, sorted(numbers)))
+    return f"deltaband chaos --seeds {seed}:{seed + 1}" + (f" --only {only}" if only else "")
+
+
+def _failure(result: "SeedResult", command: str) -> dict[str, Any]:
     return {
         "seed": result.seed,
         "first": _worst(result),

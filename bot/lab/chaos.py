@@ -3,14 +3,15 @@
 import asyncio
 import gc
 import hashlib
+import itertools
 import multiprocessing
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bot.lab import swarm
 from bot.lab.judge import Judge, Violation
@@ -18,18 +19,28 @@ from bot.lab.scene import Scene
 from bot.lab.swarm import Struck
 from bot.lab.world import POLICY, Plan, World, hushed
 
+T = TypeVar("T")
+R = TypeVar("R")
+MARK_MS: Final = 6_000
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedResult:
-    """What one seed came to. `faults` counts by id of the catalogue."""
+    """What one seed came to. `faults` counts by id of the catalogue.
+
+    `lives` are the steps at which each life was born and first ran (the last step if it never did),
+    `marks` the steps at some market times after the beginning, six market seconds apart.
+    """
 
     seed: int
     facts: int
     folds: int
     orders: int
     crashes: int
+    steps: int
+    lives: tuple[tuple[int, int], ...]
+    marks: tuple[tuple[int, int], ...]
     wire_seconds: float
     market_seconds: float
     faults: Mapping[str, int]
@@ -45,6 +56,8 @@ def run_seed(plan: Plan) -> SeedResult:
         judge.watch(world)
         try:
             scene = Scene(world, world.rng("strikes"))
+            if plan.killed_at:
+                world.loop.on_step = _killer(world)
             world.loop.run_until_complete(_live(scene, strikes_of(plan)))
             judge.conclude()
             return _result(scene, judge)
@@ -57,19 +70,24 @@ def strikes_of(plan: Plan) -> tuple[Struck, ...]:
     """Return what strikes a plan's world."""
     if not plan.is_stormy:
         return ()
+    if plan.script:
+        return tuple(
+            Struck(number=number, fault_id=fault_id, at_ms=at_ms)
+            for number, (fault_id, at_ms) in enumerate(plan.script)
+        )
     drawn = swarm.drawn(plan.rng("swarm"), plan.storm_ms)
     return tuple(one for one in drawn if not plan.only or one.number in plan.only)
 
 
-def run_seeds(plans: Sequence[Plan], jobs: int) -> Iterator[SeedResult]:
-    """Run many, side by side in so many processes; results come in the order of the plans."""
+def side_by_side(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
+    """Do work in so many processes; results come in the order of the tasks."""
     if jobs == 1:
-        yield from map(run_seed, plans)
+        yield from map(work, tasks)
         return
     # Spawned, not forked: compiled kernels and their threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-        yield from pool.map(run_seed, plans)
+        yield from pool.map(work, tasks)
 
 
 def trace_of(results: Sequence[SeedResult]) -> str:
@@ -90,6 +108,17 @@ def _fast_folder() -> str | None:
     return str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
 
 
+def _killer(world: World) -> Callable[[int], None]:
+    """Return what kills the daemon at the steps that the plan names."""
+    steps = frozenset(world.plan.killed_at)
+
+    def at(step: int) -> None:
+        if step in steps:
+            world.machine.crash()
+
+    return at
+
+
 async def _live(scene: Scene, strikes: Sequence[Struck]) -> None:
     world = scene.world
     jobs = {
@@ -97,11 +126,19 @@ async def _live(scene: Scene, strikes: Sequence[Struck]) -> None:
         asyncio.create_task(world.machine.run(), name="machine"),
         asyncio.create_task(swarm.operate(world), name="operator"),
     }
+    jobs.add(asyncio.create_task(_mark(scene), name="marks"))
     over = asyncio.create_task(_phases(scene, strikes), name="phases")
     done, _ = await asyncio.wait({*jobs, over}, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
     assert over in done, f"{[task.get_name() for task in done]} ended by itself"
+
+
+async def _mark(scene: Scene) -> None:
+    """Note the step of every few market seconds."""
+    for at_ms in itertools.count(MARK_MS, MARK_MS):
+        await scene.world.until_market(scene.world.market.start_ms + at_ms)
+        scene.marks.append((at_ms, scene.world.loop.steps))
 
 
 async def _phases(scene: Scene, strikes: Sequence[Struck]) -> None:
@@ -121,6 +158,9 @@ def _result(scene: Scene, judge: Judge) -> SeedResult:
         folds=judge.folds,
         orders=judge.counts["orders"],
         crashes=world.machine.seen.crashed,
+        steps=world.loop.steps,
+        lives=tuple(judge.lives()),
+        marks=tuple(scene.marks),
         wire_seconds=world.loop.time(),
         market_seconds=(world.market_ms - world.market.start_ms) / 1_000,
         faults=dict(sorted(scene.tally.items())),

@@ -5,7 +5,7 @@ Judged by the venue's books and the disk, not by what the daemon thinks of itsel
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +16,7 @@ from bot.core.engine import Policy
 from bot.core.events import ClockSeen, Command, CommandGiven, QuoteSeen
 from bot.core.reconcile import Adopted
 from bot.core.standing import Standing
+from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
 from bot.exchange.reports import FillCause
 from bot.lab import invariants
@@ -49,6 +50,7 @@ class Judge:
     folds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     last: Stepped | None = None
+    _ran: dict[int, int] = field(default_factory=dict)
     _world: World | None = None
     _before: Standing | None = None
     _written: list[tuple[str, str]] = field(default_factory=list)
@@ -74,6 +76,11 @@ class Judge:
         """Everything durable and every order request, in order, as one number."""
         return str(self._trace.hexdigest())
 
+    def lives(self) -> Iterator[tuple[int, int]]:
+        """Yield the steps at which each life was born, and first ran (else the last step)."""
+        for number, born in enumerate(self.world.machine.seen.births, 1):
+            yield born, self._ran.get(number, self.world.loop.steps)
+
     def _hold(self, invariant: str, trouble: str | None) -> None:
         if trouble is not None and len(self.violations) < VIOLATIONS_MAX:
             at_seconds = round(self.world.loop.now_ns / NS_PER_SECOND, 3)
@@ -96,6 +103,8 @@ class Judge:
         self.last = stepped
         state, standing = stepped.state, stepped.state.standing
         sent = [one for one in stepped.step.actions if isinstance(one, SubmitOrder)]
+        if state.mode is Mode.RUN:
+            self._ran.setdefault(len(self.world.machine.seen.births), self.world.loop.steps)
         self._note_truth()
         self._adopted(stepped)
         if standing is self._before and not sent:

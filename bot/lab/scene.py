@@ -52,6 +52,7 @@ class Scene:
     world: World
     rng: random.Random
     tally: Counter[str] = field(default_factory=Counter)
+    marks: list[tuple[int, int]] = field(default_factory=list)
     _armed: list[tuple[str, Armed]] = field(default_factory=list)
     _busy_ns: dict[str, int] = field(default_factory=dict)
 

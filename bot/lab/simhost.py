@@ -103,7 +103,7 @@ class Lives:
     exits: list[Exit] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    started: int = 0
+    births: list[int] = field(default_factory=list)
     crashed: int = 0
 
 
@@ -193,7 +193,7 @@ class SimMachine:
     def _born(self) -> Life:
         number, context = self._loop.begin_life()
         life = self.life = Life(number=number)
-        self.seen.started += 1
+        self.seen.births.append(self._loop.steps)
         life.task = self._loop.create_task(self._live(life), context=context, name="daemon")
         return life
 

@@ -148,12 +148,17 @@ class SimLoop(asyncio.BaseEventLoop):
         while scheduled and scheduled[0]._when <= now:  # noqa: SLF001
             ready.append(heapq.heappop(scheduled))
         handle = ready.popleft()
-        if handle._cancelled or handle._context.get(LIFE, WORLD) in self._ended:  # noqa: SLF001
+        if handle._cancelled or self._is_over(handle):  # noqa: SLF001
             return
         self.steps += 1
         if self.on_step is not None:
             self.on_step(self.steps)
+            if self._is_over(handle):  # killed at this very step
+                return
         handle._run()  # noqa: SLF001
+
+    def _is_over(self, handle: Any) -> bool:
+        return handle._context.get(LIFE, WORLD) in self._ended  # noqa: SLF001
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Nothing: a cancelled timer leaves the heap when it is due."""

@@ -93,6 +93,8 @@ class Plan:
 
     `is_stormy` is whether faults strike at all, `storm_ms` how long they may, market time;
     `calm_ms` is what follows without any. With `only`, no strikes but those of these numbers.
+    `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
+    `script` are faults and their times, in place of drawn ones.
     """
 
     seed: int
@@ -102,6 +104,8 @@ class Plan:
     speed: float = 12.0
     step_ms: int = 8 * MS_PER_SECOND
     only: frozenset[int] = frozenset()
+    killed_at: tuple[int, ...] = ()
+    script: tuple[tuple[str, int], ...] = ()
 
     def rng(self, name: str) -> random.Random:
         """Return the generator of one part of a world."""

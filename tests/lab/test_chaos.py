@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from bot.core.units import MS_PER_MINUTE
-from bot.lab import chaos, swarm
+from bot.lab import chaos, crashes, swarm
 from bot.lab.judge import Violation
 from bot.lab.world import Plan
 
@@ -82,13 +82,16 @@ def test_the_verb_tells_what_it_did_and_how_to_see_a_seed_again(monkeypatch, cap
         folds=2,
         orders=1,
         crashes=0,
+        steps=9,
+        lives=(),
+        marks=(),
         wire_seconds=1.0,
         market_seconds=12.0,
         faults={"N2": 4},
         violations=(Violation(invariant="I1", at_seconds=0.5, text="twice"),),
         trace_hash="ab",
     )
-    monkeypatch.setattr(chaos, "run_seeds", lambda *_: [failed])
+    monkeypatch.setattr(chaos, "side_by_side", lambda *_: [failed])
     with pytest.raises(typer.Exit) as ended:
         verb.chaos(seeds="17:18", as_json=True)
     told = json.loads(capsys.readouterr().out)
@@ -97,3 +100,11 @@ def test_the_verb_tells_what_it_did_and_how_to_see_a_seed_again(monkeypatch, cap
     assert told["faults"] == {"N2": 4}
     assert told["trace_hash"]
     assert told["failures"][0]["reproduce"] == "deltaband chaos --seeds 17:18"
+
+
+def test_killed_in_the_middle_of_an_order_and_again_while_it_starts_it_breaks_nothing():
+    task = crashes.Enumeration(seed=3, scenario="an answer is lost", points=2)
+    lived = crashes.enumerated(task)
+    assert [len(one.killed_at) for one in lived] == [1, 2, 1, 2]
+    assert [one.result.crashes for one in lived] == [1, 2, 1, 2]
+    assert [one.result.violations for one in lived] == [()] * 4
