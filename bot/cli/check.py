@@ -11,7 +11,7 @@ from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
 from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
 
 if TYPE_CHECKING:
-    from bot.settings import Credentials, Settings
+    from bot.settings import Credentials, Problem, Settings
     from bot.wiring.acceptance import Finding, Outcome
 
 Online = Annotated[
@@ -24,36 +24,71 @@ Online = Annotated[
 ]
 
 
+Alerted = Annotated[
+    bool,
+    typer.Option(
+        "--alerts",
+        help="Send a test message to every channel of `alerts`, and a beat to its heartbeat.",
+    ),
+]
+
+
 def check(
     config: ConfigFile,
     overrides: Overrides = None,
     online: Online = False,
+    alerts: Alerted = False,
     i_understand_live: Understood = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a configuration and show every value in force and where it comes from.
 
-    Looks for the secrets it names too, and shows none of them. Talks to nobody, unless --online is
-    given: then every item is ok, failed or not checked, and exit code 0 means that all are ok.
+    Looks for the secrets it names too, and shows none of them. Talks to nobody, unless --online or
+    --alerts is given: then every item is ok, failed or not checked, and exit code 0 means that all
+    are ok.
     """
 
     def work() -> Answer:
-        from bot import settings
-
         loaded = load(config, overrides or ())
         if i_understand_live and not online:
             raise VerbError("--i-understand-live is for --online", exit_code=Exit.USAGE)
-        try:
-            loaded.credentials()
-            loaded.dashboard_token()
-        except settings.ConfigError as error:
-            raise VerbError(str(error), exit_code=Exit.USAGE) from error
+        if alerts and online:
+            raise VerbError("--online and --alerts are two checks", exit_code=Exit.USAGE)
+        _find_secrets(loaded)
+        if alerts:
+            return _called(loaded)
         if not online:
             return _values(loaded)
         confirm_live(loaded, understood=i_understand_live, why="places an order with real money")
         return _accepted(loaded)
 
     deliver(work, as_json=as_json)
+
+
+def _find_secrets(loaded: "Settings") -> None:
+    """Refuse a configuration that names secrets which are not there, all of them at once."""
+    from bot.settings import ConfigError
+
+    problems: list[Problem] = []
+    for look in (loaded.credentials, loaded.dashboard_token, loaded.alert_secrets):
+        try:
+            look()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise VerbError(str(ConfigError(problems)), exit_code=Exit.USAGE)
+
+
+def _called(loaded: "Settings") -> Answer:
+    from bot.wiring.alert_trial import tried
+    from bot.wiring.daemon import configure_logging, secrets_of
+
+    if not loaded.alerts.channels and loaded.alerts.heartbeat is None:
+        raise VerbError(f"{loaded.file}: alerts names no channel and no heartbeat to try")
+    secrets = secrets_of(loaded)
+    configure_logging(loaded, secrets)
+    head = f"channels of {loaded.file}, mode {loaded.mode}"
+    return _found(loaded, head, asyncio.run(tried(loaded, secrets.alerts)))
 
 
 def _values(loaded: "Settings") -> Answer:
@@ -75,13 +110,18 @@ def _values(loaded: "Settings") -> Answer:
 
 
 def _accepted(loaded: "Settings") -> Answer:
-    from bot.cli import screens
-    from bot.wiring.acceptance import Outcome
     from bot.wiring.daemon import configure_logging, secrets_of
 
     secrets = secrets_of(loaded)
     configure_logging(loaded, secrets)
-    findings = _asked(loaded, secrets.credentials)
+    head = f"{loaded.mode} at {loaded.venue.rest_url}"
+    return _found(loaded, head, _asked(loaded, secrets.credentials))
+
+
+def _found(loaded: "Settings", head: str, findings: "tuple[Finding, ...]") -> Answer:
+    from bot.cli import screens
+    from bot.wiring.acceptance import Outcome
+
     counts = Counter(found.outcome for found in findings)
     ok = counts[Outcome.OK] == len(findings)
     payload = {
@@ -95,7 +135,7 @@ def _accepted(loaded: "Settings") -> Answer:
             for found in findings
         ],
     }
-    screen = screens.plain(_told(loaded, findings, counts))
+    screen = screens.plain(_told(head, findings, counts))
     return Answer(payload=payload, screen=screen, exit_code=Exit.DONE if ok else Exit.FAILED)
 
 
@@ -114,11 +154,9 @@ def _asked(loaded: "Settings", credentials: "Credentials") -> "tuple[Finding, ..
         raise VerbError(f"check --online: {error}; stop it first") from error
 
 
-def _told(
-    loaded: "Settings", findings: "Sequence[Finding]", counts: "Counter[Outcome]"
-) -> list[str]:
+def _told(head: str, findings: "Sequence[Finding]", counts: "Counter[Outcome]") -> list[str]:
     width = max(len(found.item) for found in findings)
-    lines = [f"{loaded.mode} at {loaded.venue.rest_url}", ""]
+    lines = [head, ""]
     lines += [
         f"  {found.outcome.value:<11}  {found.item:<{width}}  {found.said}" for found in findings
     ]

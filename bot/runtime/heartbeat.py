@@ -17,7 +17,7 @@ import structlog
 from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
 from bot.runtime import channels
-from bot.runtime.channels import Delivered, Outcome, Request
+from bot.runtime.channels import Delivered, Outcome, Request, Undelivered
 from bot.runtime.clock import WireClock
 from bot.runtime.loop import Stepped
 from bot.runtime.redaction import Redactor
@@ -149,8 +149,12 @@ class Heartbeat:
             self.sent += 1
         else:
             self.failed += 1
-            log.warning("heartbeat not taken", reason=self._redact(outcome.reason))
+            log.warning("heartbeat not taken", reason=self.shown(outcome))
         return outcome
+
+    def shown(self, outcome: Undelivered) -> str:
+        """Say why a sign was not taken, without the address."""
+        return self._redact(outcome.reason)
 
     async def farewell(self, reason: str) -> None:
         """Say that the daemon has ended and should not have."""

@@ -120,7 +120,7 @@ async def build_daemon(
         ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
-        callers = paging.callers(settings, secrets.alerts, _spoken(settings), wire)
+        callers = paging.callers(settings, secrets.alerts, wire)
         alerts = Alerts(wire.epoch_ms, callers.pager.tell)
         loop, outbox = assembly.recovered_loop(
             connected, settings.policy(), Records(ledger=ledger, tape=tape), alerts, wire
@@ -211,13 +211,6 @@ def _account(settings: Settings) -> str:
     """Name the account that a ledger belongs to: venue, currencies in any order, label."""
     currencies = "+".join(sorted(settings.account.currencies))
     return f"{settings.venue.name}:{currencies}:{settings.account.label_prefix}"
-
-
-def _spoken(settings: Settings) -> str:
-    """Name the daemon as a person knows it: which money, where, under which label."""
-    currencies = "+".join(settings.account.currencies)
-    venue, prefix = settings.venue.name, settings.account.label_prefix
-    return f"deltaband {settings.mode} {venue} {currencies} {prefix}"
 
 
 def _tape_path(settings: Settings) -> Path | None:

@@ -59,11 +59,11 @@ class Callers:
             await self.heartbeat.farewell(ended.reason)
 
 
-def callers(settings: Settings, secrets: AlertSecrets, daemon: str, wire: WireClock) -> Callers:
-    """Return who calls a person when the daemon named `daemon` needs one."""
+def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock) -> Callers:
+    """Return who calls a person when the daemon needs one."""
     alerts = settings.alerts
     pager = Pager(
-        daemon=daemon,
+        daemon=spoken(settings),
         channels=ways(settings, secrets),
         policy=PagerPolicy(
             paging=PagingPolicy(
@@ -80,6 +80,13 @@ def callers(settings: Settings, secrets: AlertSecrets, daemon: str, wire: WireCl
         return Callers(pager=pager, heartbeat=None)
     heartbeat = Heartbeat(switch=switch, wire=wire, trouble=lambda: pager.undelivered)
     return Callers(pager=pager, heartbeat=heartbeat)
+
+
+def spoken(settings: Settings) -> str:
+    """Name the daemon as a person knows it: which money, where, under which label."""
+    currencies = "+".join(settings.account.currencies)
+    venue, prefix = settings.venue.name, settings.account.label_prefix
+    return f"deltaband {settings.mode} {venue} {currencies} {prefix}"
 
 
 def ways(settings: Settings, secrets: AlertSecrets) -> tuple[Channel, ...]:
