@@ -140,10 +140,11 @@ class Pager:
         """Say that the daemon has ended, and what still waits; for a few seconds at the most."""
         try:
             self.tell(Alert(severity=severity, text=f"ended: {reason}", topic=Topic.ENDED))
-            if any(len(desk.queue) for desk in self.desks.values()):
+            if self._waits():
                 made = await asyncio.to_thread(self._client)
                 async with asyncio.timeout(FAREWELL_SECONDS), made as client:
-                    await asyncio.gather(*(self._empty(d, client) for d in self.desks.values()))
+                    while self._waits():  # a stand-in is given more while it is being emptied
+                        await asyncio.gather(*(self._empty(d, client) for d in self.desks.values()))
         except TimeoutError:
             log.warning("left with alerts undelivered")
         except Exception:  # nothing that goes wrong here changes how the daemon ended
@@ -286,6 +287,9 @@ class Pager:
 
     def _all_fail(self, letter: Letter) -> bool:
         return all(self.desks[name].failing for name in letter.told)
+
+    def _waits(self) -> bool:
+        return any(len(desk.queue) for desk in self.desks.values())
 
     async def _empty(self, desk: Desk, client: httpx.AsyncClient) -> None:
         """Give every waiting letter one try, whatever the pace."""
