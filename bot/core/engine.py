@@ -274,6 +274,9 @@ def _liquidated(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
 
 def _doubted(before: State, state: State, policy: OrderPolicy) -> tuple[Action, ...]:
     """Tell a person of an order whose fate has just been unknown for too long."""
+    waiting = open_orders(state.standing.orders)
+    if not waiting:
+        return ()
     late_ns = policy.unknown_alert_ns
     return tuple(
         Alert(
@@ -282,7 +285,7 @@ def _doubted(before: State, state: State, policy: OrderPolicy) -> tuple[Action, 
             f"is unknown for {late_ns / units.NS_PER_SECOND:g} s: {order.reason}",
             topic=Topic.ORDER_UNKNOWN,
         )
-        for order in open_orders(state.standing.orders)
+        for order in waiting
         if order.unknown_since_ns is not None
         and before.now_ns - order.unknown_since_ns < late_ns
         and state.now_ns - order.unknown_since_ns >= late_ns
