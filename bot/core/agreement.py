@@ -194,10 +194,13 @@ def _add_options(own: _Account, state: State, index_name: str, rows: Stamps) -> 
 
 def trouble(state: State, policy: AgreementPolicy) -> Judgement | None:
     """Return the stop that a lasting difference asks for, if there is one."""
-    for key, gap in sorted(state.gaps.items()):
+    lasting = {
+        key: gap
+        for key, gap in state.gaps.items()
         # Judged between two reports of the venue: one old figure must not age into a gap.
-        if gap.since_ns is None or gap.seen_ns - gap.since_ns <= policy.grace_ns:
-            continue
+        if gap.since_ns is not None and gap.seen_ns - gap.since_ns > policy.grace_ns
+    }
+    for key, gap in sorted(lasting.items()):
         reason = (
             f"own delta on {key} differs from the venue's by {gap.gap_coin:+.4f} coin, "
             f"more than {policy.gap_max_usd:,.0f} USD"

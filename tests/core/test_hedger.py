@@ -152,7 +152,7 @@ def test_a_linear_hedge_is_counted_in_coins() -> None:
     lot = Decimal("0.001")
     hedge = perp(settlement=Settlement.LINEAR, lot=lot, size_min=lot)
     # Half a percent above the index, a coin of the perpetual is 1.005 coins of delta.
-    seen = replace(exposed(0.15), hedge_coin_per_native=1.005, is_linear=True)
+    seen = exposed(0.15)._replace(hedge_coin_per_native=1.005, is_linear=True)
     found = hedger.decide(seen, BAND, hedge, None, START_MS)
 
     assert isinstance(found, Intent)
