@@ -123,10 +123,15 @@ class SimLoop(asyncio.BaseEventLoop):
     def bury(self) -> None:
         """Close the loop and what still hangs in it; nothing of that is heard any more."""
         self.set_exception_handler(lambda _, __: None)
-        for task in self._tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  asyncio's own flag
-            if not task.done():
-                _closed(task)
+        # As the running loop: what a dying task still begins is a task of it, closed in its turn.
+        asyncio.events._set_running_loop(self)  # noqa: SLF001
+        try:
+            for task in self._tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  asyncio's own flag
+                if not task.done():
+                    _closed(task)
+        finally:
+            asyncio.events._set_running_loop(None)  # noqa: SLF001
         self._tasks.clear()
         self._ready.clear()  # type: ignore[attr-defined]  # CPython's
         self._scheduled.clear()  # type: ignore[attr-defined]
