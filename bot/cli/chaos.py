@@ -49,9 +49,9 @@ def chaos(
     mended, and it has to come to rest. A market hour with an expiry is five minutes of wire time.
 
     Struck today, by the ids of the fault catalogue: N1 N2 N4-N15, O1-O5 O9, V1-V4, M1-M9, A1 A4 A7
-    A8, T1 T2, P1-P4 P7 P8, D1-D3 D6, C3 C4. The market brings A5 and A6 (expiry, settlement). Not
-    yet: O6-O8 O10-O13, V5 V6, A2 A3, P5 P6 P9, D4 D5, C1 C2, U and X. N3 and the bytes of HTTP are
-    beyond a simulation of sockets.
+    A8, T1 T2, P1-P4 P7 P8, D1-D6, C3 C4. The market brings A5 and A6 (expiry, settlement), the
+    calendar T3. Not yet: O6-O8 O10-O13, V5 V6, A2 A3 A9, P5 P6 P9, C1 C2, U and X. N3 and the bytes
+    of HTTP are beyond a simulation of sockets.
 
     The same seeds give the same trace_hash in any process. Exit code 1 means a violation.
     """

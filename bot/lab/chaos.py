@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bot.exchange.reports import FillCause
 from bot.lab import swarm
 from bot.lab.judge import Judge, Violation
 from bot.lab.scene import Scene
 from bot.lab.swarm import Struck
-from bot.lab.world import POLICY, Plan, World, hushed
+from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -150,6 +151,14 @@ async def _phases(scene: Scene, strikes: Sequence[Struck]) -> None:
     await world.until_market(start_ms + world.plan.storm_ms + world.plan.calm_ms)
 
 
+def _brought(world: World, judge: Judge) -> Counter[str]:
+    """Count what the market and the calendar bring by themselves: A5, A6 and T3."""
+    settled = sum(
+        1 for fill in world.exchange.engine.ledger_fills() if fill.cause is FillCause.SETTLEMENT
+    )
+    return Counter(A5=judge.counts["A5"], A6=settled, T3=int(world.day_ms != DAYS_MS[0]))
+
+
 def _result(scene: Scene, judge: Judge) -> SeedResult:
     world = scene.world
     return SeedResult(
@@ -163,7 +172,7 @@ def _result(scene: Scene, judge: Judge) -> SeedResult:
         marks=tuple(scene.marks),
         wire_seconds=world.loop.time(),
         market_seconds=(world.market_ms - world.market.start_ms) / 1_000,
-        faults=dict(sorted(scene.tally.items())),
+        faults=dict(sorted((scene.tally + _brought(world, judge)).items())),
         violations=tuple(judge.violations),
         trace_hash=judge.trace_hash,
     )

@@ -43,6 +43,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
 COLLAR: Final = (
     0.025  # an order's limit from the mark: the price cap and a spread of half a percent
 )
+OUTSIDE_MAX_NS: Final = 10 * NS_PER_SECOND
 IN_FLIGHT_MAX: Final = 60
 DOUBTFUL: Final = frozenset({OrderStatus.REQUESTED, OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE})
 
@@ -141,18 +142,24 @@ def agreed(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> str | 
     return None
 
 
-def healed(state: State, exposure: object, policy: Policy) -> str | None:
-    """I10: running, no fate unknown, delta in its band. Some reasons not to run are good."""
+def inside(exposure: object, policy: Policy) -> bool:
+    """Whether the first book's delta is known and in its band."""
+    plan = policy.books[0].hedge
+    if not isinstance(exposure, Exposure):
+        return False
+    return plan.band_low_coin <= deviation_coin(exposure, plan) <= plan.band_high_coin
+
+
+def healed(state: State, outside_ns: int) -> str | None:
+    """I10: running, no fate unknown, and delta not outside its band for longer than a moment.
+
+    A quick market carries it out at any instant, and two hedges are some time apart.
+    """
     if state.mode is not Mode.RUN:
         return f"{state.mode}: {state.mode_reason}"
     for order in state.standing.orders.values():
-        if not order.is_quiet:
+        if not order.is_quiet and state.now_ns - order.requested_ns > OUTSIDE_MAX_NS:
             return f"order {order.order_id} is {order.status}"
-    if not isinstance(exposure, Exposure):
-        return f"the book has no number: {exposure}"
-    plan = policy.books[0].hedge
-    x = deviation_coin(exposure, plan)
-    slack = 0.5 * (plan.band_high_coin - plan.band_low_coin)
-    if not plan.band_low_coin - slack <= x <= plan.band_high_coin + slack:
-        return f"delta is {x:.4f} coins from its target"
+    if outside_ns > OUTSIDE_MAX_NS:
+        return f"delta is outside its band for {outside_ns / NS_PER_SECOND:.1f} s"
     return None

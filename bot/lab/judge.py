@@ -14,7 +14,7 @@ from bot.core import codec, engine
 from bot.core.actions import SubmitOrder
 from bot.core.engine import Policy
 from bot.core.events import ClockSeen, Command, CommandGiven, QuoteSeen
-from bot.core.reconcile import Adopted
+from bot.core.reconcile import SETTLED, Adopted
 from bot.core.standing import Standing
 from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
@@ -50,6 +50,7 @@ class Judge:
     folds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     last: Stepped | None = None
+    _inside_ns: int = 0
     _ran: dict[int, int] = field(default_factory=dict)
     _world: World | None = None
     _before: Standing | None = None
@@ -105,6 +106,8 @@ class Judge:
         sent = [one for one in stepped.step.actions if isinstance(one, SubmitOrder)]
         if state.mode is Mode.RUN:
             self._ran.setdefault(len(self.world.machine.seen.births), self.world.loop.steps)
+        if invariants.inside(stepped.step.exposures.get(BOOK), self.policy):
+            self._inside_ns = self.world.loop.now_ns
         self._note_truth()
         self._adopted(stepped)
         if standing is self._before and not sent:
@@ -147,7 +150,8 @@ class Judge:
             report = stepped.state.reported.get(name)
             if report is None or report.row.size_native != size:
                 self._hold("I14", f"{name}: adopted {size}, reported {report}")
-            if all(held.get(name, Decimal(0)) != size for _, held in self._truth):
+            is_known = any(held.get(name, Decimal(0)) == size for _, held in self._truth)
+            if not is_known and note.reason != SETTLED:  # that is known by the calendar
                 self._hold("I15", f"{name}: adopted {size}, which the venue did not hold lately")
 
     # ------------------------------------------------------------------ the venue and the disk
@@ -157,6 +161,8 @@ class Judge:
         self._trace.update(f"{method} {order_id} {self.world.loop.now_ns}\n".encode())
         self._hold("I1", invariants.sent_once(order_id, self._heard))
         self._hold("I2", invariants.durable(order_id, self.world.disk.durable.order_ids))
+        if self.world.is_settling:
+            self.counts["A5"] += 1
         self._heard[order_id] = Decimal(str(params.get("amount", 0)))
 
     def _row(self, kind: str, at_ms: int, body: str) -> None:
@@ -169,6 +175,10 @@ class Judge:
     def _recovered(self, life: Life) -> None:
         """Look at what a new life begins with."""
         assert life.loop is not None, "a recovered life has a loop"
+        durable = self.world.disk.durable
+        if durable.is_rewritten:  # what was repaired is less than what was written
+            durable.is_rewritten = False
+            self._written.clear()
         state, known = life.loop.state, self._last_written()
         self._before = state.standing if known is None else known
         if known is None:
@@ -198,14 +208,13 @@ class Judge:
             self._hold("I10", f"no daemon runs: {world.machine.seen.refusals[-1:]}")
             return
         state = life.loop.state
-        exposure = last.step.exposures.get(BOOK)
         ours = {
             name: size
             for name, size in state.standing.positions.items()
             if name in state.instruments
         }
         self._hold("I5", invariants.agreed(ours, world.truth()))
-        self._hold("I10", invariants.healed(state, exposure, self.policy))
+        self._hold("I10", invariants.healed(state, world.loop.now_ns - self._inside_ns))
         self._executed()
         resting = [o.label for o in world.exchange.engine.open_orders(ACCOUNT) if _is_ours(o.label)]
         if resting:

@@ -9,6 +9,7 @@ import json
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ KIND: Final = 4  # columns of a row, as `ledger_file.COLUMNS` lists them
 AT_MS: Final = 2
 BODY: Final = 5
 LOCKED: Final = "database is locked"
+FOLD: Final = b'"fold":'
 SUBMITS: Final = '"$":"SubmitOrder"'
 
 
@@ -36,9 +38,13 @@ class Trouble:
 
 @dataclass(slots=True)
 class Durable:
-    """What the disk has: how many rows, and the ids of orders that were to be sent."""
+    """What the disk has: how many rows, and the ids of orders that were to be sent.
+
+    `is_rewritten` says that the file is no longer what was written to it.
+    """
 
     rows: int = 0
+    is_rewritten: bool = False
     order_ids: set[str] = field(default_factory=set)
     on_row: list[Callable[[str, int, str], None]] = field(default_factory=list)
 
@@ -82,6 +88,31 @@ class SimDisk:
         if self._rng.random() < 0.5 and not ledger.failure:
             self._scribe.write_waiting()
         ledger.abandon()
+
+    def back_up(self) -> Path:
+        """Copy the ledger as a careful person does, and return where the copy lies."""
+        copy = self.path.with_name(f"backup-{self._loop.steps}.sqlite3")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy),))
+        return copy
+
+    def restore(self, copy: Path) -> None:
+        """Put an old copy in the ledger's place; nothing may have the ledger open."""
+        for end in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        copy.replace(self.path)
+        self.durable.is_rewritten = True
+
+    def flip(self) -> bool:
+        """Change one byte in the middle of what was written; False if there is nothing yet."""
+        content = bytearray(self.path.read_bytes())
+        at = content.find(FOLD, len(content) // 2)
+        if at < 0:
+            return False
+        content[at + len(FOLD)] ^= 1
+        self.path.write_bytes(content)
+        self.durable.is_rewritten = True
+        return True
 
     def fails_now(self) -> str:
         """Return the error of a write that begins now, "" if it goes well."""

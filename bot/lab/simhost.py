@@ -18,6 +18,7 @@ from bot.core.units import NS_PER_MS
 from bot.lab.simdisk import SimDisk
 from bot.lab.simloop import SimLoop
 from bot.lab.simwire import Network
+from bot.runtime import ledger_repair
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records, connect, recovered_loop
 from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
@@ -169,6 +170,14 @@ class SimMachine:
         was_there = path.exists()
         path.unlink(missing_ok=True)
         return was_there
+
+    def repair(self) -> bool:
+        """Repair the ledger as `journal repair` does, if it needs that and nobody has it open."""
+        try:
+            done = ledger_repair.repair(self._disk.path, HEADER.code_version, self.clock.wire())
+        except LedgerRefusedError:
+            return False
+        return done is not None
 
     def crash(self, *, says_goodbye: bool = True) -> bool:
         """Kill the process between two steps of its loop; False if there is none.

@@ -142,6 +142,27 @@ def _slow_disk(scene: Scene, fault_id: str) -> None:
     scene.later(scene.between(3.0, 25.0), quick)
 
 
+def _bit_flipped(scene: Scene, fault_id: str) -> None:
+    """A byte of the ledger changes while nobody looks: the next start refuses it."""
+    if scene.world.machine.crash() and scene.world.disk.flip():
+        scene.did(fault_id)
+
+
+def _old_backup(scene: Scene, fault_id: str) -> None:
+    """The ledger is backed up, and some time later the copy is put in its place."""
+    world = scene.world
+    if world.machine.life is None or world.machine.life.ledger is None:
+        return
+    copy = world.disk.back_up()
+
+    def restored() -> None:
+        if world.machine.crash():
+            world.disk.restore(copy)
+            scene.did(fault_id)
+
+    scene.later(scene.between(5.0, 30.0), restored)
+
+
 def _token_gone(scene: Scene, fault_id: str) -> None:
     scene.arm(fault_id, FaultKind.TOKEN_EXPIRY, requests(""), once())
 
@@ -178,6 +199,8 @@ STRIKES: Final[Strikes] = MappingProxyType(
         "D1": _disk_error("database or disk is full", 3),
         "D2": _locked,
         "D3": _disk_error("disk I/O error", 1),
+        "D4": _bit_flipped,
+        "D5": _old_backup,
         "D6": _slow_disk,
         "C3": _token_gone,
         "C4": _commanded,

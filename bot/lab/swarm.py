@@ -88,5 +88,7 @@ async def operate(world: World) -> None:
             continue
         stopped_s = 0.0
         world.machine.unlatch()
+        if world.machine.mode is None:
+            world.machine.repair()
         number += 1
         world.machine.command(Command.RESUME, f"operator{number}")

@@ -34,13 +34,15 @@ from bot.lab.simhost import HostClock, SimMachine
 from bot.lab.simloop import SimLoop
 from bot.lab.simmarket import LabMarket
 from bot.lab.simwire import Network
-from bot.quant.conventions import Convention
+from bot.quant.conventions import SETTLEMENT_WINDOW_MS, Convention
 from bot.runtime.loop import Observer
 
 HEDGE: Final = "BTC-PERPETUAL"
 BOOK: Final = "main"
 PREFIX: Final = "db"
 BAND_COIN: Final = 0.2
+LEGS_MIN: Final = 6
+LEGS_MAX: Final = 10
 EXPIRY_OF_DAY_MS: Final = 8 * MS_PER_HOUR
 DAY_MS: Final = 24 * MS_PER_HOUR
 # Market days on which a run may begin: an ordinary one, a leap day, the turn of a year, and those
@@ -119,7 +121,7 @@ class World:
         self.plan = plan
         self.loop = SimLoop(self.rng("loop"))
         clock = HostClock(self.loop)
-        day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
+        day_ms = self.day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
         self.market = LabMarket(
             plan.seed, start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2, step_ms=plan.step_ms
         )
@@ -152,16 +154,21 @@ class World:
         contracts = self.market.frame(BTC_USD).contracts
         sizes = {0: 8, 1: 20, 2: 20}
         expiries = sorted({one.expiry_ms for one in contracts})
+        chosen = rng.sample(contracts, rng.randint(LEGS_MIN, LEGS_MAX))
         return {
-            one.name: -float(rng.randint(1, sizes[expiries.index(one.expiry_ms)]))
-            for one in contracts
-            if rng.random() < 0.4
+            one.name: -float(rng.randint(1, sizes[expiries.index(one.expiry_ms)])) for one in chosen
         }
 
     @property
     def market_ms(self) -> int:
         """The venue's time."""
         return self.exchange.floor.market_clock.market_ms()
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether the day's options decay to their settlement, or have just settled."""
+        left_ms = (EXPIRY_OF_DAY_MS + MS_PER_MINUTE - self.market_ms) % DAY_MS
+        return left_ms < SETTLEMENT_WINDOW_MS + MS_PER_MINUTE
 
     async def until_market(self, market_ms: int) -> None:
         """Wait until the venue's time is that."""

@@ -29,7 +29,7 @@ def test_in_fair_weather_the_shell_hedges_for_an_hour_and_breaks_nothing():
     assert result.market_seconds >= 3_600.0
     assert result.facts >= 2_000
     assert result.orders >= 10
-    assert result.faults == {}
+    assert result.faults.keys() <= {"A5", "A6", "T3"}, "what every market brings"
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
@@ -108,3 +108,12 @@ def test_killed_in_the_middle_of_an_order_and_again_while_it_starts_it_breaks_no
     assert [len(one.killed_at) for one in lived] == [1, 2, 1, 2]
     assert [one.result.crashes for one in lived] == [1, 2, 1, 2]
     assert [one.result.violations for one in lived] == [()] * 4
+
+
+def test_a_ledger_that_was_damaged_and_one_that_was_restored_are_repaired_and_lived_with():
+    script = (("D4", 4 * MS_PER_MINUTE), ("D5", 14 * MS_PER_MINUTE))
+    result = chaos.run_seed(replace(QUICK, seed=2, script=script))
+    assert result.violations == ()
+    assert (result.faults["D4"], result.faults["D5"]) == (1, 1)
+    assert result.crashes == 2
+    assert len(result.lives) > 4, "refused until somebody repairs it"
