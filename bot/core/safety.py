@@ -1,6 +1,6 @@
 """Limits that are not about margin, and the mode that follows from everything that is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -52,39 +52,51 @@ def judge_mode(
     `limits` is what the venue's delta or the margin stages ask for, if anything; `currencies` are
     those in which books are hedged.
     """
-    for judgement in _troubles(state, policy, currencies):
-        return judgement
-    return limits or ALL_WELL
+    return (
+        _halted(state)
+        or _not_reconciled(state, currencies)
+        or _paused(state)
+        or _beyond_us(state)
+        or _rejected(state, policy)
+        or limits
+        or ALL_WELL
+    )
 
 
-def _troubles(state: State, policy: SafetyPolicy, currencies: Sequence[str]) -> Iterator[Judgement]:
-    """Yield what is wrong, most careful mode first."""
-    if state.standing.halt_reason:
-        reason = state.standing.halt_reason
-        yield Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
-    yield from _not_reconciled(state, currencies)
-    if state.standing.pause_reason:
-        reason = state.standing.pause_reason
-        yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+def _halted(state: State) -> Judgement | None:
+    reason = state.standing.halt_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
+
+
+def _paused(state: State) -> Judgement | None:
+    reason = state.standing.pause_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+
+
+def _beyond_us(state: State) -> Judgement | None:
+    """Stop for an order of which only a person can say what became."""
     for order in open_orders(state.standing.orders):
         if _is_hopeless(order, state):
-            yield _hopeless(order)
-    yield from _rejected(state, policy)
+            return _hopeless(order)
+    return None
 
 
-def _not_reconciled(state: State, currencies: Sequence[str]) -> Iterator[Judgement]:
+def _not_reconciled(state: State, currencies: Sequence[str]) -> Judgement | None:
     for link in LINKS:
         if link not in state.links:
             why = state.links_lost.get(link, "not connected yet")
-            yield _wait(f"{link} connection: {why}", "the connection is back")
-    trading_since = state.links.get(Link.TRADING, 0)
-    if state.read_done_ns is None or state.read_done_ns < trading_since:
+            return _wait(f"{link} connection: {why}", "the connection is back")
+    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:
         failed = f" ({state.read_failure})" if state.read_failure else ""
-        yield _wait(f"the account has not been read since connecting{failed}", "a complete read")
+        return _wait(f"the account has not been read since connecting{failed}", "a complete read")
     for currency in currencies:
         if currency not in state.balances:
-            yield _wait(f"the {currency} balance is not known", "a balance report")
-    yield from _inherited(state)
+            return _wait(f"the {currency} balance is not known", "a balance report")
+    return _inherited(state)
 
 
 def _wait(reason: str, clears: str) -> Judgement:
@@ -111,40 +123,43 @@ def _hopeless(order: Order) -> Judgement:
     return Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
 
 
-def _inherited(state: State) -> Iterator[Judgement]:
-    """Yield what an earlier run or an interruption has left open: positions, then orders.
+def _inherited(state: State) -> Judgement | None:
+    """Wait for what an earlier run or an interruption has left open: positions, then orders.
 
     What waits for a person is none of it: a person is called to a hold, not to a start that never
     ends.
     """
-    pending = open_orders(state.standing.orders)
-    for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}
     if state.mode is Mode.RECONCILING:
+        pending = open_orders(state.standing.orders)
+        for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}
         for name, held, report in differing(state):
             if name in for_a_person:
                 continue
             reason = f"{name}: {report.row.size_native} at the venue, {held} here"
-            yield _wait(reason, f"a good quote of {name}")
+            return _wait(reason, f"a good quote of {name}")
     if not state.inherited:
-        return
+        return None
     for order_id in sorted(state.inherited & state.standing.orders.keys()):
         order = state.standing.orders[order_id]
         if not order.is_quiet and not _is_hopeless(order, state):
             reason = f"order {order_id} of an earlier run is {order.status}"
-            yield _wait(reason, "the venue's answer")
+            return _wait(reason, "the venue's answer")
+    return None
 
 
-def _rejected(state: State, policy: SafetyPolicy) -> Iterator[Judgement]:
-    """Yield a stop after too many rejections in a row: asking again would not help."""
+def _rejected(state: State, policy: SafetyPolicy) -> Judgement | None:
+    """Stop after too many rejections in a row: asking again would not help."""
     most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
     recent = list(state.standing.orders.values())[-most:]
     if not recent or recent[-1].outcome is not Outcome.REJECTED:
-        return
+        return None
     fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
-    if fresh and len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent):
-        told = f"the last {recent[-1].order_id}: {recent[-1].reason}"
-        reason = f"{most} orders in a row were rejected, {told}"
-        yield Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+    is_row = len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent)
+    if not (fresh and is_row):
+        return None
+    told = f"the last {recent[-1].order_id}: {recent[-1].reason}"
+    reason = f"{most} orders in a row were rejected, {told}"
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
 
 
 def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:
