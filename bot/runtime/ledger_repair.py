@@ -31,6 +31,7 @@ from bot.runtime.ledger_file import (
 )
 from bot.runtime.ledger_lock import kept_away
 
+EPOCH_MS_AT_2020: Final = 1_577_836_800_000
 ORDERS_SKIPPED: Final = 100_000  # more than any daemon sends between two backups of its ledger
 BATCH_ROWS: Final = 5_000
 SIDE_FILES: Final = ("", "-wal", "-shm")
@@ -187,9 +188,10 @@ def _sign(
     header = json.dumps({**json.loads(body), "code_version": code_version}, sort_keys=True)
     rows = [("run", header), ("repair", json.dumps(_told(told), sort_keys=True))]
     known = _standing(target)
-    if known is not None:
-        rows.append(("standing", records.standing_text(0, _latched(known, told)).decode()))
     epoch_ms = wire.epoch_ms()
+    if known is not None:
+        halted = _latched(known, told, epoch_ms)
+        rows.append(("standing", records.standing_text(0, halted).decode()))
     run_id = f"repair{epoch_ms:x}"
     made: list[Entry] = []
     for kind, text in rows:
@@ -237,9 +239,13 @@ def _standing(target: sqlite3.Connection) -> Standing | None:
         raise LedgerRefusedError(f"the standing is another version's: {error}") from error
 
 
-def _latched(known: Standing, told: Repaired) -> Standing:
-    """Halt, and give out no order id that may have been given out in what was lost."""
-    counter = known.order_counter + ORDERS_SKIPPED
+def _latched(known: Standing, told: Repaired, epoch_ms: int) -> Standing:
+    """Halt, and give out no order id that may have been given out in what was lost.
+
+    An earlier repair may be in what was lost, with ids far beyond those that are left; so ids go on
+    from the milliseconds of the host's calendar, which no daemon outruns.
+    """
+    counter = max(known.order_counter + ORDERS_SKIPPED, epoch_ms - EPOCH_MS_AT_2020)
     reason = f"{told.words}; compare positions and trades with the venue, then resume"
     return replace(known, order_counter=counter, forgiven_counter=counter, halt_reason=reason)
 
