@@ -86,10 +86,11 @@ _HEADS: Final[Mapping[PageKind, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Where the daemon stands while a page is sent: its name, its mode, a line for each book."""
+    """Where the daemon stands while a page is sent: name, mode and why, a line for each book."""
 
     daemon: str
     mode: str
+    reason: str = ""
     books: tuple[str, ...] = ()
 
 
@@ -141,10 +142,16 @@ def worded(page: Page, scene: Scene, page_id: str) -> Message:
         what=_clipped(page.text),
         did="" if is_heard else advice.did,
         do="" if is_heard else advice.do,
-        now=(f"Now: {scene.mode}.", *_few(scene.books)),
+        now=(_stands(page, scene), *_few(scene.books)),
         foot=_foot(page, raised_at),
         raised_at=raised_at,
     )
+
+
+def _stands(page: Page, scene: Scene) -> str:
+    """Return the mode, with its reason unless the page has just given it."""
+    is_said = not scene.reason or scene.reason in page.text
+    return f"Now: {scene.mode}." if is_said else f"Now: {scene.mode}, {scene.reason}."
 
 
 def _subject(page: Page) -> str:

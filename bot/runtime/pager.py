@@ -15,11 +15,11 @@ import structlog
 
 from bot.core.actions import Alert, Severity, Topic
 from bot.core.events import Command, CommandGiven
-from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
 from bot.runtime import channels, page_words, paging, scenes
 from bot.runtime.channels import Address, Delivered, Outcome, Undelivered
 from bot.runtime.clock import WireClock
+from bot.runtime.lookout import Lookout
 from bot.runtime.loop import Stepped
 from bot.runtime.page_queue import Letter, Pace, PageQueue
 from bot.runtime.paging import Board, Moment, Page, PagingPolicy, Route
@@ -46,11 +46,13 @@ class Channel:
 class PagerPolicy:
     """What a person wants to be told, and how often.
 
-    `stuck_ns` is how long the daemon may reconnect and ask the venue before that calls a person.
+    `stuck_ns` is how long the daemon may go without an answer of the venue, `open_ns` how long a
+    book may go unhedged, before that calls a person.
     """
 
     paging: PagingPolicy
     stuck_ns: int
+    open_ns: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,8 +113,7 @@ class Pager:
         self._sent = 0
         self._begun_ms = wire.epoch_ms()
         self._last: Stepped | None = None
-        self._unsure_since_ns: int | None = None
-        self._is_stuck = False
+        self._lookout = Lookout(stuck_ns=policy.stuck_ns, open_ns=policy.open_ns)
 
     def tell(self, alert: Alert) -> None:
         """Take an alert in; returns at once."""
@@ -125,7 +126,11 @@ class Pager:
             if isinstance(fact, CommandGiven) and fact.command is Command.ACK:
                 note = f": {fact.note}" if fact.note else ""
                 self._take(paging.heard(self.board, f"by {fact.actor}{note}", self._now()))
-        self._watch(stepped)
+        for sighting in self._lookout.seen(stepped):
+            if sighting.over:
+                self.board = paging.over(self.board, sighting.alert, sighting.over, self._now())
+            else:
+                self.tell(sighting.alert)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -164,21 +169,6 @@ class Pager:
 
     def _now(self) -> Moment:
         return Moment(wire_ns=self._wire.monotonic_ns(), epoch_ms=self._wire.epoch_ms())
-
-    def _watch(self, stepped: Stepped) -> None:
-        """Call a person when the daemon has been reconnecting for too long, once."""
-        state = stepped.state
-        if state.mode is not Mode.RECONCILING:
-            self._unsure_since_ns, self._is_stuck = None, False
-            return
-        since_ns = self._unsure_since_ns
-        if since_ns is None:
-            self._unsure_since_ns = stepped.wire_ns
-        elif not self._is_stuck and stepped.wire_ns - since_ns >= self._policy.stuck_ns:
-            seconds = self._policy.stuck_ns / NS_PER_SECOND
-            text = f"reconciling for over {seconds:g} s: {state.mode_reason}"
-            self._is_stuck = True
-            self.tell(Alert(severity=Severity.CRITICAL, text=text, topic=Topic.RECONCILING))
 
     def _take(self, paged: paging.Paged) -> None:
         self.board, pages = paged

@@ -147,6 +147,16 @@ def raised(board: Board, alert: Alert, now: Moment) -> Paged:
     return replace(board, incidents=kept, numbered=incident.number), (page,)
 
 
+def over(board: Board, alert: Alert, text: str, now: Moment) -> Board:
+    """Note that what an alert told of is over, in the words of `text`; the all-clear may follow."""
+    name = family(alert)
+    known = board.incidents.get(name)
+    if known is None or known.calm_since_ns is not None:
+        return board
+    calm = replace(known, calm_since_ns=now.wire_ns, calm_text=text)
+    return replace(board, incidents={**board.incidents, name: calm})
+
+
 def ticked(board: Board, now: Moment, policy: PagingPolicy) -> Paged:
     """Let time pass: repeat what nobody has heard, tell what was counted, clear what is over."""
     pages: list[Page] = []

@@ -13,10 +13,11 @@ PERCENT: Final = 0.01
 def scene_of(daemon: str, stepped: Stepped | None) -> Scene:
     """Return the scene after the latest fold, None for a daemon that has not folded yet."""
     if stepped is None:
-        return Scene(daemon=daemon, mode="starting")
+        return Scene(daemon=daemon, mode="starting", reason="")
     state = stepped.state
-    mode = f"{state.mode}, {state.mode_reason}"
-    return Scene(daemon=daemon, mode=mode, books=lines(stepped.step))
+    return Scene(
+        daemon=daemon, mode=state.mode.value, reason=state.mode_reason, books=lines(stepped.step)
+    )
 
 
 def lines(step: Step) -> tuple[str, ...]:

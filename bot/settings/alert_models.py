@@ -91,5 +91,7 @@ class Alerts(Section):
     """The all-clear is given once the daemon has hedged for this long."""
     reconciling_max_seconds: Annotated[float, Field(ge=10, le=86_400)] = 120.0
     """Longer without an answer of the venue than this is critical."""
+    unhedged_max_seconds: Annotated[float, Field(ge=10, le=86_400)] = 120.0
+    """A book outside its band, or without a price, for longer than this is critical."""
     heartbeat: Heartbeat | None = None
     """The dead-man service, if any."""

@@ -72,6 +72,7 @@ def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock) -> Calle
                 calm_ns=_ns(alerts.calm_seconds),
             ),
             stuck_ns=_ns(alerts.reconciling_max_seconds),
+            open_ns=_ns(alerts.unhedged_max_seconds),
         ),
         wire=wire,
     )

@@ -9,7 +9,8 @@ from bot.runtime.paging import Page, PageKind, Route
 
 SCENE = Scene(
     daemon="deltaband live deribit BTC dbl",
-    mode="hold, order db-1 is unprovable",
+    mode="hold",
+    reason="order db-1 is unprovable",
     books=("Book main: delta +0.5231 coin, +523 USD if +1 %",),
 )
 

@@ -23,6 +23,7 @@ SECOND_NS = 1_000_000_000
 POLICY = PagerPolicy(
     paging=PagingPolicy(same_ns=300 * SECOND_NS, repeat_ns=600 * SECOND_NS, calm_ns=60 * SECOND_NS),
     stuck_ns=120 * SECOND_NS,
+    open_ns=120 * SECOND_NS,
 )
 
 

@@ -13,6 +13,9 @@ POLICY = PagingPolicy(same_ns=300 * SECOND_NS, repeat_ns=600 * SECOND_NS, calm_n
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 
 
+UNHEDGED = Alert(severity=CRITICAL, text="book main is not hedged", topic=Topic.UNHEDGED)
+
+
 class Night:
     """Raises alerts and lets seconds pass; remembers each page with the second it came."""
 
@@ -57,6 +60,13 @@ class Night:
 
     def liquidated(self, size: int = -10) -> "Night":
         return self.alert(f"liquidated by the venue: BTC-PERPETUAL {size:+,}", Topic.LIQUIDATED)
+
+    def unhedged(self) -> "Night":
+        return self.alert(UNHEDGED.text, UNHEDGED.topic)
+
+    def hedged(self) -> "Night":
+        self.board = paging.over(self.board, UNHEDGED, "book main: inside", self._now())
+        return self
 
     def ack(self) -> "Night":
         self._take(paging.heard(self.board, "by ann: on it", self._now()))
@@ -155,6 +165,25 @@ NIGHTS: dict[str, tuple[Callable[[Night], object], str]] = {
     "whoever has heard twice is told once": (
         lambda n: n.hold().at(5).ack().at(6).ack().at(7),
         "0:new 5:heard",
+    ),
+    "a book that is hedged again is cleared, and calls anew when it is not": (
+        lambda n: (
+            n.unhedged()
+            .at(10)
+            .hedged()
+            .at(30)
+            .unhedged()
+            .at(40)
+            .hedged()
+            .at(200)
+            .unhedged()
+            .at(201)
+        ),
+        "0:new 100:cleared+1 200:new",
+    ),
+    "the end of what nobody was told of is no news": (
+        lambda n: n.hedged().at(4000),
+        "",
     ),
     "all is well, said where nothing was wrong, is news and no all-clear": (
         lambda n: n.run().at(4000),

@@ -1,0 +1,98 @@
+"""What lasts too long calls a person, once, and its end is noticed."""
+
+from bot.core.actions import Severity, Topic
+from bot.core.events import Command, CommandGiven, Fact
+from bot.runtime.lookout import Lookout, Sighting
+from bot.runtime.loop import Stepped
+from tests.builders import CALL, World
+
+SECOND_NS = 1_000_000_000
+
+
+class Watch:
+    """A world that a lookout watches fold by fold; each sighting with its second."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.lookout = Lookout(stuck_ns=60 * SECOND_NS, open_ns=30 * SECOND_NS)
+        self.sightings: list[tuple[int, Sighting]] = []
+
+    def seconds(self, count: int, *facts: Fact, quoted: bool = True) -> None:
+        for _ in range(count):
+            world = self.world
+            step = (
+                world.quotes(100_000.0, *facts, after_ms=1_000)
+                if quoted
+                else world.fold(*facts, after_ms=1_000)
+            )
+            facts = ()
+            seen = self.lookout.seen(
+                Stepped(
+                    fold=1,
+                    state=step.state,
+                    step=step,
+                    facts=(),
+                    market_ms=world.now_ms,
+                    wire_ns=world.now_ns,
+                    tick_to_decision_ns=None,
+                    tick_to_order_ns=(),
+                    journal_ns=None,
+                )
+            )
+            self.sightings += [(world.now_ns // SECOND_NS, one) for one in seen]
+
+
+def test_a_daemon_that_never_hears_of_its_account_calls_once() -> None:
+    watch = Watch()
+    watch.seconds(200, quoted=False)
+
+    ((second, seen),) = watch.sightings
+    assert second == 61
+    assert (seen.alert.severity, seen.alert.topic) == (Severity.CRITICAL, Topic.RECONCILING)
+    assert seen.alert.text.startswith("reconciling for over 60 s: market connection")
+
+
+def test_a_book_without_a_price_calls_once_and_its_end_is_noticed() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"})
+    watch.seconds(1)
+    watch.world.settle(watch.world.orders()[0])
+    watch.seconds(5)
+    assert watch.sightings == []
+    watch.seconds(100, quoted=False)  # quotes age, and the book has no number
+    watch.seconds(5)
+
+    called, over = (seen for _, seen in watch.sightings)
+    assert (called.alert.severity, called.alert.topic) == (Severity.CRITICAL, Topic.UNHEDGED)
+    assert called.alert.text.startswith("book main is not hedged for over 30 s: unpriced: ")
+    assert over.alert == called.alert
+    assert over.over.startswith("book main: delta ")
+
+
+def test_a_book_that_waits_for_margin_calls() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"}, equity=0.5)
+    watch.seconds(60)
+
+    assert ["is not hedged for over 30 s: " in one.alert.text for _, one in watch.sightings] == [
+        True
+    ]
+
+
+def test_a_book_that_a_person_has_paused_calls_nobody() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"})
+    watch.seconds(100, CommandGiven(command=Command.PAUSE, command_id="c1", actor="ann"))
+
+    assert watch.sightings == []
+
+
+def test_time_in_which_a_book_could_not_be_hedged_anyway_does_not_count() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"}, equity=0.5)
+    watch.seconds(20)
+    watch.seconds(20, CommandGiven(command=Command.PAUSE, command_id="c1", actor="ann"))
+    watch.seconds(1, CommandGiven(command=Command.RESUME, command_id="c2", actor="ann"))
+    watch.seconds(20)
+
+    assert watch.sightings == []
