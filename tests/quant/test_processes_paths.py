@@ -8,6 +8,7 @@ import pytest
 
 from bot.quant.affine import call_prices, cumulants
 from bot.quant.processes import AffineLaw, Brownian, Heston, Merton, Paths
+from bot.quant.processes.streams import STRIDE, keys
 from tests.quant.golden_laws import FORWARD, GOLDEN, HESTON, STRIKES, SVCJ
 
 PATHS = int(os.environ.get("DELTABAND_PATHS", "100000"))
@@ -161,6 +162,16 @@ def test_the_numbers_behind_the_steps_are_normal_and_independent():
     assert np.mean(noise > 0) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(noise.size))
     below = np.sort(noise.ravel())[noise.size // 10]
     assert below == pytest.approx(-1.2815515655, abs=0.016)
+
+
+@pytest.mark.parametrize(("law", "words"), [(Brownian(vol=0.6), 2), (MERTON, 3)])
+def test_no_step_uses_a_word_of_another(law, words):
+    """Moments and correlations of the steps would not tell."""
+    paths = Paths(law, step_years=0.01, seed=4, paths=600)
+    paths.step(7)
+
+    passed = paths._words - keys(4, 0, 600)
+    assert set(passed.tolist()) == {7 * words * int(STRIDE) % 2**64}
 
 
 def test_ten_million_steps_a_second_are_walked_on_one_core():
