@@ -101,11 +101,16 @@ def bounded(action: SubmitOrder, state: State, exposure: object, policy: Policy)
 
 
 def fresh(action: SubmitOrder, state: State, policy: Policy) -> str | None:
-    """I7: the quote an order is priced on is two-sided, finite and young."""
+    """I7: an order is priced on a quote that is two-sided, finite and young; options are young."""
     quote = state.quotes[action.instrument]
     age_ns = state.now_ns - quote.arrived_ns
     if age_ns > policy.quotes.hedge_age_max_ns:
         return f"{action.order_id} was priced on a quote {age_ns / NS_PER_SECOND:.1f} s old"
+    oldest_ns = state.now_ns - policy.quotes.option_age_max_ns
+    for name, quoted_ns in zip(state.table.held.names, state.table.quoted_ns.tolist(), strict=True):
+        expiry_ms = state.instruments[name].expiry_ms or 0
+        if quoted_ns < oldest_ns and expiry_ms > state.now_ms:
+            return f"{action.order_id} was decided on a stale quote of {name}"
     numbers = (quote.bid, quote.ask, quote.mark, quote.index_usd)
     if any(number is None or not math.isfinite(number) or number <= 0.0 for number in numbers):
         return f"{action.order_id} was priced on {numbers}"
