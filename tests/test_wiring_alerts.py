@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,22 @@ async def test_a_halt_reaches_the_phone_s_stand_in_the_dead_man_and_the_numbers(
     ):
         assert number in numbers
     assert "alert not delivered" in said.getvalue()
+    assert SECRET not in said.getvalue()
+
+
+def test_no_line_of_the_log_shows_where_a_channel_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("phone", "desk", "beat"):
+        monkeypatch.setenv(f"{name.upper()}_URL", f"https://hooks.example/{name}/{SECRET}")
+    config = configured("127.0.0.1:9", tmp_path / "ledger.db", CHANNELS, BEAT)
+    said = io.StringIO()
+    configure_logging(config, secrets_of(config), said)
+    for name in ("phone", "desk", "beat"):
+        logging.getLogger("httpx").error("POST https://hooks.example/%s/%s", name, SECRET)
+        logging.getLogger("httpx").error("gone: /%s/%s", name, SECRET)
+
+    assert said.getvalue().count("[redacted]") == 6
     assert SECRET not in said.getvalue()
 
 

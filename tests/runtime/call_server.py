@@ -19,6 +19,7 @@ class Services:
         self.status: dict[str, int] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.hanging = 0
+        self.asked: list[str] = []
 
     def webhook(self, name: str) -> Webhook:
         return Webhook(url=f"http://127.0.0.1:{self.port}/{name}")
@@ -38,6 +39,7 @@ class Services:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         name = head.split()[1].partition("?")[0].strip("/")
+        self.asked.append(name)
         length = next(
             int(line.partition(":")[2])
             for line in head.splitlines()

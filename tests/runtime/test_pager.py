@@ -125,6 +125,33 @@ async def test_what_no_channel_takes_is_known_until_one_takes_something() -> Non
     assert "liquidated" in served.texts("desk")
 
 
+async def test_a_channel_that_has_failed_is_asked_once_a_message_until_it_answers() -> None:
+    async with services(phone=503) as served:
+        phone = way(served, "phone", Severity.INFO, "desk")
+        async with at_work(pager_of(phone, way(served, "desk", None))) as made:
+            for number, text in enumerate(("halted", "liquidated", "ended"), start=1):
+                made.tell(alert(text))
+                await until(lambda: made.desks["desk"].delivered == number)  # noqa: B023
+            served.status.clear()
+            made.tell(alert("over"))
+            await until(lambda: served.texts("phone") == ["over"])
+            await until(lambda: not made.desks["phone"].failing)
+
+    assert served.asked.count("phone") == 3 + 1 + 1 + 1
+
+
+async def test_channels_that_stand_in_for_each_other_pass_a_page_round_once() -> None:
+    async with services(phone=404, desk=404, mail=404) as served:
+        phone = way(served, "phone", Severity.CRITICAL, "desk")
+        ring = way(served, "desk", None, "mail"), way(served, "mail", None, "desk")
+        async with at_work(pager_of(phone, *ring)) as made:
+            made.tell(alert("halted"))
+            await until(lambda: bool(made.undelivered))
+            await asyncio.sleep(0.05)
+
+    assert served.asked == ["phone", "desk", "mail"]
+
+
 async def test_a_call_does_not_wait_for_a_service_that_wants_to_be_left_alone() -> None:
     async with services() as served:
         phone = way(served, "phone", Severity.CRITICAL, "desk")
@@ -197,7 +224,10 @@ async def test_orders_keep_flowing_while_every_channel_hangs(tmp_path) -> None:
 async def test_a_fault_of_the_pager_itself_does_not_reach_whoever_raises_an_alert(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    faults: list[str] = []
+
     def broken(*_: object) -> None:
+        faults.append("once more")
         raise ValueError("a mistake of ours")
 
     async with services() as served, House(tmp_path) as house:
@@ -205,6 +235,7 @@ async def test_a_fault_of_the_pager_itself_does_not_reach_whoever_raises_an_aler
         monkeypatch.setattr(paging, "ticked", broken)
         house.alerts._listen = made.tell
         async with at_work(made):
+            await until(lambda: len(faults) >= 2)  # the pager has begun again after the first
             house.alerts.tell(alert("halted"))
             await until(lambda: served.texts("phone") == ["halted"])
             monkeypatch.setattr(paging, "raised", broken)
