@@ -188,7 +188,7 @@ def _partial(scene: Scene, fault_id: str) -> None:
     turn = itertools.count()
 
     def cut_short(message: Row, params: Mapping[str, Any]) -> None:
-        if next(turn) % 2 == 0:
+        if next(turn) % 2 == 1:  # the last one may have ended on a short report
             _part_of(message, params)
 
     scene.lie(fault_id, "private/get_positions", cut_short, seconds=SHORT_SECONDS, chance=1.0)
