@@ -166,7 +166,8 @@ class Judge:
         self._heard[order_id] = Decimal(str(params.get("amount", 0)))
 
     def _row(self, kind: str, at_ms: int, body: str) -> None:
-        self._trace.update(f"{kind} {at_ms} {body}\n".encode())
+        folder = str(self.world.disk.path.parent)  # which a halt may name, and no run shares
+        self._trace.update(f"{kind} {at_ms} {body.replace(folder, '')}\n".encode())
         if kind == "standing":
             self._written.clear()
         if kind in STANDING_KINDS:

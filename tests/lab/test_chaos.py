@@ -17,7 +17,12 @@ from bot.lab.world import Plan
 FIRST, LAST = map(int, os.environ.get("DELTABAND_SEEDS", "0:2").split(":"))
 # At twice the usual speed there is half as much to simulate in a market hour.
 QUICK = Plan(seed=0, storm_ms=26 * MS_PER_MINUTE, calm_ms=36 * MS_PER_MINUTE, speed=24.0)
-SHORT = Plan(seed=5, storm_ms=6 * MS_PER_MINUTE, calm_ms=MS_PER_MINUTE)
+SHORT = Plan(
+    seed=5,
+    storm_ms=6 * MS_PER_MINUTE,
+    calm_ms=2 * MS_PER_MINUTE,
+    script=(("N2", 30_000), ("M6", 40_000), ("D3", 90_000), ("P1", 240_000), ("M6", 300_000)),
+)
 
 
 pytestmark = pytest.mark.timeout(120)
