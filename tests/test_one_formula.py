@@ -30,6 +30,7 @@ HOMES = {
     "tests/quant/exact.py": "the formula in 50 digits, to judge the first by",
     "tests/quant/test_black76.py": "an integral of the payoff, which has a d2 as its bound",
     "tests/quant/test_black76_accuracy.py": "the kernel's normal tail, judged in 50 digits",
+    "tests/quant/test_processes.py": "what a normal premium is expected to pay beyond an edge",
 }
 
 
