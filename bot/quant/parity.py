@@ -87,7 +87,7 @@ def imply(
     weights = np.ones(len(strike)) if weight is None else weight
     good = np.isfinite(call) & np.isfinite(put) & (strike > 0.0) & np.isfinite(strike)
     good &= np.isfinite(weights) & (weights > 0.0)
-    k, spread, share = strike[good], (call - put)[good], weights[good]
+    k, spread, share = strike[good], call[good] - put[good], weights[good]
     needed = STRIKES_MIN if discount is None else 1
     if len(np.unique(k)) < needed:
         return NoParity(reason=f"{len(np.unique(k))} strikes with a call and a put, of {needed}")
@@ -129,7 +129,8 @@ def _line(x: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, floa
     apart = run != 0.0
     rise = (y[second] - y[first])[apart]
     # Not by distance as well: a few wild quotes at one end would then outweigh the rest.
-    trust = np.sqrt(weight[first] * weight[second])[apart]
+    root = np.sqrt(weight)
+    trust = (root[first] * root[second])[apart]
     slope = _weighted_median(rise / run[apart], trust)
     level = _weighted_median(y - slope * x, weight)
     for _ in range(REWEIGHTINGS):

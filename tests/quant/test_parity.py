@@ -126,6 +126,15 @@ def test_too_few_strikes_or_prices_without_sense_are_refused_with_a_reason():
     assert one.forward == pytest.approx(100.0)
 
 
+def test_a_strike_whose_two_prices_are_infinite_does_not_count():
+    strike, call, put = chain(100.0, 0.05, 0.5)
+    call[3] = put[3] = math.inf
+    weight = np.full(17, 1e200)
+
+    assert found(strike, call, put, weight=weight).strikes == 16
+    assert found(strike, call, put, weight=weight).forward == pytest.approx(100.0)
+
+
 def test_pairs_are_strikes_with_both_sides_in_order_whatever_the_rows_order():
     strike = np.array([120.0, 100.0, 110.0, 100.0, 110.0, 90.0])
     is_call = np.array([True, False, True, True, False, False])
