@@ -82,12 +82,16 @@ def warm() -> None:
 
 
 def weights_of(half_spread: FloatArray) -> FloatArray:
-    """What quotes count by their half-spread in volatility: 1 / (half-spread + floor), nan for nan.
+    """What quotes count by their half-spread in volatility: 1 / (half-spread + floor).
+
+    nan for nan, and for a crossed quote, whose half-spread is negative.
 
     Squared, a few tight quotes at the money would rule: on recorded chains that fits marks worse
     everywhere else, and no more of them within their spreads.
     """
-    return 1.0 / (half_spread + HALF_SPREAD_FLOOR)
+    known = np.where(half_spread >= 0.0, half_spread, np.nan)
+    weight: FloatArray = 1.0 / (known + HALF_SPREAD_FLOOR)
+    return weight
 
 
 def fit_slice(

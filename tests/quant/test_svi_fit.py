@@ -253,7 +253,7 @@ def test_a_tight_quote_draws_the_slice_more_than_a_wide_one():
     ]
 
     assert off[1] < 0.7 * off[0]
-    assert np.isnan(weights_of(np.array([math.nan]))).all()
+    assert np.isnan(weights_of(np.array([math.nan, -0.001, -0.002, -0.01]))).all()
     assert fitted(k, vol, half_spread=np.full(11, 0.05)).inside_share == 1.0
     assert math.isnan(fitted(k, vol).inside_share)
 
