@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bot.quant.black76 import greeks
 from bot.quant.implied_vol import implied_vol
+from bot.quant.svi_fit import K_MAX, VOL_MAX, VOL_MIN, YEARS_MAX, YEARS_MIN
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -31,10 +32,10 @@ LINES_FOR_TWO = 4
 class Drop(IntEnum):
     """Why a quote is not used."""
 
-    MEANINGLESS = 1  # strike, forward or years are not positive and finite
+    MEANINGLESS = 1  # strike, forward or years are not positive, or beyond the bounds of `svi_fit`
     STALE = 2  # older than the policy allows
     IN_THE_MONEY = 3
-    MISSING = 4  # no side is quoted at a price that has a volatility
+    MISSING = 4  # no side is quoted at a price that has a volatility within those bounds
     ONE_SIDED = 5
     CROSSED = 6  # bid above ask
     WIDE = 7  # spread over the policy's share of the mid price: says little, and that skewed
@@ -168,17 +169,14 @@ class Chosen:
 
 def choose(quotes: Quotes, policy: QuotePolicy) -> Chosen:
     """Judge every quote."""
-    bid, ask = quotes.bid_vol, quotes.ask_vol
-    has_bid, has_ask, has_mark = (
-        np.isfinite(side) & (side > 0.0) for side in (bid, ask, quotes.mark_vol)
-    )
+    bid, ask, mark = map(_believable, (quotes.bid_vol, quotes.ask_vol, quotes.mark_vol))
+    has_bid, has_ask, has_mark = map(np.isfinite, (bid, ask, mark))
     two_sided = has_bid & has_ask
     half = np.where(two_sided, 0.5 * (ask - bid), np.nan)
     mid = np.where(two_sided, 0.5 * (ask + bid), np.nan)
-    vol = np.where(has_mark, quotes.mark_vol, mid)
+    vol = np.where(has_mark, mark, mid)
     by_mark = has_mark & policy.marks_suffice
-    inputs = (quotes.strike, quotes.forward, quotes.years)
-    sane = np.all([(number > 0.0) & np.isfinite(number) for number in inputs], axis=0)
+    sane = _has_meaning(quotes)
     allowed = MARK_OFF_HALF_SPREADS_MAX * half + MARK_OFF_SHARE_MAX * mid
     rules = (
         (Drop.MEANINGLESS, ~sane),
@@ -187,7 +185,7 @@ def choose(quotes: Quotes, policy: QuotePolicy) -> Chosen:
         (Drop.MISSING, ~(has_bid | has_ask | by_mark)),
         (Drop.ONE_SIDED, ~(two_sided | by_mark)),
         (Drop.CROSSED, half < 0.0),
-        (Drop.WIDE, two_sided & ~by_mark & _is_wide(quotes, mid, policy)),
+        (Drop.WIDE, _is_wide(quotes, sane & two_sided & ~by_mark, policy)),
         (Drop.WILD, two_sided & has_mark & ~(np.abs(vol - mid) <= allowed)),
     )
     verdict = np.zeros(vol.size, dtype=np.int64)
@@ -198,9 +196,21 @@ def choose(quotes: Quotes, policy: QuotePolicy) -> Chosen:
     return Chosen(at=at, vol=vol[at], half=half[at], verdict=verdict)
 
 
-def _is_wide(quotes: Quotes, mid: FloatArray, policy: QuotePolicy) -> BoolArray:
-    """Whether the spread of prices is over its share of the mid price."""
-    known = np.isfinite(mid)
+def _believable(vol: FloatArray) -> FloatArray:
+    """The volatilities that may be some, nan for the rest."""
+    return np.where((vol >= VOL_MIN) & (vol <= VOL_MAX), vol, np.nan)
+
+
+def _has_meaning(quotes: Quotes) -> BoolArray:
+    """Whether there may be an option of such a strike, forward and time."""
+    with np.errstate(all="ignore"):
+        moneyness = np.abs(np.log(quotes.strike / quotes.forward))
+    sane = (quotes.forward > 0.0) & (moneyness <= K_MAX)
+    return sane & (quotes.years >= YEARS_MIN) & (quotes.years <= YEARS_MAX)
+
+
+def _is_wide(quotes: Quotes, known: BoolArray, policy: QuotePolicy) -> BoolArray:
+    """Whether the spread of prices is over its share of the mid price, where both are known."""
     price = [
         greeks(
             quotes.forward[known], quotes.strike[known], quotes.years[known], side[known],
@@ -208,7 +218,7 @@ def _is_wide(quotes: Quotes, mid: FloatArray, policy: QuotePolicy) -> BoolArray:
         ).price
         for side in (quotes.bid_vol, quotes.ask_vol)
     ]  # fmt: skip
-    wide = np.zeros(mid.size, dtype=np.bool_)
+    wide = np.zeros(known.size, dtype=np.bool_)
     wide[known] = price[1] - price[0] > policy.spread_share_max * 0.5 * (price[0] + price[1])
     return wide
 
