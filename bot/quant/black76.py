@@ -124,7 +124,10 @@ def greeks(
     is_call: ArrayLike,
     discount: ArrayLike = 1.0,
 ) -> Greeks:
-    """Price and Greeks, inputs broadcast against each other; units as in the module's table."""
+    """Price and Greeks, inputs broadcast against each other; units as in the module's table.
+
+    TypeError if `is_call` is neither true or false nor a number: "put" would be true as well.
+    """
     row = _rows(ROW_COUNT, (forward, strike, years, vol, discount), is_call)
     return Greeks(row[0], row[1], row[2], row[3], row[4], row[5])
 

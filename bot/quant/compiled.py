@@ -90,9 +90,14 @@ Columns = tuple[tuple[int, ...], tuple[Column, Column, Column, Column, Column], 
 def broadcast(numbers: FiveNumbers, flags: ArrayLike) -> Columns:
     """Scalars and arrays as the contiguous columns that kernels take, copied only where they must.
 
-    ValueError if their shapes do not fit together.
+    ValueError if their shapes do not fit together; TypeError if flags are words or objects, as
+    "put" is true as well.
     """
-    marks = np.asarray(flags, np.bool_)
+    marks = np.asarray(flags)
+    if marks.dtype.char != "?":
+        if marks.dtype.kind not in "iuf":
+            raise TypeError(f"flags are true or false, not {marks.dtype}")
+        marks = marks.astype(np.bool_)
     shape = marks.shape
     if not shape and SCALARS.issuperset(map(type, numbers)):
         # One option. Written out, as are the rows of the results: a loop takes twice the time.

@@ -205,6 +205,18 @@ def test_read_only_columns_cost_no_second_compilation():
         greeks_into(out, half, k, t, s, is_call, df)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("words", ["put", ["call", "put"], np.array(["put"], object), [None]])
+def test_a_put_named_by_a_word_is_refused_and_not_priced_as_a_call(words):
+    with pytest.raises(TypeError, match="true or false"):
+        greeks(100.0, 100.0, 1.0, 0.5, words)
+
+    # Numbers are as good as flags, and no flags at all are no numbers.
+    assert greeks(100.0, 90.0, 1.0, 0.5, [1, 0]).delta.tolist() == pytest.approx(
+        greeks(100.0, 90.0, 1.0, 0.5, [True, False]).delta.tolist()
+    )
+    assert greeks([], 90.0, 1.0, 0.5, []).price.shape == (0,)
+
+
 def test_columns_of_different_lengths_are_refused():
     f, k, t, s = columns(5)
 
