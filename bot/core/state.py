@@ -314,7 +314,7 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
     known_ns = fact.arrived_ns if fact.asked_ns is None else fact.asked_ns
     rows = {row.instrument: row for row in fact.positions}
     if fact.complete:
-        for name in state.reported.keys() | state.standing.positions.keys():
+        for name in sorted(state.reported.keys() | state.standing.positions.keys()):
             rows.setdefault(
                 name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
             )

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tests.builders import CALL, PERP
+from tests.builders import CALL, PERP, World
 from tests.core.test_reconcile import answered, steady
 
 
@@ -23,3 +23,11 @@ def test_one_empty_report_heard_twice_is_one_report() -> None:
     answered(world, {}, asked_ns)
     answered(world, {}, asked_ns)
     assert world.state.standing.positions == {CALL: Decimal(-10)}
+
+
+def test_what_a_report_leaves_out_has_one_order_in_every_process() -> None:
+    names = [f"BTC-4FEB26-{strike}000-C" for strike in range(130, 110, -1)]
+    world = steady(dict.fromkeys(names, "-1"))
+    fresh = World(standing=world.state.standing)
+    fresh.begin({})
+    assert list(fresh.state.reported) == sorted(names)
