@@ -71,6 +71,7 @@ def _options(
             more_is_better=False,
             target=slack() * target if target is not None and told == name else None,
             floor=stream if told == name else None,
+            note="into buffers" if told == name else "",
         )
         for told in (name, stream)
     ]
@@ -92,7 +93,7 @@ def _question(options: Chain) -> field.Question:
         options=options,
         error=error,
         exact=PRICE_ERROR_MAX,
-        unit="of the larger of forward and strike",
+        unit="of the larger of forward and strike from our price",
     )
 
 

@@ -51,6 +51,7 @@ def test_prices_and_greeks_are_measured_beside_memory_and_the_peers():
     assert named(found, "price and Greeks x 1, public call").target == 5.0
     assert named(found, "price and Greeks x 1, into buffers").median < 500, "microseconds"
     assert named(found, "price and Greeks x 20").floor == "memory alone x 20"
+    assert named(found, "price and Greeks x 20").note == "into buffers"
     assert named(found, "price and Greeks x 30").floor == "memory alone x 30"
     assert all(one.median > 0 for one in found if isinstance(one, Measured))
     lead = named(found, "price and Greeks: ahead of the next")
@@ -65,6 +66,7 @@ def test_a_peer_that_is_quick_and_wrong_is_named_so_and_is_not_the_one_to_beat()
     notes = {one.name.split()[1]: one.note for one in found if isinstance(one, Measured)}
     assert "INACCURATE: off by" in notes["numpy"]
     assert "INACCURATE" not in notes["QuantLib"]
+    assert "from our price" in notes["QuantLib"], "not from the truth, which is tested elsewhere"
 
 
 def test_a_peer_that_is_missing_or_fails_is_told_with_the_reason():
@@ -81,6 +83,7 @@ def test_volatilities_are_measured_beside_the_peers_and_none_is_accurate_enough(
     assert named(found, "implied volatility x 20").target in {60.0, 120.0}
     rows = [one for one in found if isinstance(one, Measured) and one.name.startswith("- ")]
     assert all("INACCURATE" in one.note for one in rows), "QuantLib stops at its tolerance"
+    assert any("at its default tolerance" in one.note for one in rows)
     assert not any("ahead" in one.name for one in found)
 
 

@@ -42,7 +42,7 @@ def quantlib_implied(module: Any, chain: Chain) -> Asked:
     return Asked(
         call=lambda: [solve(*row) for row in rows],
         read=lambda answer: as_array(answer) / root,
-        note=LOOP,
+        note=f"at its default tolerance; {LOOP}",
     )
 
 
