@@ -90,7 +90,7 @@ def _lives(pid: int) -> bool:
 
 
 def test_help_answers_without_loading_what_trades() -> None:
-    heavy = "{'ccxt', 'numba', 'polars', 'fastapi', 'aiohttp', 'apscheduler', 'plotly'}"
+    heavy = "{'ccxt', 'numba', 'polars', 'fastapi', 'aiohttp', 'plotly'}"
     script = (
         "import sys\n"
         "from typer.testing import CliRunner\n"

@@ -19,7 +19,7 @@ class LogFormat(StrEnum):
 
 
 # Chatty at INFO about things that the daemon says better itself.
-_QUIETER: Final = ("apscheduler", "aiohttp.access", "uvicorn.access", "httpx", "numba")
+_QUIETER: Final = ("aiohttp.access", "uvicorn.access", "httpx", "numba")
 
 _STAMPED: Final[tuple[Processor, ...]] = (
     structlog.contextvars.merge_contextvars,
