@@ -11,7 +11,7 @@ from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
 from bot.cli.place import ConfigOption, JournalOption, journal_of
 
 if TYPE_CHECKING:
-    from bot.runtime.journal import Entry
+    from bot.runtime.journal import Broken, Entry
 
 journal = typer.Typer(help="Read a ledger, or check it.", no_args_is_help=True)
 
@@ -65,32 +65,20 @@ def verify(
     """Follow the hash chain of a ledger: is every row what was written, and is none missing?"""
 
     def work() -> Answer:
-        from bot.cli import screens
         from bot.runtime import journal as ledger
+        from bot.runtime.ledger_volumes import verify_all
 
         path = journal_of(journal=ledger_path or named, config=config)
         try:
-            verdict = ledger.verify(path)
+            verdict = verify_all(path)
             kinds = ledger.counts(path) if isinstance(verdict, ledger.Verified) else {}
         except ledger.LedgerRefusedError as error:
             raise VerbError(str(error)) from error
         match verdict:
             case ledger.Verified():
                 return _whole(path, verdict.rows, verdict.head.hash.hex(), kinds)
-            case ledger.Broken():
-                said = [
-                    f"{path}: row {verdict.seq} {verdict.reason}",
-                    f"It means: {verdict.means}.",
-                    "Do: stop the daemon, `deltaband journal repair`, then compare with the venue.",
-                ]
-                payload = {
-                    "ok": False,
-                    "journal": str(path),
-                    "row": verdict.seq,
-                    "reason": verdict.reason,
-                    "means": verdict.means,
-                }
-                return Answer(payload=payload, screen=screens.plain(said), exit_code=Exit.FAILED)
+            case volume, broken:
+                return _broken(path, volume, broken)
 
     deliver(work, as_json=as_json)
 
@@ -104,6 +92,28 @@ def _whole(path: Path, rows: int, head: str, kinds: Mapping[str, int]) -> Answer
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     said = f"{path}: {rows} rows, chain whole, head {head[:16]} ({listed})"
     return Answer(payload=payload, screen=screens.plain([said]))
+
+
+def _broken(path: Path, volume: Path, broken: "Broken") -> Answer:
+    from bot.cli import screens
+
+    remedy = "stop the daemon, `deltaband journal repair`, then compare with the venue"
+    if volume != path:
+        remedy = "the daemon does not need this closed volume: put back a copy of it, or keep it"
+    payload = {
+        "ok": False,
+        "journal": str(path),
+        "volume": str(volume),
+        "row": broken.seq,
+        "reason": broken.reason,
+        "means": broken.means,
+    }
+    said = [
+        f"{volume}: row {broken.seq} {broken.reason}",
+        f"It means: {broken.means}.",
+        f"Do: {remedy}.",
+    ]
+    return Answer(payload=payload, screen=screens.plain(said), exit_code=Exit.FAILED)
 
 
 def _row(entry: "Entry") -> dict[str, Any]:

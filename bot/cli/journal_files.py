@@ -87,9 +87,9 @@ def _format(out: Path | None, form: Format | None, *, as_json: bool) -> Format:
 
 def _rows(path: Path, kind: str | None) -> Iterator[dict[str, Any]]:
     from bot.cli.ledger_words import words
-    from bot.runtime import journal as ledger
+    from bot.runtime.ledger_volumes import all_entries
 
-    for entry in ledger.entries(path):
+    for entry in all_entries(path):
         if kind is None or entry.kind == kind:
             yield _flat(entry, words(entry.kind, entry.body))
 

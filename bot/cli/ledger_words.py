@@ -21,7 +21,7 @@ QUOTES_NAMED_MAX: Final = 3
 def words(kind: str, body: str) -> str:
     """Return a row in one line; what this version cannot read is shown as it is, cut."""
     try:
-        read = json.loads(body) if kind in {"run", "repair"} else codec.loads(body)
+        read = json.loads(body) if kind in {"run", "repair", "volume"} else codec.loads(body)
     except (codec.CodecError, ValueError):
         read = None
     said = _of_run(kind, read) or _of_fold(kind, read)
@@ -38,6 +38,10 @@ def _of_run(kind: str, read: object) -> str | None:
             return f"begins with {_standing(state.standing)}"
         case "repair", {"row": int(row), "reason": str(reason), "side_file": str(side)}:
             return f"repaired: cut before row {row}, which {reason}; what was left is in {side}"
+        case "volume", {"after": str(closed)}:
+            return f"goes on after volume {closed}"
+        case "policy", {"policy": dict()}:
+            return "the policy as before"
         case "end", {"fold": int(fold)}:
             return f"ends after {_counted(fold, 'fold')}"
         case "crash", {"error": str(error)}:

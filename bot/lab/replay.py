@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.core.engine import Policy
 from bot.lab.replay_run import Difference, Item, RunReplayed, replayed_run
-from bot.runtime import ledger_reading
+from bot.runtime import ledger_volumes
 from bot.runtime.tape import TapeReader
 
 
@@ -51,8 +51,10 @@ def replay(ledger: Path, tape: Path | None, under: Policy | None = None) -> Repl
     """
     runs: list[RunReplayed] = []
     reader = TapeReader(tape) if tape is not None else None
-    taped = _ByRun(iter(reader) if reader is not None else iter(()), ledger_reading.runs(ledger))
-    for run_id, rows in groupby(ledger_reading.entries(ledger), key=lambda entry: entry.run_id):
+    taped = _ByRun(
+        iter(reader) if reader is not None else iter(()), ledger_volumes.all_runs(ledger)
+    )
+    for run_id, rows in groupby(ledger_volumes.all_entries(ledger), key=lambda entry: entry.run_id):
         runs.append(replayed_run(run_id, rows, taped.of(run_id), under))
         if runs[-1].difference is not None:
             break

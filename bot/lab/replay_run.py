@@ -15,7 +15,7 @@ from bot.core.state import State
 from bot.lab import ledger_law
 from bot.lab.unlike import first_difference
 from bot.runtime import records
-from bot.runtime.ledger_file import Entry
+from bot.runtime.ledger_file import VOLUME, Entry
 from bot.runtime.tape_blocks import TapedFold, TapedState
 
 FOLD_KINDS: Final = frozenset({"facts", "command", "step", "standing", "change", "crash"})
@@ -154,6 +154,10 @@ class _Run:
                 self._policy = self._under or recorded
                 self._held = self._state.standing
                 return
+            if entry.kind == "policy":
+                self._policy = self._under or records.policy_of(entry.body)
+                self.told.notes.append("it began in a volume that is not here any more")
+                return
             if entry.kind == "repair":
                 told = json.loads(entry.body)
                 self.told.notes.append(
@@ -161,7 +165,7 @@ class _Run:
                 )
                 self._rows = iter(())
                 return
-            if entry.kind != "run":
+            if entry.kind not in {"run", VOLUME}:
                 break
         self.told.notes.append("the run does not say what it began with: nothing can be repeated")
 

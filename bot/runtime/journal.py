@@ -15,16 +15,18 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final, Self
 
 import structlog
 
-from bot.runtime import ledger_file
+from bot.runtime import ledger_file, ledger_volumes
 from bot.runtime.clock import WireClock
 from bot.runtime.ledger_disk import HOST_DISK, Disk
 from bot.runtime.ledger_file import (
     SCHEMA_VERSION,
+    VOLUME,
     Broken,
     Entry,
     Head,
@@ -32,6 +34,7 @@ from bot.runtime.ledger_file import (
     Verified,
 )
 from bot.runtime.ledger_lock import locked
+from bot.runtime.ledger_opening import RunHeader, checked, set_aside
 from bot.runtime.ledger_reading import counts, entries, since_last, tail, verify
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
 BATCH_ROWS_MAX: Final = 1_000
 HIGH_EVERY_NS: Final = 1_000_000_000  # the mark costs two more flushes, so rows share one
 CLOSE_SECONDS_MAX: Final = 10.0
+TURN_EVERY_NS: Final = 60_000_000_000  # between two tries to begin a new volume
 LOCKED_TRIES_MAX: Final = 6  # SQLite waits five seconds in each
 
 
@@ -74,23 +78,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunHeader:
-    """What a run says of itself in its first row. One ledger belongs to one account in one mode.
-
-    `tape` is where the run records its quotes, empty for nowhere.
-    """
-
-    code_version: str
-    config_digest: str
-    account: str
-    mode: str
-    tape: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     rows: Sequence[Row]
     done: "asyncio.Future[None] | None" = None  # None: nobody waits
+    turns: bool = False  # to a new volume, which begins with these rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +91,7 @@ class _Opened:
     connection: sqlite3.Connection
     lock: int
     head: Head
+    header: str
 
 
 class Ledger:
@@ -113,6 +105,7 @@ class Ledger:
         wire: WireClock,
         run_id: str,
         disk: Disk,
+        volume_bytes: int,
     ) -> None:
         """Take over an opened file; see `open`."""
         self.path = path
@@ -120,6 +113,10 @@ class Ledger:
         self.failure = ""
         self._connection = opened.connection
         self._lock = opened.lock
+        self._header = opened.header
+        self._volume_bytes = volume_bytes
+        self._turn_ns = 0
+        self._bytes = 0
         self._head = self._high = opened.head
         self._high_ns = wire.monotonic_ns()
         self._wire = wire
@@ -136,6 +133,7 @@ class Ledger:
         *,
         run_id: str = "",
         disk: Disk = HOST_DISK,
+        volume_bytes: int = 0,
     ) -> Self:
         """Open or make the ledger at `path` for one run, and write the run's header row durably.
 
@@ -145,6 +143,7 @@ class Ledger:
             wire: Stamps rows and paces the high-water mark.
             run_id: Names the run in its rows; drawn if it is empty.
             disk: How rows get there.
+            volume_bytes: From this size on the ledger `is_full`; 0: never.
 
         Raises:
             LedgerRefusedError: another daemon has it, it is no ledger, damaged or cut, newer, or of
@@ -156,18 +155,19 @@ class Ledger:
         connection: sqlite3.Connection | None = None
         try:
             connection = ledger_file.create(path, disk.connection)
-            head = _checked(path, connection, header)
+            head = checked(path, connection, header)
+            body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
             ledger = cls(
                 path,
-                _Opened(connection=connection, lock=lock, head=head),
+                _Opened(connection=connection, lock=lock, head=head, header=body),
                 wire=wire or WireClock(),
                 run_id=run_id or secrets.token_hex(6),
                 disk=disk,
+                volume_bytes=volume_bytes,
             )
-            body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
             ledger._commit([Row(kind="run", at_ms=ledger._wire.epoch_ms(), body=body)])
             ledger._mark_high()
-            _reserve(path)
+            set_aside(path)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -203,6 +203,23 @@ class Ledger:
         """
         self.check()
         self._orders.put(_Order(rows=rows))
+        self._scribe.wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to `turn` to a new volume."""
+        large = 0 < self._volume_bytes <= self._bytes and not self.failure
+        return large and self._wire.monotonic_ns() >= self._turn_ns
+
+    def turn(self, rows: Sequence[Row]) -> None:
+        """Go on in a new volume, which begins with `rows`: what a start must know. Does not wait.
+
+        Raises:
+            JournalFailedError: an earlier row is not durable, and these will not be.
+        """
+        self.check()
+        self._turn_ns = self._wire.monotonic_ns() + TURN_EVERY_NS
+        self._orders.put(_Order(rows=rows, turns=True))
         self._scribe.wake()
 
     def check(self) -> None:
@@ -280,7 +297,9 @@ class Ledger:
             _answer(orders, JournalFailedError(self.failure))
             return
         try:
-            self._commit([row for order in orders for row in order.rows])
+            for turns, group in groupby(orders, key=lambda order: order.turns):
+                rows = [row for order in group for row in order.rows]
+                self._turn_over(rows) if turns else self._commit(rows)
             _answer(orders, None)
             if self._wire.monotonic_ns() - self._high_ns >= HIGH_EVERY_NS:
                 self._mark_high()
@@ -290,8 +309,22 @@ class Ledger:
             ledger_file.reserve_path(self.path).unlink(missing_ok=True)
             _answer(orders, JournalFailedError(self.failure))
 
-    def _commit(self, rows: Sequence[Row]) -> None:
-        head = self._head
+    def _turn_over(self, rows: list[Row]) -> None:
+        """Begin a new volume; while somebody reads this one the rows go here instead."""
+
+        def begin(head: Head, closed: str) -> list[Entry]:
+            told = Row(kind=VOLUME, at_ms=rows[0].at_ms, body=json.dumps({"after": closed}))
+            run = Row(kind="run", at_ms=rows[0].at_ms, body=self._header)
+            return self._chained([told, run, *rows], head)
+
+        found = ledger_volumes.turned(self.path, self._connection, self._head, begin)
+        if found is None:
+            self._commit(rows)
+            return
+        self._connection, self._head = found
+        self._high, self._bytes = self._head, 0
+
+    def _chained(self, rows: Sequence[Row], head: Head) -> list[Entry]:
         made: list[Entry] = []
         wire_epoch_ms = self._wire.epoch_ms()
         for row in rows:
@@ -305,6 +338,10 @@ class Ledger:
             )
             made.append(entry)
             head = Head(seq=entry.seq, hash=entry.hash)
+        return made
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        made = self._chained(rows, self._head)
         self._begin()
         try:
             self._connection.executemany(ledger_file.INSERT, (entry.stored for entry in made))
@@ -313,7 +350,8 @@ class Ledger:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
-        self._head = head
+        if made:
+            self._head = Head(seq=made[-1].seq, hash=made[-1].hash)
 
     def _begin(self) -> None:
         """Begin to write; wait, and say so, while somebody else has the file locked."""
@@ -332,6 +370,7 @@ class Ledger:
         if self._high != self._head or not ledger_file.high_path(self.path).exists():
             ledger_file.write_high(self.path, self._head)
             self._high = self._head
+        self._bytes = ledger_file.size(self.path)
         self._high_ns = self._wire.monotonic_ns()
 
 
@@ -352,33 +391,3 @@ def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | 
             future.set_result(None)
         else:
             future.set_exception(error)
-
-
-def _reserve(path: Path) -> None:
-    try:
-        ledger_file.reserve(path)
-    except OSError as error:
-        log.warning("no space could be set aside beside the ledger", error=error.strerror)
-
-
-def _checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> Head:
-    """Return the ledger's head after asking whether it is whole and ours."""
-    broken = ledger_file.check_high(connection, ledger_file.read_high(path))
-    end = broken or ledger_file.check_end(connection)
-    if isinstance(end, Broken):
-        raise LedgerRefusedError(
-            f"ledger {path} is damaged: row {end.seq} {end.reason}. Nothing is traded on it: "
-            f"`deltaband journal verify {path}` says what that means, `journal repair` keeps what "
-            "is whole"
-        )
-    query = "SELECT body FROM ledger WHERE kind = 'run' ORDER BY seq DESC LIMIT 1"
-    row = connection.execute(query).fetchone()
-    if row is not None:
-        last = json.loads(row[0])
-        for what, asked in (("account", header.account), ("mode", header.mode)):
-            if last[what] != asked:
-                raise LedgerRefusedError(
-                    f"ledger {path} belongs to {what} {last[what]!r}, not {asked!r}: "
-                    "name another journal.path"
-                )
-    return end

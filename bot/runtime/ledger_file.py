@@ -21,6 +21,7 @@ SCHEMA_VERSION: Final = 1
 SQLITE_START: Final = b"SQLite format 3\0"
 GENESIS: Final = bytes(32)
 FILE_MODE: Final = 0o600
+VOLUME: Final = "volume"  # the kind of a row that continues the chain of another file
 RESERVE_BYTES: Final = 1_048_576
 SEQ_END: Final = 2**62
 HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
@@ -255,16 +256,32 @@ def entry_of(row: tuple[int, str, int, int, str, str, bytes, bytes]) -> Entry:
     )
 
 
+def origin(connection: sqlite3.Connection) -> Head:
+    """Return what the first row follows: nothing, or the last row of the volume before."""
+    query = "SELECT seq, prev_hash, kind FROM ledger ORDER BY seq LIMIT 1"
+    row = connection.execute(query).fetchone()
+    if row is None or row[2] != VOLUME:
+        return EMPTY_HEAD
+    return Head(seq=row[0] - 1, hash=row[1])
+
+
 def check_end(connection: sqlite3.Connection) -> Head | Broken:
     """Follow the chain over the last rows, as every start does."""
     head = read_head(connection)
-    start = max(1, head.seq - HEAD_CHECKED_ROWS)
-    prev = EMPTY_HEAD
-    if start > 1:
+    prev = origin(connection)
+    first = prev.seq + 1
+    start = max(first, head.seq - HEAD_CHECKED_ROWS)
+    if start > first:
         query = "SELECT seq, hash FROM ledger WHERE seq < ? ORDER BY seq DESC LIMIT 1"
         seq, hashed = connection.execute(query, (start,)).fetchone()
         prev = Head(seq=seq, hash=hashed)
     return check_chain(rows_from(connection, start), prev)
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a ledger, those of its write-ahead log among them."""
+    log = path.with_name(path.name + "-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def reserve_path(path: Path) -> Path:
@@ -340,6 +357,8 @@ def check_high(connection: sqlite3.Connection, high: Head) -> Broken | None:
     row = connection.execute("SELECT hash FROM ledger WHERE seq = ?", (high.seq,)).fetchone()
     if row is None:
         head = read_head(connection)
+        if origin(connection) == high:  # a new volume began, and the mark was not moved yet
+            return None
         return Broken(
             seq=head.seq + 1,
             reason=f"missing: the ledger ends at row {head.seq}, row {high.seq} was once durable",

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from bot.runtime.ledger_file import (
     COLUMNS,
-    EMPTY_HEAD,
     MEANS_UNREADABLE,
     Broken,
     Entry,
@@ -20,6 +19,7 @@ from bot.runtime.ledger_file import (
     check_chain,
     check_high,
     entry_of,
+    origin,
     read_high,
     rows_from,
 )
@@ -122,24 +122,41 @@ def since_last(path: Path, kind: str, *others: str) -> tuple[Entry, ...]:
         return tuple(entry_of(row) for row in connection.execute(query, (*kinds, last)))
 
 
-def verify(path: Path) -> Verified | Broken:
-    """Follow the whole chain and compare its end with the high-water mark.
+def verify(path: Path, prev: Head | None = None) -> Verified | Broken:
+    """Follow the whole chain of a file and compare its end with the high-water mark.
+
+    Args:
+        path: The ledger, or the last of its volumes.
+        prev: The last row of the volume before, None if there is none or it is not asked.
 
     Raises:
         LedgerRefusedError: there is no ledger, or the file cannot be read as one at all.
     """
     high = read_high(path)  # before the rows: a live daemon moves both, and only ever forward
     with reading(path) as connection:
-        head = followed(connection)
+        begin = prev or origin(connection)
+        head = followed(connection, begin)
         if isinstance(head, Broken):
             return head
         behind = check_high(connection, high)
-    return behind or Verified(rows=head.seq, head=head)
+    return behind or Verified(rows=head.seq - begin.seq, head=head)
 
 
-def followed(connection: sqlite3.Connection) -> Head | Broken:
-    """Follow the chain from the first row to the last, or to the first that cannot be read."""
-    reached = EMPTY_HEAD
+def verify_closed(volume: Path, prev: Head | None) -> Verified | Broken:
+    """Follow the whole chain of a closed volume, which no mark belongs to.
+
+    Raises:
+        LedgerRefusedError: the file cannot be read as a ledger at all.
+    """
+    with reading(volume) as connection:
+        begin = prev or origin(connection)
+        head = followed(connection, begin)
+    return head if isinstance(head, Broken) else Verified(rows=head.seq - begin.seq, head=head)
+
+
+def followed(connection: sqlite3.Connection, begin: Head) -> Head | Broken:
+    """Follow the chain from `begin` to the last row, or to the first that cannot be read."""
+    reached = begin
 
     def noted() -> Iterator[Entry]:
         nonlocal reached
@@ -148,9 +165,9 @@ def followed(connection: sqlite3.Connection) -> Head | Broken:
             reached = Head(seq=row.seq, hash=row.hash)
 
     try:
-        return check_chain(noted(), EMPTY_HEAD)
+        return check_chain(noted(), begin)
     except sqlite3.DatabaseError as error:
-        if reached is EMPTY_HEAD:
+        if reached is begin:
             raise
         return Broken(
             seq=reached.seq + 1, reason=f"cannot be read: {error}", means=MEANS_UNREADABLE

@@ -21,7 +21,6 @@ from bot.core.units import MS_PER_SECOND
 from bot.runtime import ledger_file, ledger_reading, records
 from bot.runtime.clock import WireClock
 from bot.runtime.ledger_file import (
-    EMPTY_HEAD,
     Broken,
     Entry,
     Head,
@@ -94,7 +93,7 @@ def _repaired(path: Path, code_version: str, wire: WireClock) -> Repaired | None
         lost, kinds = _put_aside(path, verdict.seq, side_file)
         told = Repaired(
             broken=verdict,
-            kept_rows=head.seq,
+            kept_rows=verdict.seq - 1,
             lost_rows=lost,
             lost_to=high.seq if high is not None and high.seq >= verdict.seq else None,
             lost_kinds=kinds,
@@ -117,9 +116,10 @@ def _high(path: Path) -> Head | None:
 
 def _verdict(path: Path, high: Head | None) -> Broken | None:
     with ledger_reading.reading(path) as connection:
-        head = ledger_reading.followed(connection)
+        begin = ledger_file.origin(connection)
+        head = ledger_reading.followed(connection, begin)
         if isinstance(head, Broken):
-            if head.seq == 1:
+            if head.seq == begin.seq + 1:
                 raise LedgerRefusedError(f"{path}: its first row is broken, nothing can be kept")
             return head
         if high is None:
@@ -133,8 +133,8 @@ def _verdict(path: Path, high: Head | None) -> Broken | None:
 
 def _copy(path: Path, target: sqlite3.Connection, end: int) -> Head:
     """Copy the rows before `end`, each asked once more."""
-    head = EMPTY_HEAD
     with ledger_reading.reading(path) as source:
+        head = ledger_file.origin(source)
         for batch in _batches(ledger_file.rows_from(source, 1, end)):
             followed = check_chain(batch, head)
             assert isinstance(followed, Head), "these rows were just found whole"

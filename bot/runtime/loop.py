@@ -187,6 +187,8 @@ class Loop:
         journal_ns = await self._write(rows, decided_ns, waits=waits)
         self._state = step.state
         self._in_ledger = step.state.standing
+        if self._ledger.is_full:
+            self._ledger.turn(records.volume_rows(number, step.state, self._policy))
         self._folds = number
         quotes = tuple(fact for fact in facts if isinstance(fact, QuoteSeen))
         caused = any(isinstance(action, SubmitOrder) for action in step.actions)

@@ -7,6 +7,7 @@
 | `command` | `fold`, `command`: each a row, so that they are found |
 | `step` | `fold`, `mode`, `actions`, `decisions`, `notes`, `quotes`: the hedge quotes an order was
 priced on |
+| `policy` | `fold`, `policy`: what it went on with, where a new volume begins |
 | `standing` | `fold`, `standing`: the whole, first in a run and after so many changes |
 | `change` | `fold`, `set`, `put`, `drop`: fields replaced, entries of mappings put in, taken out |
 | `crash` | `fold`, `facts`, `error`: a fold that the core could not take |
@@ -132,9 +133,23 @@ def body_of(text: str) -> Mapping[str, Any]:
 
 def begin_row(state: State, policy: Policy) -> Row:
     """Return the row of what a run begins with, keys in their order, for the sake of every bit."""
-    told = {field.name: getattr(policy, field.name) for field in fields(Policy)}
-    body = codec.dumps({"state": state, "policy": told}, in_order=True)
+    body = codec.dumps({"state": state, "policy": _parts(policy)}, in_order=True)
     return Row(kind="begin", at_ms=state.now_ms, body=body)
+
+
+def volume_rows(fold: int, state: State, policy: Policy) -> list[Row]:
+    """Return the rows that a new volume begins with: enough for a start and for a replay."""
+    at_ms = state.now_ms
+    body = codec.dumps({"fold": fold, "policy": _parts(policy)}, in_order=True)
+    standing = standing_text(fold, state.standing)
+    return [
+        Row(kind="policy", at_ms=at_ms, body=body),
+        Row(kind="standing", at_ms=at_ms, body=standing),
+    ]
+
+
+def _parts(policy: Policy) -> dict[str, object]:
+    return {field.name: getattr(policy, field.name) for field in fields(Policy)}
 
 
 def begun(text: str) -> tuple[State, Policy]:
@@ -148,6 +163,18 @@ def begun(text: str) -> tuple[State, Policy]:
         return _linked(body["state"]), Policy(**body["policy"])
     except (KeyError, TypeError, ValueError) as error:
         raise codec.CodecError(f"not a beginning of this version: {error}") from error
+
+
+def policy_of(text: str) -> Policy:
+    """Read a `policy` row.
+
+    Raises:
+        CodecError: it is none of this version.
+    """
+    try:
+        return Policy(**body_of(text)["policy"])
+    except (KeyError, TypeError) as error:
+        raise codec.CodecError(f"not a policy of this version: {error}") from error
 
 
 def state_of(text: bytes) -> State:

@@ -295,6 +295,11 @@ class Journal(Section):
     path: FilePath
     """The ledger (SQLite), one file per account and mode; relative to the directory the daemon
     starts in."""
+    volume_mb: Annotated[int, Field(ge=8, le=100_000)] = 256
+    """A ledger of this many megabytes is closed as a numbered volume and compressed, and a new file
+    goes on under the same name."""
+    keep_days: Annotated[int, Field(ge=1, le=10_000)] = 400
+    """Closed volumes are deleted after this many days."""
     tape: bool = True
     """Record quotes and fold boundaries, so that `deltaband replay` can run a day again."""
     tape_path: FilePath | None = None

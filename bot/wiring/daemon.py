@@ -19,7 +19,7 @@ from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
-from bot.runtime import assembly, notify, telemetry
+from bot.runtime import assembly, ledger_volumes, notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records
 from bot.runtime.clock import (
@@ -117,7 +117,12 @@ async def build_daemon(
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         connected = await _connect(settings, secrets.credentials, wire, stack)
         # Last, so that a start that is refused leaves no file behind. All until here only asked.
-        ledger = Ledger.open(Path(settings.journal.path), _header(settings), wire)
+        ledger = Ledger.open(
+            Path(settings.journal.path),
+            _header(settings),
+            wire,
+            volume_bytes=settings.journal.volume_mb * MEGABYTE,
+        )
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
         callers = paging.callers(settings, secrets.alerts, wire)
@@ -141,7 +146,13 @@ async def build_daemon(
             on_lag=metrics.on_lag,
             on_leaving=herald.on_leaving,
             on_ended=callers.on_ended,
-            extra={"dashboard": page_server, **callers.jobs},
+            extra={
+                "dashboard": page_server,
+                "volumes": lambda: ledger_volumes.keep_tidy(
+                    ledger.path, keep_days=settings.journal.keep_days, epoch_ms=wire.epoch_ms
+                ),
+                **callers.jobs,
+            },
         )
         market, url = connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)

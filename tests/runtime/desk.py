@@ -223,6 +223,7 @@ class House:
     observers: tuple[Observer, ...] = ()
     standing: Standing | None = None
     disk: Disk = HOST_DISK
+    volume_bytes: int = 0
 
     async def __aenter__(self) -> Self:
         wire = self.desk.wire
@@ -235,7 +236,9 @@ class House:
             alerts=self.alerts,
             market=self.market,
         )
-        self.ledger = Ledger.open(self.folder / "journal.db", HEADER, disk=self.disk)
+        self.ledger = Ledger.open(
+            self.folder / "journal.db", HEADER, disk=self.disk, volume_bytes=self.volume_bytes
+        )
         self.tape = Tape(self.folder / "tape", bytes_max=10_000_000)
         now_ms = self.market.now_ms()
         standing = self.standing or engine.fresh_standing("aaaa", now_ms)
