@@ -25,7 +25,7 @@ from bot.runtime.tape_blocks import TapedFold, TapedState, pack_folds, pack_stat
 MAGIC: Final = b"deltaband tape 2\n"
 SUFFIX: Final = ".tape"
 BLOCK_QUOTES: Final = 4_096
-BLOCK_AGE_NS: Final = 5 * NS_PER_SECOND  # a crash loses at most so much
+BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a crash loses at most so much
 BLOCKS_WAITING_MAX: Final = 32
 STATE_EVERY_NS: Final = 3_600 * NS_PER_SECOND
 SEGMENTS_IN_TOTAL: Final = 16  # so that dropping the oldest drops a sixteenth

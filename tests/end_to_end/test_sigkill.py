@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.lab.replay import replay
+from bot.runtime.tape import tape_beside
 from tests.end_to_end.processes import (
     Daemon,
     Exchange,
@@ -63,3 +65,7 @@ def test_ten_kills_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
             assert running.leave() == 0, running.said()
         assert_books_agree(venue, journal)
         assert len(venue.order_requests()) > KILLS
+    again = replay(journal, tape_beside(journal))
+    assert again.difference is None, again.difference
+    assert len(again.runs) == KILLS + 1
+    assert again.folds > 0
