@@ -91,7 +91,7 @@ class _Opened:
     connection: sqlite3.Connection
     lock: int
     head: Head
-    header: str
+    header: RunHeader
 
 
 class Ledger:
@@ -156,17 +156,15 @@ class Ledger:
         try:
             connection = ledger_file.create(path, disk.connection)
             head = checked(path, connection, header)
-            body = json.dumps({**asdict(header), "schema_version": SCHEMA_VERSION}, sort_keys=True)
             ledger = cls(
                 path,
-                _Opened(connection=connection, lock=lock, head=head, header=body),
+                _Opened(connection=connection, lock=lock, head=head, header=header),
                 wire=wire or WireClock(),
                 run_id=run_id or secrets.token_hex(6),
                 disk=disk,
                 volume_bytes=volume_bytes,
             )
-            ledger._commit([Row(kind="run", at_ms=ledger._wire.epoch_ms(), body=body)])
-            ledger._mark_high()
+            ledger._begin_run()
             set_aside(path)
         except BaseException as error:
             if connection is not None:
@@ -314,8 +312,7 @@ class Ledger:
 
         def begin(head: Head, closed: str) -> list[Entry]:
             told = Row(kind=VOLUME, at_ms=rows[0].at_ms, body=json.dumps({"after": closed}))
-            run = Row(kind="run", at_ms=rows[0].at_ms, body=self._header)
-            return self._chained([told, run, *rows], head)
+            return self._chained([told, self._run_row(rows[0].at_ms), *rows], head)
 
         found = ledger_volumes.turned(self.path, self._connection, self._head, begin)
         if found is None:
@@ -323,6 +320,15 @@ class Ledger:
             return
         self._connection, self._head = found
         self._high, self._bytes = self._head, 0
+
+    def _begin_run(self) -> None:
+        """Write what the run says of itself, durably."""
+        self._commit([self._run_row(self._wire.epoch_ms())])
+        self._mark_high()
+
+    def _run_row(self, at_ms: int) -> Row:
+        told = {**asdict(self._header), "schema_version": SCHEMA_VERSION}
+        return Row(kind="run", at_ms=at_ms, body=json.dumps(told, sort_keys=True))
 
     def _chained(self, rows: Sequence[Row], head: Head) -> list[Entry]:
         made: list[Entry] = []

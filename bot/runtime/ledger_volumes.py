@@ -129,7 +129,7 @@ def tidy(path: Path, *, keep_days: int, epoch_ms: int) -> None:
             log.warning("volume of the ledger not tidied", volume=volume.name, error=str(error))
 
 
-async def keep_tidy(path: Path, *, keep_days: int, epoch_ms: Callable[[], int]) -> None:
+async def keep_tidy(path: Path, keep_days: int, epoch_ms: Callable[[], int]) -> None:
     """Tidy now and every hour, in a thread that nobody waits for: what it leaves is a `.part`."""
     while True:
         kept = {"keep_days": keep_days, "epoch_ms": epoch_ms()}

@@ -26,7 +26,7 @@ from bot.runtime.clock import (
     MarketClock,
     WireClock,
 )
-from bot.runtime.daemon import Daemon
+from bot.runtime.daemon import Daemon, Job
 from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.latency import Reservoir
@@ -117,12 +117,7 @@ async def build_daemon(
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         connected = await _connect(settings, secrets.credentials, wire, stack)
         # Last, so that a start that is refused leaves no file behind. All until here only asked.
-        ledger = Ledger.open(
-            Path(settings.journal.path),
-            _header(settings),
-            wire,
-            volume_bytes=settings.journal.volume_mb * MEGABYTE,
-        )
+        ledger = _ledger(settings, wire)
         stack.push_async_callback(asyncio.to_thread, ledger.close)
         tape = _tape(settings, stack)
         callers = paging.callers(settings, secrets.alerts, wire)
@@ -141,21 +136,32 @@ async def build_daemon(
         loop.watch(lambda stepped: window.show(stepped.step))
         pages = app.build(window, connected.inbox.admit, _rules(settings, secrets.token))
         page_server = partial(serve.serve, pages, sock, ledger.path, secrets.token)
+        tidying = _tidying(settings, ledger, wire)
         daemon = replace(
             _bare(connected, loop, outbox, wire, ledger.path),
             on_lag=metrics.on_lag,
             on_leaving=herald.on_leaving,
             on_ended=callers.on_ended,
-            extra={
-                "dashboard": page_server,
-                "volumes": lambda: ledger_volumes.keep_tidy(
-                    ledger.path, keep_days=settings.journal.keep_days, epoch_ms=wire.epoch_ms
-                ),
-                **callers.jobs,
-            },
+            extra={"dashboard": page_server, "volumes": tidying, **callers.jobs},
         )
         market, url = connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
+
+
+def _ledger(settings: Settings, wire: WireClock) -> Ledger:
+    """Open the ledger for this run."""
+    return Ledger.open(
+        Path(settings.journal.path),
+        _header(settings),
+        wire,
+        volume_bytes=settings.journal.volume_mb * MEGABYTE,
+    )
+
+
+def _tidying(settings: Settings, ledger: Ledger, wire: WireClock) -> Job:
+    """Keep the ledger's closed volumes as the configuration says."""
+    keep_days = settings.journal.keep_days
+    return partial(ledger_volumes.keep_tidy, ledger.path, keep_days, wire.epoch_ms)
 
 
 def _bare(
