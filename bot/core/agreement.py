@@ -200,6 +200,8 @@ def trouble(state: State, policy: AgreementPolicy) -> Judgement | None:
         # Judged between two reports of the venue: one old figure must not age into a gap.
         if gap.since_ns is not None and gap.seen_ns - gap.since_ns > policy.grace_ns
     }
+    if not lasting:
+        return None
     for key, gap in sorted(lasting.items()):
         reason = (
             f"own delta on {key} differs from the venue's by {gap.gap_coin:+.4f} coin, "

@@ -6,6 +6,7 @@ Net the intents of an instrument, ask safety and margin, commit.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from bot.core import gate, hedger, reconcile, safety, standing, units
 from bot.core.actions import SubmitOrder, TimeInForce
@@ -49,8 +50,7 @@ class DealPolicy:
     safety: SafetyPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Dealt:
+class Dealt(NamedTuple):
     """The state with every new order in it, the orders to send, and each book's decision."""
 
     state: State

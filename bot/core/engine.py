@@ -10,6 +10,7 @@ order that is to be sent is already in the returned state as REQUESTED.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from bot.core import agreement, dealing, gate, orders, reconcile, safety, units
 from bot.core import state as states
@@ -81,9 +82,8 @@ class Policy:
 Note = ModeChanged | Adopted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Step:
-    """What one fold came to.
+class Step(NamedTuple):
+    """What one fold came to. A tuple, like all that every fold makes: half the time of a dataclass.
 
     `verdicts` holds every book's decision, `decisions` only those that acted or changed the kind of
     their reason.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from bot.core import instruments, units
 from bot.core.exposure import Exposure, Unpriced
@@ -68,8 +69,7 @@ class HedgePolicy:
     price_cap_bps: float = 20.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(NamedTuple):
     """Do nothing, and why."""
 
     code: Code

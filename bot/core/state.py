@@ -70,7 +70,6 @@ class Counts:
     quotes: int = 0
     bad_quotes: int = 0
     bad_messages: int = 0
-    folds: int = 0
     fills: int = 0
     rejects: int = 0
     refusals: Mapping[str, int] = field(default_factory=dict)
@@ -88,6 +87,7 @@ class State:
     now_ns: int
     inherited: frozenset[str] = frozenset()
     rate: float = 1.0
+    folds: int = 0
     mode: Mode = Mode.RECONCILING
     mode_reason: str = "starting"
     mode_clears: str = "a first read of the account"
@@ -185,10 +185,8 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
 def _clocked(state: State, fact: ClockSeen) -> State:
     assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
     assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
-    counts = succeeded(state.counts, folds=state.counts.folds + 1)
-    return succeeded(
-        state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, counts=counts
-    )
+    folds = state.folds + 1
+    return succeeded(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, folds=folds)
 
 
 def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:

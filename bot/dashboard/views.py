@@ -201,7 +201,7 @@ def counts(state: State) -> CountsShown:
     """Show the counters."""
     seen = state.counts
     return CountsShown(
-        folds=seen.folds,
+        folds=state.folds,
         quotes=seen.quotes,
         bad_quotes=seen.bad_quotes,
         bad_messages=seen.bad_messages,

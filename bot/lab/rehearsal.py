@@ -47,7 +47,7 @@ def figures(seen: Rehearsal) -> dict[str, object]:
     counts = seen.state.counts if seen.state else None
     return {
         **seen.first.figures(),
-        "decisions": counts.folds if counts else 0,
+        "decisions": seen.state.folds if seen.state else 0,
         "hedges_sent": len(seen.hedges),
         "hedges_buy": sum(1 for order in seen.hedges if order.size_native > 0),
         "hedges_sell": sum(1 for order in seen.hedges if order.size_native < 0),

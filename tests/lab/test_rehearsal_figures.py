@@ -18,7 +18,7 @@ def told(world: World, seen: Rehearsal) -> None:
     assert world.last is not None
     seen(
         Stepped(
-            fold=world.state.counts.folds,
+            fold=world.state.folds,
             state=world.state,
             step=world.last,
             facts=(),
