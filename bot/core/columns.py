@@ -21,6 +21,9 @@ Flags = npt.NDArray[np.bool_]
 
 NEVER_NS = -(2**62)
 
+# The rows of `OptionTable.quoted`.
+FORWARD, IV, MARK, INDEX = range(4)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Held:
@@ -68,25 +71,25 @@ class OptionTable:
     @property
     def forward_usd(self) -> Floats:
         """The forward of each option's own expiry."""
-        column: Floats = self.quoted[0]
+        column: Floats = self.quoted[FORWARD]
         return column
 
     @property
     def iv(self) -> Floats:
         """Volatility, a decimal."""
-        column: Floats = self.quoted[1]
+        column: Floats = self.quoted[IV]
         return column
 
     @property
     def mark(self) -> Floats:
         """The venue's mark, in the price unit: coins, or dollars of a linear option."""
-        column: Floats = self.quoted[2]
+        column: Floats = self.quoted[MARK]
         return column
 
     @property
     def index_usd(self) -> Floats:
         """The index that came with the quote."""
-        column: Floats = self.quoted[3]
+        column: Floats = self.quoted[INDEX]
         return column
 
 
@@ -163,10 +166,10 @@ def requoted(table: OptionTable, quotes: Sequence[QuoteSeen]) -> OptionTable:
     quoted, quoted_ns = table.quoted.copy(), table.quoted_ns.copy()
     for row, quote in told:
         # One by one: numpy takes three times as long to make an array of four numbers.
-        quoted[0, row] = math.nan if quote.forward_usd is None else quote.forward_usd
-        quoted[1, row] = math.nan if quote.iv is None else quote.iv
-        quoted[2, row] = math.nan if quote.mark is None else quote.mark
-        quoted[3, row] = math.nan if quote.index_usd is None else quote.index_usd
+        quoted[FORWARD, row] = math.nan if quote.forward_usd is None else quote.forward_usd
+        quoted[IV, row] = math.nan if quote.iv is None else quote.iv
+        quoted[MARK, row] = math.nan if quote.mark is None else quote.mark
+        quoted[INDEX, row] = math.nan if quote.index_usd is None else quote.index_usd
         quoted_ns[row] = quote.arrived_ns
     quoted.setflags(write=False)
     quoted_ns.setflags(write=False)

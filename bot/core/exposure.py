@@ -14,7 +14,7 @@ import numpy as np
 
 from bot.core import orders, units
 from bot.core.books import BookPolicy, Members, holds, members
-from bot.core.columns import Floats, OptionTable, Stamps
+from bot.core.columns import FORWARD, IV, Floats, OptionTable, Stamps
 from bot.core.events import QuoteSeen
 from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Kind, Settlement
@@ -121,15 +121,20 @@ def exposure_of(state: State, book: BookPolicy, policy: QuotePolicy) -> Exposure
 def _totals(state: State, ours: Members, policy: QuotePolicy, *, is_linear: bool) -> Totals:
     """Add up a book's options."""
     table, pick = state.table, ours.pick
+    forward, vol = table.quoted[FORWARD], table.quoted[IV]
+    discount, quoted_ns = table.discount, table.quoted_ns
+    if len(ours.rows) < len(quoted_ns):  # most often every option belongs to the one book
+        forward, vol, discount = forward[pick], vol[pick], discount[pick]
+        quoted_ns = quoted_ns[pick]
     return book_totals.totals(
         size=ours.size,
         strike=ours.strike,
         expiry_ms=ours.expiry_ms,
         is_call=ours.is_call,
-        forward=table.forward_usd[pick],
-        vol=table.iv[pick],
-        discount=table.discount[pick],
-        quoted_ns=table.quoted_ns[pick],
+        forward=forward,
+        vol=vol,
+        discount=discount,
+        quoted_ns=quoted_ns,
         now_ms=state.now_ms,
         oldest_ns=state.now_ns - policy.option_age_max_ns,
         is_linear=is_linear,
@@ -155,7 +160,7 @@ class _Hedge(NamedTuple):
             is_linear=is_linear,
             mark_usd=mark,
             index_usd=index,
-            coin_per_native=delta_per_native(hedge, quote) * _moves_with(hedge, book),
+            coin_per_native=(mark / index if is_linear else 1.0 / mark) * _moves_with(hedge, book),
             equity_coin=conventions.linear_equity_term(convention, share, equity, index)
             if is_linear
             else conventions.equity_term(convention, share, equity),

@@ -178,9 +178,10 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     Orders, the account, the list of instruments; choose the quotes.
     """
     asked: list[Action] = []
+    listed = _listed(state)
     state = _ask_orders(state, policy.orders, asked)
-    state = _ask_account(state, asked)
-    wanted = watch_list(state, policy)
+    state = _ask_account(state, listed, asked)
+    wanted = _watched(state, listed, policy)
     if wanted is not state.watched:
         if wanted != state.watched:
             asked.append(Watch(instruments=wanted))
@@ -191,14 +192,9 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     return state, tuple(asked)
 
 
-def watch_list(state: State, policy: ApplyPolicy) -> frozenset[str]:
-    """Return the instruments whose quotes are needed.
-
-    Hedges, positions held and positions reported.
-    """
-    if not state.instruments:
-        return frozenset()
-    return _joined(_listed(state).live, policy.owners)
+def _watched(state: State, listed: "_Listed", policy: ApplyPolicy) -> frozenset[str]:
+    """Return the instruments whose quotes are needed: hedges, and what is held or reported."""
+    return _joined(listed.live, policy.owners) if state.instruments else frozenset()
 
 
 @remembered
@@ -268,11 +264,11 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
     return _with_orders(state, moved) if moved else state
 
 
-def _ask_account(state: State, asked: list[Action]) -> State:
+def _ask_account(state: State, listed: _Listed, asked: list[Action]) -> State:
     waiting = (
         state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS
     )
-    reason = state.read_wanted or _doubt(state)
+    reason = state.read_wanted or _doubt(state, listed)
     if waiting or not reason or not state.links or not state.instruments:
         return state
     if state.read_failure and state.read_asked_ns is None and _asked_lately(state):
@@ -290,7 +286,7 @@ def _asked_lately(state: State) -> bool:
     return state.read_last_ns is not None and state.now_ns - state.read_last_ns < FILL_REST_NS
 
 
-def _doubt(state: State) -> str:
+def _doubt(state: State, listed: _Listed) -> str:
     """Say what only a fresh read of the account can settle; at most once a second."""
     if _asked_lately(state):
         return ""
@@ -300,7 +296,7 @@ def _doubt(state: State) -> str:
     for name, held, report in states.differing(state):
         if not orders_in_flight(state.standing, name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"
-    if not _listed(state).has_expired:
+    if not listed.has_expired:
         return ""
     for name in state.standing.positions:
         if name in state.instruments and _has_expired(state.instruments[name], state.now_ms):
