@@ -80,7 +80,7 @@ def _mode(status: Status) -> Iterator[Metric]:
 
 _GREEKS: Final = {
     "delta_coin": "Delta by the book's convention.",
-    "gamma_coin_per_percent": "Change of delta for a move of +1 percent.",
+    "gamma_coin_per_percent": "Change of the options' Black delta for a move of +1 percent.",
     "vega_usd_per_vol_point": "Value of one more vol point.",
     "theta_usd_per_day": "Value of one day passing.",
     "options_value_coin": "Value of the book's options.",

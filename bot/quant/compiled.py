@@ -95,9 +95,7 @@ def broadcast(numbers: FiveNumbers, flags: ArrayLike) -> Columns:
     """
     marks = np.asarray(flags)
     if marks.dtype.char != "?":
-        if marks.dtype.kind not in "iuf":
-            raise TypeError(f"flags are true or false, not {marks.dtype}")
-        marks = marks.astype(np.bool_)
+        marks = truths(marks)
     shape = marks.shape
     if not shape and SCALARS.issuperset(map(type, numbers)):
         # One option. Written out, as are the rows of the results: a loop takes twice the time.
@@ -109,6 +107,13 @@ def broadcast(numbers: FiveNumbers, flags: ArrayLike) -> Columns:
     shape = np.broadcast(a, b, c, d, e, marks).shape
     columns = (_column(a, shape), _column(b, shape), _column(c, shape))
     return shape, (*columns, _column(d, shape), _column(e, shape)), _column(marks, shape)
+
+
+def truths(marks: NDArray[Any]) -> NDArray[np.bool_]:
+    """Flags, or numbers that stand for them, as flags; TypeError for words and objects."""
+    if marks.dtype.kind not in "biuf":
+        raise TypeError(f"flags are true or false, not {marks.dtype}")
+    return marks.astype(np.bool_)
 
 
 def _column(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

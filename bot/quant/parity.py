@@ -82,7 +82,7 @@ def imply(
     the two half-spreads) say, and equally much if it is not given. Strikes whose prices are not
     finite, or whose weight is 0 or not finite, do not count. `in_coin`: prices of inverse options.
 
-    With a known `discount` one strike is enough; else `STRIKES_MIN`.
+    With a known `discount`, positive and finite, one strike is enough; else `STRIKES_MIN`.
     """
     weights = np.ones(len(strike)) if weight is None else weight
     good = np.isfinite(call) & np.isfinite(put) & (strike > 0.0) & np.isfinite(strike)
@@ -92,6 +92,8 @@ def imply(
     if len(np.unique(k)) < needed:
         return NoParity(reason=f"{len(np.unique(k))} strikes with a call and a put, of {needed}")
     if discount is not None:
+        if not 0.0 < discount < math.inf:
+            return NoParity(reason=f"{discount} is no discount factor")
         return _known(k, spread, share, in_coin=in_coin, discount=discount)
     slope, level = _line(k, spread, share)
     # level + slope K is df F - df K, or df - (df / F) K of coin prices
@@ -107,7 +109,6 @@ def _known(
     k: FloatArray, spread: FloatArray, share: FloatArray, *, in_coin: bool, discount: float
 ) -> Parity | NoParity:
     """The forward where the discount factor is known."""
-    assert discount > 0.0, "a discount factor is positive"
     paid = spread / discount
     if in_coin:
         # Of 1/F, of which a coin price is a straight line: no strike states it as infinite.

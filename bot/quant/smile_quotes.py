@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bot.quant.black76 import greeks
+from bot.quant.compiled import truths
 from bot.quant.implied_vol import implied_vol
 from bot.quant.svi_fit import K_MAX, VOL_MAX, VOL_MIN, YEARS_MAX, YEARS_MIN
 
@@ -91,9 +92,10 @@ class Quotes:
 
         Raises:
             ValueError: they do not fit together.
+            TypeError: `is_call` is words or objects: "put" is true as well.
         """
         numbers = (strike, years, forward, bid_vol, ask_vol, mark_vol, age_seconds)
-        flags = np.atleast_1d(np.asarray(is_call, dtype=np.bool_))
+        flags = np.atleast_1d(truths(np.asarray(is_call)))
         *columns, calls = np.broadcast_arrays(
             *(np.asarray(number, dtype=np.float64) for number in numbers), flags
         )

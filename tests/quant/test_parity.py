@@ -202,3 +202,10 @@ def test_recorded_linear_chains_carry_their_real_rate(name, low, high):
     assert len(rates) > 10
     assert rates.min() > low
     assert rates.max() < high
+
+
+@pytest.mark.parametrize("discount", [math.nan, math.inf, 0.0, -0.9])
+def test_what_is_no_discount_factor_implies_no_forward(discount):
+    answer = imply(*chain(100.0, 0.04, MONTH), discount=discount)
+    assert isinstance(answer, NoParity)
+    assert "no discount factor" in answer.reason

@@ -339,3 +339,9 @@ def test_wings_without_quotes_follow_the_surface_and_not_the_noise_at_the_money(
 
     assert found.report.is_free_of_arbitrage
     assert error_vol_points(found.surface, given)[third].max() < 3.0
+
+
+@pytest.mark.parametrize("words", ["put", ["call", "put"], [None, None]])
+def test_quotes_whose_side_is_a_word_are_refused_and_not_taken_as_calls(words):
+    with pytest.raises(TypeError, match="true or false"):
+        Quotes.of(strike=[90.0, 110.0], years=0.1, forward=100.0, is_call=words, mark_vol=0.6)
