@@ -34,7 +34,7 @@ COPY bot bot
 # with them; on another processor, or without them, the first start compiles its own.
 RUN .venv/bin/python -m compileall -q bot \
     && NUMBA_CACHE_DIR=/var/lib/deltaband/kernels \
-        .venv/bin/python -c "from bot.quant import black76; black76.warm()"
+        .venv/bin/python -c "from bot.core import exposure; exposure.warm()"
 
 
 FROM ${BASE}

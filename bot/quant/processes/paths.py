@@ -65,6 +65,14 @@ def _affine_kernel() -> Kernel:
     return compile_kernel(affine_kernels.affine_rows, ARGUMENTS)
 
 
+def warm() -> None:
+    """Compile the kernels, or load them from the cache, now: seconds once."""
+    _diffusion_kernel()
+    _surface_kernel()
+    _perpetual_kernel()
+    _affine_kernel()
+
+
 class Paths:
     """`paths` paths of one law, all from its start; `state` has shape (rows, paths).
 
