@@ -10,6 +10,7 @@ from bot.core.events import CommandGiven, Fact
 from bot.core.hedger import Decision
 from bot.core.standing import Standing
 from bot.core.state import State
+from bot.core.units import NS_PER_MS
 
 RAW_CHARS_MAX: Final = 300
 CONFIG_CHARS: Final = 12
@@ -161,7 +162,7 @@ def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
             return _fact_of_world(fact)
 
 
-def _fact_of_world(  # noqa: C901, PLR0911 (one case a fact is the point)
+def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
     fact: events.ClockSeen
     | events.InstrumentsSeen
     | events.QuoteSeen
@@ -172,6 +173,7 @@ def _fact_of_world(  # noqa: C901, PLR0911 (one case a fact is the point)
     | events.LinkUp
     | events.LinkDown
     | events.BadMessage
+    | events.HostMeasured
     | events.TimerFired,
 ) -> str:
     match fact:
@@ -194,6 +196,8 @@ def _fact_of_world(  # noqa: C901, PLR0911 (one case a fact is the point)
             return f"bad message ({fact.source}): {fact.reason}"
         case events.TimerFired():
             return f"timer {fact.name}"
+        case events.HostMeasured():
+            return _measured(fact)
         case events.InstrumentsSeen():
             return f"{_counted(len(fact.instruments), 'instrument')} listed"
         case events.QuoteSeen():
@@ -202,6 +206,12 @@ def _fact_of_world(  # noqa: C901, PLR0911 (one case a fact is the point)
             return "clocks read"
         case _:
             assert_never(fact)
+
+
+def _measured(fact: events.HostMeasured) -> str:
+    skew = "unknown" if fact.clock_skew_ms is None else f"{fact.clock_skew_ms:+.0f} ms"
+    lag_ms, journal_ms = (took / NS_PER_MS for took in (fact.loop_lag_ns, fact.journal_ns))
+    return f"host: loop {lag_ms:.1f} ms late, ledger {journal_ms:.1f} ms, clock {skew}"
 
 
 def _positions(fact: events.PositionsSeen) -> str:
@@ -219,7 +229,8 @@ def _standing(standing: Standing) -> str:
         f"{_counted(waiting, 'order')} under way",
         f"{standing.order_counter:,} sent so far",
     ]
-    parts += [reason for reason in (standing.pause_reason, standing.halt_reason) if reason]
+    latched = (standing.flatten_reason, standing.pause_reason, standing.halt_reason)
+    parts += [reason for reason in latched if reason]
     return ", ".join(parts)
 
 

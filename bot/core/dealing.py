@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bot.core import gate, hedger, reconcile, safety, standing, units
 from bot.core.actions import SubmitOrder, TimeInForce
 from bot.core.books import BookPolicy
+from bot.core.counts import Counts
 from bot.core.events import QuoteSeen
 from bot.core.exposure import Exposure, Unpriced, exposure_of
 from bot.core.gate import GatePolicy
@@ -22,7 +23,7 @@ from bot.core.quotes import QuotePolicy
 from bot.core.reported import unlisted
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import HedgeMark
-from bot.core.state import Counts, Mode, State, differing
+from bot.core.state import Mode, State, differing
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
 DEGRADED_SHARE = 0.5

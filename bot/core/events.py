@@ -7,7 +7,8 @@ what a message did not say is None.
 Every fact that the venue told carries `venue_ms`, the time that the venue put on it (None where it
 puts none), and `arrived_ns`, when its frame reached this machine (None in ledgers written before
 facts carried it). What the edge itself noticed (`OrderSent`, `OrderUnknown`, `ReadFailed`, links,
-messages that cannot be read) was told by nobody and carries neither.
+messages that cannot be read) was told by nobody and carries neither; `HostMeasured` is the shell's
+own, stamped on its wire clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ class Command(StrEnum):
     RESUME = "resume"
     HALT = "halt"
     ACK = "ack"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +289,31 @@ class CommandGiven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostMeasured:
+    """What the shell measured of its own machine since it last said so, about once a second.
+
+    `loop_lag_ns` is the longest that the event loop came late, `journal_ns` the longest that a row
+    of the ledger took to be durable. `clock_skew_ms` is by how far the host's clock has drifted
+    from the venue's (positive: ours is ahead), None while that is not known.
+    """
+
+    loop_lag_ns: int
+    journal_ns: int
+    clock_skew_ms: float | None
+    arrived_ns: int
+
+    def after(self, earlier: "HostMeasured") -> "HostMeasured":
+        """Return this one with the worst of an earlier one in it, which nobody has looked at."""
+        skews = [one for one in (self.clock_skew_ms, earlier.clock_skew_ms) if one is not None]
+        return HostMeasured(
+            loop_lag_ns=max(self.loop_lag_ns, earlier.loop_lag_ns),
+            journal_ns=max(self.journal_ns, earlier.journal_ns),
+            clock_skew_ms=max(skews, key=abs, default=None),
+            arrived_ns=self.arrived_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired:
     """A scheduled moment came (`reconcile`, `reload-instruments`, `expiry-roll`, ...)."""
 
@@ -312,6 +339,7 @@ Fact = (
     | LinkDown
     | BadMessage
     | CommandGiven
+    | HostMeasured
     | TimerFired
 )
 Facts = Sequence[Fact]

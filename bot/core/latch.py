@@ -1,4 +1,16 @@
-"""What a person's command does to what survives a restart: pause, halt, resume, heard."""
+"""What a person's command does to what survives a restart: pause, flatten, halt, resume, heard.
+
+A halt lies over everything, a pause over a flatten. The newest word of a person counts:
+
+| command | nothing | paused | flattening | halted |
+|---|---|---|---|---|
+| pause | paused | its new reason | flattens no more until resumed | halted, and paused |
+| flatten | flattening | flattening, no longer paused | its new reason | flattens once resumed |
+| halt | halted | halted | halted, flattens no more | its new reason |
+| resume | read afresh | nothing | flattens no more | nothing, or the flatten given while halted |
+
+Resumed while both flattening and paused, it goes on flattening.
+"""
 
 from dataclasses import replace
 
@@ -19,8 +31,10 @@ def commanded(known: Standing, fact: CommandGiven, now_ms: int, now_ns: int) -> 
     match fact.command:
         case Command.PAUSE:
             after = replace(known, pause_reason=f"paused {said}")
+        case Command.FLATTEN:
+            after = replace(known, flatten_reason=f"flattening {said}", pause_reason="")
         case Command.HALT:
-            after = replace(known, halt_reason=f"halted {said}")
+            after = replace(known, halt_reason=f"halted {said}", flatten_reason="")
         case Command.RESUME:
             after = _resumed(known, now_ms, now_ns)
         case Command.ACK:
@@ -34,10 +48,12 @@ def _resumed(known: Standing, now_ms: int, now_ns: int) -> Standing:
         order.order_id: orders.released(order, now_ms, now_ns)
         for order in open_orders(known.orders)
     }
+    was_stopped = known.halt_reason or known.pause_reason
     return replace(
         known,
         orders={**known.orders, **moved},
         pause_reason="",
         halt_reason="",
+        flatten_reason=known.flatten_reason if was_stopped else "",
         forgiven_counter=known.order_counter,
     )

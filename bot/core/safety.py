@@ -56,6 +56,7 @@ def judge_mode(
         _halted(state)
         or _not_reconciled(state, currencies)
         or _paused(state)
+        or _flattening(state)
         or _beyond_us(state)
         or _rejected(state, policy)
         or limits
@@ -75,6 +76,13 @@ def _paused(state: State) -> Judgement | None:
     if not reason:
         return None
     return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+
+
+def _flattening(state: State) -> Judgement | None:
+    reason = state.standing.flatten_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="no hedge is held, or a person resumes")
 
 
 def _beyond_us(state: State) -> Judgement | None:

@@ -67,6 +67,7 @@ class Standing:
     forgiven_counter: int = 0
     halt_reason: str = ""
     pause_reason: str = ""
+    flatten_reason: str = ""
 
 
 @remembered

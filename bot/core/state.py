@@ -11,6 +11,7 @@ from typing import assert_never
 
 from bot.core import columns, discounts, fills, latch, orders, standing, units
 from bot.core.columns import OptionTable
+from bot.core.counts import NOTHING_COUNTED, Counts
 from bot.core.events import (
     AccountRead,
     BadMessage,
@@ -20,6 +21,7 @@ from bot.core.events import (
     CommandGiven,
     Fact,
     FillSeen,
+    HostMeasured,
     InstrumentsSeen,
     Link,
     LinkDown,
@@ -63,18 +65,6 @@ class Judgement:
     clears: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """Counters since the start of the process. No slots, for `succeeded`'s sake."""
-
-    quotes: int = 0
-    bad_quotes: int = 0
-    bad_messages: int = 0
-    fills: int = 0
-    rejects: int = 0
-    refusals: Mapping[str, int] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class State:
     """The daemon's knowledge at one moment.
@@ -111,9 +101,10 @@ class State:
     reload_wanted: str = ""
     watched: frozenset[str] = frozenset()
     gaps: Mapping[str, Gap] = field(default_factory=dict)
+    host: HostMeasured | None = None
     margin_warned: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
-    counts: Counts = Counts()
+    counts: Counts = NOTHING_COUNTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +168,8 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
             return replace(state, counts=counts)
         case TimerFired():
             return _timer(state, fact)
+        case HostMeasured():
+            return replace(state, host=fact)
         case OrderSent():
             return state
     assert_never(fact)

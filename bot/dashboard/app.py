@@ -35,6 +35,7 @@ NEXT = {
     Command.PAUSE: "no new hedges until resume; orders in flight are followed to their end",
     Command.RESUME: "the account is read afresh, then hedging goes on if nothing else forbids it",
     Command.HALT: "all orders are cancelled and nothing is sent, across restarts, until resume",
+    Command.FLATTEN: "hedge positions are closed with reduce-only orders, then everything halts",
     Command.ACK: "alerts raised so far are not repeated; nothing else changes",
 }
 

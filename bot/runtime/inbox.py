@@ -1,4 +1,4 @@
-"""Where facts wait for the loop: quotes conflate, money facts never."""
+"""Where facts wait for the loop: quotes and measurements conflate, money facts never."""
 
 import asyncio
 from typing import Final
@@ -11,6 +11,7 @@ from bot.core.events import (
     CommandGiven,
     Fact,
     FillSeen,
+    HostMeasured,
     InstrumentsSeen,
     LinkDown,
     LinkUp,
@@ -51,6 +52,7 @@ _RANK: Final[dict[type[Fact], int]] = {
     LinkDown: 2,
     BadMessage: 2,
     TimerFired: 2,
+    HostMeasured: 2,
     CommandGiven: 3,
 }
 
@@ -65,6 +67,7 @@ class Inbox:
     def __init__(self) -> None:
         self._money: list[Fact] = []
         self._quotes: dict[str, QuoteSeen] = {}
+        self._measured: HostMeasured | None = None
         self._arrived = asyncio.Event()
         self._deaf_to_quotes = False
         self.admitted = 0
@@ -72,10 +75,12 @@ class Inbox:
         self.quotes_conflated = 0
 
     def __len__(self) -> int:
-        return len(self._money) + len(self._quotes)
+        return len(self._money) + len(self._quotes) + (self._measured is not None)
 
     def admit(self, fact: Fact) -> None:
         """Take one fact. A newer quote replaces the waiting one of its instrument; all else queues.
+
+        A newer measurement of the host takes over the worst of the waiting one.
 
         Raises:
             InboxOverflowError: over `MONEY_FACTS_MAX` money facts wait.
@@ -86,6 +91,8 @@ class Inbox:
             self.quotes_admitted += 1
             self.quotes_conflated += fact.instrument in self._quotes
             self._quotes[fact.instrument] = fact
+        elif isinstance(fact, HostMeasured):
+            self._measured = fact.after(self._measured) if self._measured else fact
         else:
             if len(self._money) >= MONEY_FACTS_MAX:
                 raise InboxOverflowError(
@@ -100,9 +107,11 @@ class Inbox:
 
         Within each group the order of arrival holds.
         """
-        money = sorted(self._money, key=lambda fact: _RANK[type(fact)])
+        waiting = [*self._money, self._measured] if self._measured else self._money
+        money = sorted(waiting, key=lambda fact: _RANK[type(fact)])
         quotes = tuple(self._quotes.values())
         self._money = []
+        self._measured = None
         self._quotes = {}
         self._arrived.clear()
         return (*money, *quotes)

@@ -1,6 +1,7 @@
 """What waits for the loop: nothing about money is lost, and a burst of quotes is one quote."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from bot.core.events import (
     Fact,
     FillCause,
     FillSeen,
+    HostMeasured,
     Link,
     LinkUp,
     OrderSent,
@@ -137,3 +139,22 @@ async def test_a_daemon_that_is_leaving_hears_fills_but_no_quotes():
     inbox.admit(quote())
     inbox.admit(fill("a"))
     assert inbox.drain() == (fill("a"),)
+
+
+def measured(**changes: object) -> HostMeasured:
+    known = HostMeasured(loop_lag_ns=1, journal_ns=1, clock_skew_ms=0.0, arrived_ns=1)
+    return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def test_measurements_of_the_host_are_one_with_the_worst_of_all_that_nobody_looked_at() -> None:
+    waiting = Inbox()
+    waiting.admit(measured(loop_lag_ns=900, clock_skew_ms=-50.0))
+    waiting.admit(measured(journal_ns=700, clock_skew_ms=None))
+    waiting.admit(measured(clock_skew_ms=20.0, arrived_ns=3))
+    assert len(waiting) == 1
+
+    assert waiting.drain() == (
+        HostMeasured(loop_lag_ns=900, journal_ns=700, clock_skew_ms=-50.0, arrived_ns=3),
+    )
+    waiting.admit(measured())
+    assert waiting.drain() == (measured(),), "what was looked at does not count again"
