@@ -113,7 +113,9 @@ def test_live_needs_the_file_and_the_flag() -> None:
     assert "says mode rehearsal" in wrong.stderr
 
 
-@pytest.mark.parametrize("words", [("status",), ("pause",), ("resume",), ("explain",)])
+@pytest.mark.parametrize(
+    "words", [("status",), ("pause",), ("resume", "--reason", "ok"), ("flatten",)]
+)
 def test_a_daemon_that_does_not_run_is_one_clear_line(
     words: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -197,7 +199,7 @@ def test_a_command_carries_who_gave_it_and_why(tmp_path: Path) -> None:
 def test_a_refusal_of_the_daemon_is_shown_as_it_is(tmp_path: Path) -> None:
     refused = (401, {"error": "missing or wrong bearer token"})
     with daemon_that_says({"/api/v1/commands": refused}, tmp_path / "ledger.db"):
-        result = verb("resume", "--journal", str(tmp_path / "ledger.db"))
+        result = verb("resume", "--reason", "ok", "--journal", str(tmp_path / "ledger.db"))
 
     assert result.exit_code == 1
     assert "missing or wrong bearer token" in result.stderr

@@ -2,8 +2,6 @@
 
 import getpass
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from bot.cli import client
-from bot.cli.answer import Answer, AsJson, VerbError, deliver
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
 from bot.cli.place import ConfigOption, JournalOption, journal_of
-from bot.dashboard import address
 
-Note = Annotated[str, typer.Option("--note", help="Why; it goes into the ledger.")]
+Note = Annotated[str, typer.Option("--reason", "--note", help="Why; it goes into the ledger.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 NOTE_CHARS_MAX = 200
 COMMANDS = "/api/v1/commands"
-HEALTH = "/healthz"
+STATUS = "/api/v1/status"
 
 
 class Order(StrEnum):
@@ -28,6 +26,7 @@ class Order(StrEnum):
     RESUME = "resume"
     HALT = "halt"
     ACK = "ack"
+    FLATTEN = "flatten"
 
 
 def status(
@@ -40,7 +39,7 @@ def status(
 
         ledger = journal_of(journal=journal, config=config)
         try:
-            answer = client.get(ledger, "/api/v1/status")
+            answer = client.get(ledger, STATUS)
         except client.DaemonSilentError as error:
             waits = f"; {pending}" if (pending := _halt_waiting(ledger)) else ""
             reads = "; `deltaband explain` reads the ledger" if ledger.exists() else ""
@@ -87,7 +86,7 @@ def resume(
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """End a pause or a halt."""
+    """End a pause, a flatten or a halt. It must say why, and who says so goes into the ledger."""
     _command(Order.RESUME, journal=journal, config=config, note=note, as_json=as_json)
 
 
@@ -102,6 +101,26 @@ def halt(
     Works on a daemon that no longer answers too: it leaves a flag file that the daemon looks at.
     """
     _command(Order.HALT, journal=journal, config=config, note=note, as_json=as_json)
+
+
+def flatten(
+    journal: JournalOption = None,
+    config: ConfigOption = None,
+    note: Note = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Close the hedge positions of all books, then halt. Options stay, and so does their delta.
+
+    What rests is cancelled; what is closed is closed with reduce-only orders, in clips, within the
+    limits of price, size and rate. The halt is latched: `resume` ends it.
+    """
+    deliver(
+        lambda: _flattened(
+            journal_of(journal=journal, config=config), note, yes=yes, ask=not as_json
+        ),
+        as_json=as_json,
+    )
 
 
 def ack(
@@ -124,21 +143,24 @@ def _command(
         from bot.cli import screens
 
         ledger = journal_of(journal=journal, config=config)
-        body = {
-            "command": order.value,
-            "command_id": uuid.uuid4().hex,
-            "actor": f"cli:{_user()}",
-            "note": note[:NOTE_CHARS_MAX],
-        }
-        answer = _given(order, ledger, body)
+        answer = _given(order, ledger, _body(order, note))
         return Answer(payload=answer, screen=screens.command(answer))
 
     deliver(work, as_json=as_json)
 
 
-def _given(order: Order, journal: Path, body: dict[str, str]) -> dict[str, Any]:
+def _body(order: Order, note: str) -> dict[str, Any]:
+    return {
+        "command": order.value,
+        "command_id": uuid.uuid4().hex,
+        "actor": f"cli:{_user()}",
+        "note": note[:NOTE_CHARS_MAX],
+    }
+
+
+def _given(order: Order, journal: Path, body: dict[str, Any]) -> dict[str, Any]:
     match order:
-        case Order.PAUSE | Order.ACK:
+        case Order.PAUSE | Order.ACK | Order.FLATTEN:
             return client.post(journal, COMMANDS, body)
         case Order.RESUME:
             return _resume(journal, body)
@@ -146,72 +168,79 @@ def _given(order: Order, journal: Path, body: dict[str, str]) -> dict[str, Any]:
             return _halt(journal, body)
 
 
-def _halt(journal: Path, body: dict[str, str]) -> dict[str, Any]:
+def _flattened(journal: Path, note: str, *, yes: bool, ask: bool) -> Answer:
+    from bot.cli import screens
+
+    held = _held(journal)
+    if not yes:
+        if not ask:
+            raise VerbError("flatten: --json needs --yes", exit_code=Exit.USAGE)
+        question = f"Close {held} and halt? Options stay, and their delta is then open."
+        if not typer.confirm(question, err=True):
+            raise VerbError("flatten: nothing was done")
+    body = _body(Order.FLATTEN, note) | {"confirmed": True}
+    answer = _given(Order.FLATTEN, journal, body)
+    return Answer(payload=answer, screen=screens.command(answer))
+
+
+def _held(journal: Path) -> str:
+    """Say what a flatten would close; asking also shows that somebody is there to be told."""
+    books = client.get(journal, STATUS)["books"]
+    held = [
+        f"{book['hedge_native']:+,.10g} {book['hedge_instrument']} of book {book['name']}"
+        for book in books
+        if book["hedge_native"]
+    ]
+    return ", ".join(held) or "no hedge position (none is held)"
+
+
+def _halt(journal: Path, body: dict[str, Any]) -> dict[str, Any]:
     try:
         return client.post(journal, COMMANDS, body)
     except VerbError as error:
         return _raise_flag(journal, body, str(error))
 
 
-def _raise_flag(journal: Path, body: dict[str, str], why: str) -> dict[str, Any]:
+def _raise_flag(journal: Path, body: dict[str, Any], why: str) -> dict[str, Any]:
     """Leave the halt where the daemon finds it without HTTP, now or when it starts again."""
-    from bot.runtime.daemon import halt_path
+    from bot.runtime.stopcock import halt_path, raise_flag
 
     flag = halt_path(journal)
-    try:
-        address.write_private(flag, f"{body['actor']} {body['note']}".strip() + "\n")
-    except OSError as error:
-        raise VerbError(f"halt: {why}; and {flag} cannot be written: {error.strerror}") from error
+    if failure := raise_flag(flag, f"{body['actor']} {body['note']}"):
+        raise VerbError(f"halt: {why}; and {flag} cannot be written: {failure}")
     return {
         "accepted": True,
         "command": body["command"],
         "command_id": body["command_id"],
         "flag_file": str(flag),
         "next": f"{why}; the file {flag} halts it within a second, or when it starts, and keeps "
-        "it halted until `deltaband resume`",
+        "it halted until `deltaband resume --reason WHY`",
     }
 
 
-def _resume(journal: Path, body: dict[str, str]) -> dict[str, Any]:
-    """Resume a daemon that answers; one that does not stays as halted as it is."""
+def _resume(journal: Path, body: dict[str, Any]) -> dict[str, Any]:
+    """Resume a daemon that answers; one that does not stays as halted as it is.
+
+    The daemon itself takes the flag file away, once the ledger has the command.
+    """
+    if not body["note"].strip():
+        raise VerbError("resume: say why, with --reason", exit_code=Exit.USAGE)
     try:
-        client.get(journal, HEALTH)
+        return client.post(journal, COMMANDS, body)
     except client.DaemonSilentError as error:
         pending = _halt_waiting(journal)
         raise VerbError(f"resume: {'; '.join(filter(None, (str(error), pending)))}") from error
-    except VerbError:
-        pass  # it answers, if only that it is not well: the command itself will tell
-    with _flag_lowered(journal):
-        return client.post(journal, COMMANDS, body)
-
-
-@contextmanager
-def _flag_lowered(journal: Path) -> Iterator[None]:
-    """Take the flag file away, so that it does not halt again; put it back if the block fails."""
-    from bot.runtime.daemon import halt_path
-
-    flag = halt_path(journal)
-    try:
-        note = flag.read_text(errors="replace") if flag.exists() else None
-        flag.unlink(missing_ok=True)
-    except OSError as error:
-        raise VerbError(f"{flag} cannot be removed: {error.strerror}") from error
-    try:
-        yield
-    except BaseException:  # Ctrl-C too: whatever ends the block, the halt must still stand
-        if note is not None:
-            address.write_private(flag, note)
-        raise
 
 
 def _halt_waiting(journal: Path) -> str:
     """Say that a flag file waits for a daemon that does not run; empty if there is none."""
-    from bot.runtime.daemon import halt_path
+    from bot.runtime.stopcock import halt_path
 
     flag = halt_path(journal)
     if not flag.exists():
         return ""
-    return f"the halt file {flag} is there: the next start halts, until `deltaband resume`"
+    until = "until `deltaband resume --reason WHY`"
+    return f"the halt file {flag} is there: the next start halts, {until}"
 
 
 def _from_ledger(journal: Path, why: str, pending: str) -> dict[str, Any]:

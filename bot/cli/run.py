@@ -48,10 +48,13 @@ def _secrets(settings: "Settings") -> "Secrets":
 async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
     from bot.dashboard.serve import PortTakenError
     from bot.runtime.daemon import run_daemon
+    from bot.runtime.halting import flag_on_signal
     from bot.runtime.journal import JournalFailedError, LedgerRefusedError
+    from bot.runtime.stopcock import halt_path
     from bot.venues.port import VenueRefusedError, VenueUnreachableError
     from bot.wiring.daemon import build_daemon
 
+    flag_on_signal(halt_path(Path(settings.journal.path)))
     try:
         async with build_daemon(settings, secrets) as system:
             _greet(settings, system)

@@ -126,7 +126,7 @@ def _answer_errors_in_json(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         wrong = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}"
+            f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}".removeprefix(": ")
             for one in error.errors()
         )
         return _error(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)

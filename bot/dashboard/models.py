@@ -5,9 +5,9 @@
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.core.events import Command
 
@@ -268,7 +268,10 @@ class Decisions(Shown):
 
 
 class CommandAsked(BaseModel):
-    """A command. The same `command_id` twice is one command."""
+    """A command. The same `command_id` twice is one command.
+
+    A resume needs a reason (`note`), a flatten to be `confirmed`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -276,6 +279,15 @@ class CommandAsked(BaseModel):
     command_id: Annotated[str, Field(min_length=8, max_length=ID_CHARS_MAX, pattern=PLAIN)]
     actor: Annotated[str, Field(min_length=1, max_length=ACTOR_CHARS_MAX, pattern=PLAIN)]
     note: Annotated[str, Field(max_length=NOTE_CHARS_MAX)] = ""
+    confirmed: bool = False
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> Self:
+        if self.command is Command.RESUME and not self.note.strip():
+            raise ValueError("a resume needs a reason in `note`")
+        if self.command is Command.FLATTEN and not self.confirmed:
+            raise ValueError("a flatten needs `confirmed`: it closes every hedge position")
+        return self
 
 
 class CommandAnswered(Shown):

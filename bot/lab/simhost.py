@@ -22,10 +22,11 @@ from bot.runtime import ledger_repair
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records, connect, recovered_loop
 from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
-from bot.runtime.daemon import Daemon, Exit, ExitCode, halt_path, run_daemon
+from bot.runtime.daemon import Daemon, Exit, ExitCode, run_daemon
 from bot.runtime.journal import JournalFailedError, Ledger, LedgerRefusedError, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.loop import Loop, Observer
+from bot.runtime.stopcock import halt_path
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
 from bot.venues.deribit_network import Network as Which
@@ -52,6 +53,11 @@ class SimProcess:
     @property
     def beat_seconds(self) -> float:
         """A beat is a timer more in every simulated second, so there are few."""
+        return 1.0
+
+    @property
+    def look_seconds(self) -> float:
+        """As often; an order that is about to leave looks for itself."""
         return 1.0
 
     def settle(self) -> None:

@@ -22,6 +22,7 @@ from bot.runtime.loop import Loop
 from bot.runtime.outbox import Outbox
 from bot.runtime.records import STANDING_KINDS, latest_standing
 from bot.runtime.sampler import ClockSampler
+from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
 from bot.venues.port import Venue, VenueUnreachableError
@@ -68,10 +69,14 @@ async def connect(venue: Venue, market: MarketClock, wire: WireClock, *, place: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Where a daemon writes: what must be durable, and the quotes, if anywhere."""
+    """Where a daemon writes: what must be durable, and the quotes, if anywhere.
+
+    `stopcock` keeps the flag beside the ledger; it is given where the venue asks it as well.
+    """
 
     ledger: Ledger
     tape: Tape | None = None
+    stopcock: Stopcock | None = None
 
 
 def recovered_loop(
@@ -91,8 +96,15 @@ def recovered_loop(
         LedgerRefusedError: the ledger was left by a version that this one cannot follow.
     """
     market, inbox = connected.market, connected.inbox
-    outbox = Outbox(perform=connected.venue.perform, post=inbox.admit, alerts=alerts, market=market)
+    outbox = Outbox(
+        perform=connected.venue.perform,
+        post=inbox.admit,
+        alerts=alerts,
+        market=market,
+        stopcock=records.stopcock or Stopcock(halt_path(records.ledger.path)),
+    )
     standing = last_standing(records.ledger, market.now_ms(), instance)
+    outbox.stopcock.latch(standing.halt_reason)
     loop = Loop(
         step=engine.step,
         state=engine.begin(standing, market.now_ms(), wire.monotonic_ns()),

@@ -14,21 +14,23 @@ from typing import Any, Final
 
 import structlog
 
-from bot.core.events import Command, CommandGiven, Link, LinkDown
+from bot.core.events import Link, LinkDown
+from bot.core.standing import Standing
 from bot.core.state import Mode
 from bot.runtime.clock import WireClock, wire_seconds
+from bot.runtime.halting import HALT_SIGNAL, Halting
 from bot.runtime.host import Host, ProcessHost
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import JournalFailedError
 from bot.runtime.loop import Loop
 from bot.runtime.outbox import Outbox
 from bot.runtime.sampler import ClockSampler
+from bot.runtime.stopcock import halt_path, raise_flag
 from bot.runtime.timers import Timers
 from bot.venues.port import Venue
 
 LEAVE_SECONDS_MAX: Final = 8.0  # to learn what became of the orders under way, once told to stop
 CLOSE_SECONDS_MAX: Final = 3.0  # for the venue's good-bye
-HALT_LOOK_SECONDS: Final = 1.0
 LAG_SECONDS_LOUD: Final = 1.0
 
 log = structlog.get_logger(__name__)
@@ -86,11 +88,6 @@ class _LeftError(Exception):
     """Not an error: ends the task group."""
 
 
-def halt_path(journal_path: Path) -> Path:
-    """Where a file halts the daemon by being there; works when nothing else does."""
-    return journal_path.with_name(journal_path.name + ".halt")
-
-
 async def run_daemon(daemon: Daemon) -> Exit:
     """Run until a signal, `stop` or the death of a task; then let go of the venue.
 
@@ -98,18 +95,19 @@ async def run_daemon(daemon: Daemon) -> Exit:
     most `LEAVE_SECONDS_MAX`; a second signal ends that wait.
     """
     daemon.host.settle()
+    halting = Halting(daemon.inbox, daemon.outbox.stopcock, daemon.wire)
     jobs: dict[str, Job] = {
         "outbox": daemon.outbox.run,
         "loop": daemon.loop.run,
         "venue": daemon.venue.run,
         "timers": daemon.timers.run,
         "clock": daemon.sampler.run,
-        "halt file": lambda: _watch_halt_file(daemon),
+        "halt file": lambda: halting.watch(_standing(daemon), daemon.host.look_seconds),
         "lag": lambda: _watch_lag(daemon),
         **daemon.extra,
     }
     hurry = asyncio.Event()
-    with _Signals(daemon.stop, hurry):
+    with _Signals(daemon.stop, hurry, halting.by_signal):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, job in jobs.items():
@@ -142,6 +140,10 @@ async def _guarded(name: str, job: Job, daemon: Daemon) -> None:
         raise TaskDiedError(f"{name} ended by itself")
 
 
+def _standing(daemon: Daemon) -> Callable[[], Standing]:
+    return lambda: daemon.loop.state.standing
+
+
 def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
     died = ended.subgroup(TaskDiedError)
     if died is not None:
@@ -160,10 +162,9 @@ def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
 
 def _latch(journal_path: Path, reason: str) -> None:
     """Halt the next start too: a ledger that cannot be written cannot hold the latch itself."""
-    try:
-        halt_path(journal_path).write_text(f"{reason}\n")
-    except OSError as error:  # the disk that failed the ledger; the exit code still says halted
-        log.critical("the halt could not be left for the next start", error=str(error))
+    if failure := raise_flag(halt_path(journal_path), reason):
+        # The disk that failed the ledger; the exit code still says halted.
+        log.critical("the halt could not be left for the next start", error=failure)
 
 
 async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:
@@ -171,6 +172,7 @@ async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:
     await daemon.stop.wait()
     log.info("stopping", in_flight=len(daemon.outbox.in_flight))
     daemon.on_leaving()
+    daemon.outbox.stopcock.leave("the daemon is stopping")
     daemon.inbox.ignore_quotes()
     # Without quotes there is nothing to decide on; the core goes on minding the orders it has.
     daemon.inbox.admit(LinkDown(link=Link.MARKET, reason="the daemon is stopping"))
@@ -198,33 +200,6 @@ async def _part(venue: Venue) -> None:
         log.warning("venue did not close cleanly", error=repr(error))
 
 
-async def _watch_halt_file(daemon: Daemon) -> None:
-    """Halt while the file is there, however often someone resumes."""
-    path = halt_path(daemon.journal_path)
-    while True:
-        note = _read_note(path)
-        if note is not None and daemon.loop.state.mode is not Mode.HALT:
-            command = CommandGiven(
-                command=Command.HALT,
-                command_id=f"halt-file-{daemon.wire.epoch_ms()}",
-                actor=f"the file {path.name}",
-                note=note,
-            )
-            daemon.inbox.admit(command)
-        await asyncio.sleep(HALT_LOOK_SECONDS)
-
-
-def _read_note(path: Path) -> str | None:
-    """Return the first line of a file that is there, None if it is not."""
-    try:
-        with path.open(errors="replace") as file:
-            return file.readline(200).strip()
-    except FileNotFoundError:
-        return None
-    except OSError as error:  # it is there, and that is what counts
-        return f"unreadable: {error.strerror}"
-
-
 async def _watch_lag(daemon: Daemon) -> None:
     """Measure how late the event loop wakes, and have the process killed if it never does."""
     while True:
@@ -238,16 +213,19 @@ async def _watch_lag(daemon: Daemon) -> None:
 
 
 class _Signals:
-    """SIGTERM and SIGINT stop the daemon; a second one hurries it."""
+    """SIGTERM and SIGINT stop the daemon, a second one hurries it; SIGUSR1 halts it."""
 
-    def __init__(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    def __init__(self, stop: asyncio.Event, hurry: asyncio.Event, halt: Callable[[], None]) -> None:
         self._stop = stop
         self._hurry = hurry
+        self._halt = halt
 
     def __enter__(self) -> None:
         running = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self._told)
+        # Never taken back: without it the signal would kill, and a halt while leaving be forgotten.
+        running.add_signal_handler(HALT_SIGNAL, self._halt)
 
     def __exit__(self, *_: object) -> None:
         running = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import sys
 from typing import Final, Protocol
 
 BEAT_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.05
 SWITCH_SECONDS: Final = 0.0002  # how long the ledger's thread, with the disk's answer, may be kept
 STDERR_FILENO: Final = 2
 STALL_SECONDS_MAX: Final = (
@@ -14,11 +15,19 @@ STALL_SECONDS_MAX: Final = (
 
 
 class Host(Protocol):
-    """A process, as far as its daemon touches it. `beat_seconds` is the time between two beats."""
+    """A process, as far as its daemon touches it.
+
+    `beat_seconds` is the time between two beats, `look_seconds` that between two looks at the flag
+    file.
+    """
 
     @property
     def beat_seconds(self) -> float:
         """How often the daemon shows that it lives."""
+
+    @property
+    def look_seconds(self) -> float:
+        """How often the daemon looks whether a file halts it."""
 
     def settle(self) -> None:
         """Make ready for a long life: everything is loaded by now."""
@@ -37,6 +46,11 @@ class ProcessHost:
     def beat_seconds(self) -> float:
         """Ten times a second, which is how finely the loop's lag is measured."""
         return BEAT_SECONDS
+
+    @property
+    def look_seconds(self) -> float:
+        """Twenty times a second; an order that is about to leave looks for itself."""
+        return LOOK_SECONDS
 
     def settle(self) -> None:
         """Keep what is loaded out of later collections; hand the interpreter over quickly."""

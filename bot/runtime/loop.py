@@ -181,12 +181,14 @@ class Loop:
         number = self._folds + 1
         step = await self._stepped(number, clock, facts)
         decided_ns = self._wire.monotonic_ns()
+        self._outbox.stopcock.latch(step.state.standing.halt_reason)  # before the disk has it
         rows = records.fact_rows(number, clock, facts)
         rows += records.step_rows(number, step, self._in_ledger, self._standings)
         waits = _must_wait(self._state, step, facts) or self._ledger.waiting > UNWRITTEN_FOLDS_MAX
         journal_ns = await self._write(rows, decided_ns, waits=waits)
         self._state = step.state
         self._in_ledger = step.state.standing
+        self._outbox.stopcock.settle(step.state.standing, facts)
         if self._ledger.is_full:
             self._ledger.turn(records.volume_rows(number, step.state, self._policy))
         self._folds = number
@@ -257,6 +259,7 @@ class Loop:
         facts: tuple[Fact, ...] = (clock, command)
         step = self._step(self._state, facts, self._policy)
         self._state = step.state
+        self._outbox.stopcock.settle(step.state.standing, facts)
         self._tell(self._folds + 1, clock, step, facts, (clock.wire_ns, None, None))
 
     def _clock_seen(self) -> ClockSeen:

@@ -20,10 +20,11 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
-from bot.core.events import Fact, OrderUnknown, ReadFailed
+from bot.core.events import Fact, OrderRejected, OrderUnknown, ReadFailed
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, to_wire_ns, wire_seconds
-from bot.venues.port import Post
+from bot.runtime.stopcock import Stopcock
+from bot.venues.port import NOT_SENT_CODE, Post
 
 SUBMIT_MARGIN_SECONDS: Final = 1.0  # after `valid_until`: the answer's way back
 CANCEL_SECONDS_MAX: Final = 5.0
@@ -50,7 +51,13 @@ class Outbox:
     """Carries out actions while `run` runs."""
 
     def __init__(
-        self, *, perform: Perform, post: Post, alerts: Alerts, market: MarketClock
+        self,
+        *,
+        perform: Perform,
+        post: Post,
+        alerts: Alerts,
+        market: MarketClock,
+        stopcock: Stopcock,
     ) -> None:
         """Remember whom to ask and whom to tell.
 
@@ -59,7 +66,9 @@ class Outbox:
             post: Takes each fact, the inbox's `admit`.
             alerts: Takes alerts, which go to no venue.
             market: Tells how long an order may still live.
+            stopcock: Says whether an order may leave at all.
         """
+        self.stopcock = stopcock
         self._perform = perform
         self._post = post
         self._alerts = alerts
@@ -122,7 +131,7 @@ class Outbox:
         outcome: tuple[Fact, ...]
         try:
             async with asyncio.timeout(seconds):
-                outcome = await self._perform(action)
+                outcome = self._held_back(action) or await self._perform(action)
         except TimeoutError:
             outcome = _went_wrong(action, f"no answer within {seconds:.1f} s")
         except (
@@ -136,6 +145,17 @@ class Outbox:
                 self._idle.set()
         for fact in outcome:
             self._post(fact)
+
+    def _held_back(self, action: Action) -> tuple[Fact, ...]:
+        """Return the end of an order that a halt has overtaken; nothing of it has left."""
+        if not isinstance(action, SubmitOrder) or not (why := self.stopcock.reason):
+            return ()
+        log.warning("order not sent", order_id=action.order_id, reason=why)
+        reason = f"not sent: {why}"
+        fact = OrderRejected(
+            order_id=action.order_id, code=NOT_SENT_CODE, reason=reason, is_passing=True
+        )
+        return (fact,)
 
     def _seconds_max(self, action: Action) -> float:
         match action:

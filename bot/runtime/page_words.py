@@ -29,12 +29,12 @@ ADVICE: Final[Mapping[Topic, Advice]] = {
     Topic.HALT: Advice(
         did="cancels its orders and sends nothing, also after a restart. Delta is NOT hedged.",
         do="compare positions with the venue's page, hedge by hand if the delta is too much; "
-        "once the cause is gone: deltaband resume --note WHY",
+        "once the cause is gone: deltaband resume --reason WHY",
     ),
     Topic.HOLD: Advice(
         did="sends no orders and keeps watching. Delta is NOT hedged.",
         do="deltaband status; if it does not clear by itself, compare with the venue's page, hedge "
-        "by hand if the delta is too much, then: deltaband resume --note WHY",
+        "by hand if the delta is too much, then: deltaband resume --reason WHY",
     ),
     Topic.DEGRADED: Advice(
         did="sends only orders that lower the margin requirement.",

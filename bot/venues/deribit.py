@@ -69,6 +69,7 @@ class DeribitVenue:
         chance: uniform in [0, 1), spreads reconnections.
         limits: bounds on everything.
         client: makes ccxt's client from its configuration; whoever brings another wire brings it.
+        shut: says why no order may leave now, empty if one may; asked before every order.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class DeribitVenue:
         chance: Callable[[], float],
         limits: VenueLimits | None = None,
         client: Callable[[dict[str, Any]], TappedDeribit] = TappedDeribit,
+        shut: Callable[[], str] = str,
     ) -> None:
         self._client = client
         self._options = options
@@ -106,7 +108,7 @@ class DeribitVenue:
             post=self._tell,
         )
         self._feed = MarketFeed(shared=shared, interval=options.ticker_interval)
-        self._desk = TradingDesk(shared=shared, currencies=options.currencies)
+        self._desk = TradingDesk(shared=shared, currencies=options.currencies, shut=shut)
         self._reader = Reader(
             ask=self._ask,
             currencies=options.currencies,

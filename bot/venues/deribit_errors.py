@@ -10,6 +10,8 @@ the venue may add tomorrow.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from bot.venues.port import NOT_SENT_CODE
+
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
         9999: "api_not_enabled",
@@ -70,8 +72,6 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         -32000: "missing params",
     }
 )
-NOT_SENT_CODE = -1  # ours, not the venue's: the order was never handed to a socket
-
 # A question refused with one of these may be asked again after a moment.
 BUSY = frozenset({10028, 10040, 10041, 10047, 10066, 11051, 13028})
 

@@ -4,7 +4,7 @@ Resting orders of a connection are cancelled by the venue when that connection e
 reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.venues.credits import Kind
 from bot.venues.deribit_account import Reader
 from bot.venues.deribit_berth import Berth, Shared
 from bot.venues.deribit_line import Line
+from bot.venues.port import NOT_SENT_CODE
 
 CHANGES = "user.changes.any.any.raw"
 
@@ -36,9 +37,13 @@ class TradingDesk:
     Args:
         shared: what both links have in common.
         currencies: what the daemon answers for, by settlement.
+        shut: says why no order may leave now, empty if one may.
     """
 
-    def __init__(self, *, shared: Shared, currencies: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, shared: Shared, currencies: tuple[str, ...], shut: Callable[[], str]
+    ) -> None:
+        self._shut = shut
         self._currencies = currencies
         self._scope = frozenset(currencies)
         self._pacer = shared.pacer
@@ -108,8 +113,7 @@ class TradingDesk:
             line = await self._may_send()
             answer = await line.socket.call(method, params, timeout_s=line.limits.order_timeout_s)
         except NotSentError as error:
-            code = deribit_errors.NOT_SENT_CODE
-            return (outcomes.rejected(action, code, f"not sent: {error}"),)
+            return (outcomes.rejected(action, NOT_SENT_CODE, f"not sent: {error}"),)
         except RpcError as error:
             return self._refused(line, action, error)
         except AnswerLostError as error:
@@ -130,6 +134,8 @@ class TradingDesk:
             raise NotSentError("the trading connection is not logged in")
         if late_s is not None:
             raise NotSentError(f"the venue takes no more orders for {late_s:.1f} s")
+        if why := self._shut():  # last of all: a halt may have come while we waited
+            raise NotSentError(why)
         return self.line
 
     def _refused(self, line: Line, action: SubmitOrder, error: RpcError) -> tuple[Fact, ...]:

@@ -1,10 +1,12 @@
 """The port: what the shell needs of a venue, whatever its dialect."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from bot.core.actions import Action
 from bot.core.events import Fact
+
+NOT_SENT_CODE: Final = -1  # ours, no venue's: the order was never handed to a socket
 
 Post = Callable[[Fact], None]
 

@@ -19,7 +19,7 @@ from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
-from bot.runtime import assembly, ledger_volumes, notify, telemetry
+from bot.runtime import assembly, halting, ledger_volumes, notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records
 from bot.runtime.clock import (
@@ -35,6 +35,7 @@ from bot.runtime.metrics import ShellMetrics
 from bot.runtime.narration import Narrator
 from bot.runtime.outbox import Outbox
 from bot.runtime.redaction import Redactor
+from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape, tape_beside
 from bot.settings import AlertSecrets, Credentials, Settings
 from bot.settings.checks import is_loopback
@@ -115,7 +116,8 @@ async def build_daemon(
     async with AsyncExitStack() as stack:
         sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
-        connected = await _connect(settings, secrets.credentials, wire, stack)
+        stopcock = Stopcock(halt_path(Path(settings.journal.path)))
+        connected = await _connect(settings, secrets.credentials, wire, stack, stopcock)
         # Last, so that a start that is refused leaves no file behind. All until here only asked.
         ledger = _ledger(settings, wire)
         stack.push_async_callback(asyncio.to_thread, ledger.close)
@@ -123,7 +125,11 @@ async def build_daemon(
         callers = paging.callers(settings, secrets.alerts, wire)
         alerts = Alerts(wire.epoch_ms, callers.pager.tell)
         loop, outbox = assembly.recovered_loop(
-            connected, settings.policy(), Records(ledger=ledger, tape=tape), alerts, wire
+            connected,
+            settings.policy(),
+            Records(ledger=ledger, tape=tape, stopcock=stopcock),
+            alerts,
+            wire,
         )
         metrics = _metrics(connected, outbox, ledger, alerts, tape)
         callers.count_in(metrics.registry)
@@ -134,7 +140,8 @@ async def build_daemon(
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
-        pages = app.build(window, connected.inbox.admit, _rules(settings, secrets.token))
+        give = halting.giver(connected.inbox, stopcock)
+        pages = app.build(window, give, _rules(settings, secrets.token))
         page_server = partial(serve.serve, pages, sock, ledger.path, secrets.token)
         tidying = _tidying(settings, ledger, wire)
         daemon = replace(
@@ -181,11 +188,15 @@ def _bare(
 
 
 async def _connect(
-    settings: Settings, credentials: Credentials, wire: WireClock, stack: AsyncExitStack
+    settings: Settings,
+    credentials: Credentials,
+    wire: WireClock,
+    stack: AsyncExitStack,
+    stopcock: Stopcock,
 ) -> Connected:
     """Open the venue, learn its time, and see that every hedge can be traded."""
     market = venue_of.market_clock(settings, wire)
-    venue = venue_of.deribit(settings, credentials, wire, market)
+    venue = venue_of.deribit(settings, credentials, wire, market, shut=lambda: stopcock.reason)
     stack.push_async_callback(venue.close)
     connected = await assembly.connect(venue, market, wire, place=settings.venue.rest_url)
     _check_hedges(settings, connected.listed, market.now_ms())

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bot.runtime.clock import MarketClock, SystemMarketClock, VenueMarketClock, WireClock
@@ -36,9 +36,17 @@ def market_clock(settings: Settings, wire: WireClock) -> MarketClock:
 
 
 def deribit(
-    settings: Settings, credentials: Credentials, wire: WireClock, market: MarketClock
+    settings: Settings,
+    credentials: Credentials,
+    wire: WireClock,
+    market: MarketClock,
+    *,
+    shut: Callable[[], str] = str,
 ) -> Venue:
-    """Return the venue, with the clocks that it is handed; nothing is connected yet."""
+    """Return the venue, with the clocks that it is handed; nothing is connected yet.
+
+    `shut` says why no order may leave, empty if one may.
+    """
     return DeribitVenue(
         options=DeribitOptions(
             rest_url=settings.venue.rest_url,
@@ -55,4 +63,5 @@ def deribit(
         ),
         sleep=asyncio.sleep,
         chance=random.random,
+        shut=shut,
     )

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bot.cli.app import app
 from bot.runtime import records
 from tests.cli.desk import daemon_that_says, ledger_with, told, verb
 from tests.dashboard.scenes import running
@@ -28,16 +30,41 @@ def test_halt_works_on_a_daemon_that_no_longer_answers(tmp_path: Path) -> None:
     assert flag.read_text().endswith("smoke\n")
 
 
-def test_resume_takes_the_flag_file_of_a_running_daemon_away(tmp_path: Path) -> None:
+def test_resume_says_why_and_leaves_the_flag_file_to_the_daemon(tmp_path: Path) -> None:
     journal = tmp_path / "ledger.db"
     flag = halted(journal)
     answer = {"accepted": True, "command": "resume", "next": "goes on"}
     with daemon_that_says({COMMANDS: (202, answer)}, journal) as posted:
-        result = verb("resume", "--journal", str(journal))
+        mute = verb("resume", "--journal", str(journal))
+        result = verb("resume", "--journal", str(journal), "--reason", "positions compared")
 
+    assert (mute.exit_code, mute.stderr) == (2, "deltaband: resume: say why, with --reason\n")
     assert result.exit_code == 0
-    assert [body["command"] for body in posted] == ["resume"]
-    assert not flag.exists()
+    assert [(body["command"], body["note"]) for body in posted] == [
+        ("resume", "positions compared")
+    ]
+    assert flag.exists(), "the daemon takes it away once its ledger has the command"
+
+
+def test_flatten_says_what_it_closes_asks_first_and_does_nothing_unless_confirmed(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "ledger.db"
+    book = {"name": "main", "hedge_native": -12_340.0, "hedge_instrument": "BTC-PERPETUAL"}
+    answers = {
+        "/api/v1/status": (200, {"books": [book]}),
+        COMMANDS: (202, {"accepted": True, "command": "flatten", "next": "closes"}),
+    }
+    words = ("flatten", "--journal", str(journal), "--reason", "the desk closes")
+    with daemon_that_says(answers, journal) as posted:
+        asked = CliRunner().invoke(app, list(words), input="n\n")
+        scripted = verb(*words, "--json")
+        assert posted == []
+        done = verb(*words, "--yes")
+
+    assert "Close -12,340 BTC-PERPETUAL of book main and halt?" in asked.stderr
+    assert (asked.exit_code, scripted.exit_code, done.exit_code) == (1, 2, 0)
+    assert [(body["command"], body["confirmed"]) for body in posted] == [("flatten", True)]
 
 
 def test_a_person_can_say_that_they_have_heard(tmp_path: Path) -> None:
@@ -55,7 +82,7 @@ def test_resume_without_a_daemon_leaves_it_halted_and_says_so(tmp_path: Path) ->
     flag = halted(journal)
     before = flag.read_text()
 
-    result = verb("resume", "--journal", str(journal))
+    result = verb("resume", "--journal", str(journal), "--reason", "looked")
 
     assert result.exit_code == 1
     assert flag.read_text() == before
@@ -69,7 +96,7 @@ def test_a_resume_that_is_refused_leaves_the_halt_as_it_was(tmp_path: Path) -> N
     flag = halted(journal)
     before = flag.read_text()
     with daemon_that_says({COMMANDS: (401, {"error": "missing or wrong bearer token"})}, journal):
-        result = verb("resume", "--journal", str(journal))
+        result = verb("resume", "--journal", str(journal), "--reason", "looked")
 
     assert result.exit_code == 1
     assert flag.read_text() == before

@@ -53,6 +53,7 @@ from bot.runtime.ledger_disk import HOST_DISK, Disk
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.outbox import Outbox
 from bot.runtime.sampler import ClockSampler
+from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
 from bot.venues.port import Post
@@ -235,6 +236,7 @@ class House:
             post=self.inbox.admit,
             alerts=self.alerts,
             market=self.market,
+            stopcock=Stopcock(halt_path(self.folder / "journal.db")),
         )
         self.ledger = Ledger.open(
             self.folder / "journal.db", HEADER, disk=self.disk, volume_bytes=self.volume_bytes

@@ -9,13 +9,12 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core.events import Command, CommandGiven
 from bot.core.orders import OrderStatus
 from bot.core.state import Mode
-from bot.runtime import daemon as daemon_module
 from bot.runtime import records
-from bot.runtime.daemon import Exit, ExitCode, halt_path, run_daemon
+from bot.runtime.daemon import Exit, ExitCode, run_daemon
 from bot.runtime.journal import Verified, since_last, verify
+from bot.runtime.stopcock import halt_path
 from tests.runtime.desk import Desk, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
@@ -104,25 +103,6 @@ async def test_a_ledger_that_cannot_write_halts_the_daemon_and_nothing_is_sent(t
     assert seen[-1].mode is Mode.HALT
     assert "cannot write" in seen[-1].mode_reason
     assert "cannot write" in halt_path(house.ledger.path).read_text(), "the next start halts too"
-
-
-async def test_a_halt_file_halts_and_halts_again_after_a_resume(tmp_path, monkeypatch):
-    monkeypatch.setattr(daemon_module, "HALT_LOOK_SECONDS", 0.02)
-    async with House(tmp_path) as house:
-        async with running(house) as (_, task):
-            halt_path(house.ledger.path).write_text("margin call, all stop\n")
-            await until(lambda: house.loop.state.mode is Mode.HALT)
-            assert "margin call, all stop" in house.loop.state.mode_reason
-            modes: list[Mode] = []
-            house.loop.watch(lambda stepped: modes.append(stepped.state.mode))
-            resume = CommandGiven(command=Command.RESUME, command_id="r", actor="somebody")
-            house.inbox.admit(resume)
-            await until(lambda: any(mode is not Mode.HALT for mode in modes))
-            await until(lambda: modes[-1] is Mode.HALT)
-            house.desk.somebody_trades(50_000)
-            await asyncio.sleep(0.05)
-            assert house.desk.requests == []
-        assert task.result().code is ExitCode.HALTED
 
 
 async def test_a_stalled_event_loop_is_measured(tmp_path):

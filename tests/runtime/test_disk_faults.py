@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from bot.core.state import Mode
 from bot.runtime import journal as journal_module
-from bot.runtime.daemon import ExitCode, halt_path, run_daemon
+from bot.runtime.daemon import ExitCode, run_daemon
 from bot.runtime.journal import (
     JournalFailedError,
     Ledger,
@@ -29,6 +29,7 @@ from bot.runtime.journal import (
 )
 from bot.runtime.ledger_disk import Disk
 from bot.runtime.ledger_file import reserve_path
+from bot.runtime.stopcock import halt_path
 from tests.runtime.desk import HEADER, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
@@ -66,7 +67,8 @@ import asyncio, json, os, sys
 from pathlib import Path
 from bot.core.state import Mode
 from bot.quant import black76
-from bot.runtime.daemon import halt_path, run_daemon
+from bot.runtime.daemon import run_daemon
+from bot.runtime.stopcock import halt_path
 from bot.runtime.journal import Ledger, verify
 from tests.runtime.desk import HEADER, House, until
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -16,14 +17,16 @@ from bot.core.actions import (
     SubmitOrder,
     TimeInForce,
 )
-from bot.core.events import Fact, OrderSent, OrderUnknown, ReadFailed
+from bot.core.events import Fact, OrderRejected, OrderSent, OrderUnknown, ReadFailed
 from bot.runtime import outbox as outbox_module
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import SystemMarketClock, TimeSample, VenueMarketClock, WireClock
 from bot.runtime.outbox import OrderSentTwiceError, Outbox, OutboxOverflowError
+from bot.runtime.stopcock import Stopcock
 from tests.runtime.desk import until
 
 WIRE = WireClock()
+NO_FLAG = Path("no-such-directory/ledger.halt")
 
 
 def submit(order_id: str = "db1", valid_for_ms: int = 2_000) -> SubmitOrder:
@@ -62,13 +65,14 @@ class Line:
 
 
 @contextlib.asynccontextmanager
-async def at_work(line: Line, market=None):
+async def at_work(line: Line, market=None, flag: Path = NO_FLAG):
     alerts = Alerts(WIRE.epoch_ms)
     outbox = Outbox(
         perform=line.perform,
         post=line.facts.append,
         alerts=alerts,
         market=market or SystemMarketClock(WIRE),
+        stopcock=Stopcock(flag),
     )
     task = asyncio.create_task(outbox.run())
     await asyncio.sleep(0)
@@ -89,6 +93,22 @@ async def test_the_outcome_of_an_action_comes_back_as_facts():
         line.opened.set()
         await asyncio.wait_for(outbox.idle(), 2)
     assert line.facts == [OrderSent(order_id="db1", wire_ns=1)]
+
+
+async def test_an_order_that_a_halt_overtakes_is_dropped_told_as_rejected_and_never_unknown(
+    tmp_path,
+):
+    line, flag = Line(), tmp_path / "ledger.halt"
+    async with at_work(line, flag=flag) as (outbox, _):
+        outbox.perform((submit(), CANCEL))  # decided, and on its way to the socket
+        flag.write_text("stop\n")
+        line.opened.set()
+        await asyncio.wait_for(outbox.idle(), 2)
+    assert line.asked == [CANCEL], "cancels leave whatever is shut"
+    (fact,) = line.facts
+    assert isinstance(fact, OrderRejected)
+    assert fact.reason == "not sent: the file ledger.halt is there"
+    assert fact.is_passing, "it was not the order's fault"
 
 
 async def test_an_order_that_outlives_its_answer_is_unknown_and_not_sent_again(monkeypatch):
