@@ -119,19 +119,12 @@ async def build_daemon(
         stopcock = Stopcock(halt_path(Path(settings.journal.path)))
         connected = await _connect(settings, secrets.credentials, wire, stack, stopcock)
         # Last, so that a start that is refused leaves no file behind. All until here only asked.
-        ledger = _ledger(settings, wire)
-        stack.push_async_callback(asyncio.to_thread, ledger.close)
-        tape = _tape(settings, stack)
+        records = _records(settings, wire, stack, stopcock)
+        ledger = records.ledger
         callers = paging.callers(settings, secrets.alerts, wire)
         alerts = Alerts(wire.epoch_ms, callers.pager.tell)
-        loop, outbox = assembly.recovered_loop(
-            connected,
-            settings.policy(),
-            Records(ledger=ledger, tape=tape, stopcock=stopcock),
-            alerts,
-            wire,
-        )
-        metrics = _metrics(connected, outbox, ledger, alerts, tape)
+        loop, outbox = assembly.recovered_loop(connected, settings.policy(), records, alerts, wire)
+        metrics = _metrics(connected, outbox, records, alerts)
         callers.count_in(metrics.registry)
         jumps = JumpWatch(connected.sampler, connected.market)
         herald = notify.herald()
@@ -153,6 +146,15 @@ async def build_daemon(
         )
         market, url = connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
+
+
+def _records(
+    settings: Settings, wire: WireClock, stack: AsyncExitStack, stopcock: Stopcock
+) -> Records:
+    """Open ledger and tape, until the stack unwinds."""
+    ledger = _ledger(settings, wire)
+    stack.push_async_callback(asyncio.to_thread, ledger.close)
+    return Records(ledger=ledger, tape=_tape(settings, stack), stopcock=stopcock)
 
 
 def _ledger(settings: Settings, wire: WireClock) -> Ledger:
@@ -204,17 +206,17 @@ async def _connect(
 
 
 def _metrics(
-    connected: Connected, outbox: Outbox, ledger: Ledger, alerts: Alerts, tape: Tape | None
+    connected: Connected, outbox: Outbox, records: Records, alerts: Alerts
 ) -> ShellMetrics:
     """Return the shell's numbers, which are read whenever somebody asks."""
     metrics = ShellMetrics()
     metrics.watch(
         inbox=connected.inbox,
         outbox=outbox,
-        ledger=ledger,
+        ledger=records.ledger,
         market=connected.market,
         alerts=alerts,
-        tape=tape,
+        tape=records.tape,
     )
     return metrics
 
