@@ -14,6 +14,7 @@ from bot import settings
 from bot.core.state import Mode
 from bot.dashboard import address, serve
 from bot.runtime import journal
+from bot.runtime.account_lock import AccountTakenError
 from bot.runtime.daemon import Exit, ExitCode, run_daemon
 from bot.settings import Settings
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
@@ -71,8 +72,11 @@ async def test_a_daemon_comes_up_answers_and_goes_on_from_its_ledger(
     async with running(config) as system:
         told = await status(system)
         first = system.loop.state.standing
-        said = await refusal(config, journal.LedgerRefusedError)
-        assert "another daemon is running on ledger" in said
+        other = configured(exchange, tmp_path / "another.db")
+        for same_account in (config, other):
+            said = await refusal(same_account, AccountTakenError)
+            assert f"process {os.getpid()}, since 20" in said
+            assert not (tmp_path / "another.db").exists()
         port = system.url.rpartition(":")[2]
         other = configured(exchange, tmp_path / "b.db", f"dashboard.port={port}")
         assert f"port {port} on 127.0.0.1 is in use" in await refusal(other, serve.PortTakenError)

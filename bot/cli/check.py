@@ -143,14 +143,17 @@ def _asked(loaded: "Settings", credentials: "Credentials") -> "tuple[Finding, ..
     """Ask while no daemon runs: it would halt at an order under its prefix that is not its own."""
     from pathlib import Path
 
+    from bot.runtime.account_lock import AccountTakenError
+    from bot.runtime.clock import WireClock
     from bot.runtime.journal import LedgerRefusedError
     from bot.runtime.ledger_lock import kept_away
     from bot.wiring.acceptance import accept
+    from bot.wiring.daemon import alone
 
     try:
-        with kept_away(Path(loaded.journal.path)):
+        with kept_away(Path(loaded.journal.path)), alone(loaded, credentials, WireClock()):
             return asyncio.run(accept(loaded, credentials))
-    except LedgerRefusedError as error:
+    except (AccountTakenError, LedgerRefusedError) as error:
         raise VerbError(f"check --online: {error}; stop it first") from error
 
 

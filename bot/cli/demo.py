@@ -168,6 +168,7 @@ class _Ran:
 async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) -> _Ran:
     from bot.cli.live import LiveView
     from bot.lab.rehearsal import Rehearsal
+    from bot.runtime.account_lock import AccountTakenError
     from bot.runtime.clock import WireClock, wire_seconds
     from bot.runtime.daemon import run_daemon
     from bot.runtime.journal import JournalFailedError, LedgerRefusedError
@@ -198,6 +199,7 @@ async def _rehearse(options: DemoOptions, settings: "Settings", *, shown: bool) 
                     seconds=min(options.seconds, ran),  # parting is no part of it
                 )
         except (
+            AccountTakenError,
             JournalFailedError,
             LedgerRefusedError,
             VenueRefusedError,

@@ -47,6 +47,7 @@ def _secrets(settings: "Settings") -> "Secrets":
 
 async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
     from bot.dashboard.serve import PortTakenError
+    from bot.runtime.account_lock import AccountTakenError
     from bot.runtime.daemon import run_daemon
     from bot.runtime.halting import flag_on_signal
     from bot.runtime.journal import JournalFailedError, LedgerRefusedError
@@ -61,6 +62,7 @@ async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
             ended = await run_daemon(system.daemon)
             return _ended(settings, system, ended)
     except (
+        AccountTakenError,
         JournalFailedError,
         LedgerRefusedError,
         OSError,

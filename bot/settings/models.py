@@ -103,7 +103,8 @@ class Account(Section):
         Field(pattern=r"^[a-z0-9]{2,12}$"),
         Shape("2 to 12 characters from a-z and 0-9"),
     ] = "db"
-    """Start of every order's label. Two daemons on one account need different prefixes."""
+    """Start of every order's label. Two daemons on one account need different prefixes, and may
+    not hedge the same currency."""
 
 
 class Select(Section):

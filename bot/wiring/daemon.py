@@ -4,12 +4,13 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
+from urllib.parse import urlsplit
 
 import bot
 from bot.core import exposure
@@ -19,7 +20,8 @@ from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
-from bot.runtime import assembly, halting, ledger_volumes, notify, telemetry
+from bot.runtime import account_lock, assembly, halting, ledger_volumes, notify, telemetry
+from bot.runtime.account_lock import Account
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records
 from bot.runtime.clock import (
@@ -107,6 +109,7 @@ async def build_daemon(
     Nothing is left half-started: what fails here has closed all that was opened before it.
 
     Raises:
+        AccountTakenError: another daemon of this machine trades the account.
         LedgerRefusedError: another daemon has the ledger, or it is damaged or another account's.
         PortTakenError: the dashboard's port cannot be had.
         VenueRefusedError: credentials, rights, network or a hedge instrument are not acceptable.
@@ -115,6 +118,7 @@ async def build_daemon(
     wire = WireClock()
     async with AsyncExitStack() as stack:
         sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
+        stack.enter_context(alone(settings, secrets.credentials, wire))
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         stopcock = Stopcock(halt_path(Path(settings.journal.path)))
         connected = await _connect(settings, secrets.credentials, wire, stack, stopcock)
@@ -146,6 +150,18 @@ async def build_daemon(
         )
         market, url = connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
+
+
+def alone(
+    settings: Settings, credentials: Credentials, wire: WireClock
+) -> AbstractContextManager[None]:
+    """Return what keeps every other daemon of this machine from the account."""
+    account = Account(
+        venue=urlsplit(settings.venue.rest_url).netloc,
+        key=credentials.key,
+        currencies=settings.account.currencies,
+    )
+    return account_lock.alone(account, wire.epoch_ms())
 
 
 def _records(
