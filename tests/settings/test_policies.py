@@ -34,9 +34,9 @@ def test_each_unit_is_converted_once(tmp_path: Path):
     assert policy.orders.lifetime_ns == 1_500_000_000
     assert policy.orders.label_prefix == "x1"
     assert (policy.gate.warn, policy.gate.funds_buffer) == (0.29, 0.05)
-    assert policy.rates.futures["BTC"][1] == FuturesRate(
-        size_coin_upper=50, initial=0.028, maintenance=0.018667
-    )
+    table = policy.rates.futures["BTC"]
+    assert isinstance(table, tuple)
+    assert table[1] == FuturesRate(size_coin_upper=50, initial=0.028, maintenance=0.018667)
     assert policy.quotes.spread_max == 0.005
     assert policy.agreement.grace_ns == 10_000_000_000
     assert (policy.currencies, policy.external_book) == (("BTC",), "main")

@@ -8,14 +8,28 @@ out-of-the-money amount is taken from the index or from the expiry's forward is 
 published sources: the larger requirement of the two is used.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from bot.core.columns import Flags, Floats, OptionTable
 from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Settlement
+from bot.core.margin.account import Account, OpenOrder, Pair
+from bot.core.margin.report import (
+    NO_SCENARIOS,
+    Contingency,
+    PositionMargins,
+    Provenance,
+    Report,
+    doubtful,
+)
+
+MODEL: Final = "deribit_standard"
+MAINTENANCE_OF_INITIAL: Final = 2.0 / 3.0  # of futures, since August 2026
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +42,49 @@ class FuturesRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlopedRate:
+    """The venue's formula until August 2026: a base share, and more for each coin of the position.
+
+    Both shares rise by `per_coin`.
+    """
+
+    initial: float
+    maintenance: float
+    per_coin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeverageCurve:
+    """The venue's shape since August 2026: leverage falls with the size N of the position, coins.
+
+    L = `leverage` up to `flat` of `size_coin_max`, and `leverage_min` from `size_coin_max` on; the
+    initial share is 1/L and the maintenance share two thirds of it. Between them the venue's curve
+    is not published: L falls by x**`bend`, x the way from one end to the other, which is early, so
+    that the requirement is rather too large than too small.
+    """
+
+    leverage: float
+    leverage_min: float
+    flat: float
+    bend: float
+    size_coin_max: float
+
+
+FuturesTable = tuple[FuturesRate, ...] | SlopedRate | LeverageCurve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
     """The model's coefficients: shares of one coin, or of its price, for options.
 
-    `futures` by underlying, by rising size: inverse and linear ones have the same.
+    `futures` by underlying (rows by rising size): inverse and linear ones have the same.
     """
 
-    futures: Mapping[str, tuple[FuturesRate, ...]]
+    futures: Mapping[str, FuturesTable]
     option_initial: float = 0.15
     option_initial_min: float = 0.10
     option_maintenance: float = 0.075
+    provenance: tuple[Provenance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +163,149 @@ def of_future(terms: Instrument, size_native: float, mark_usd: float, rates: Rat
     """
     linear = terms.settlement is Settlement.LINEAR
     coins = abs(size_native) if linear else abs(size_native) / mark_usd
-    known = rates.futures.get(terms.underlying)
-    tables = list(rates.futures.values()) if known is None else [known]
-    needed = max((_rate(table, coins) for table in tables), key=lambda rate: rate.initial)
+    needed = future_share(rates, terms.underlying, coins)
     worth = coins * mark_usd if linear else coins
     return Requirement(initial=worth * needed.initial, maintenance=worth * needed.maintenance)
 
 
-def _rate(table: tuple[FuturesRate, ...], coins: float) -> FuturesRate:
-    return next((rate for rate in table if coins <= rate.size_coin_upper), table[-1])
+def future_share(rates: Rates, underlying: str, coins: float) -> Requirement:
+    """Return which shares of its value a position of so many coins (positive) needs."""
+    known = rates.futures.get(underlying)
+    tables = list(rates.futures.values()) if known is None else [known]
+    return max((_share(table, coins) for table in tables), key=lambda share: share.initial)
+
+
+def _share(table: FuturesTable, coins: float) -> Requirement:
+    match table:
+        case SlopedRate():
+            more = table.per_coin * coins
+            return Requirement(initial=table.initial + more, maintenance=table.maintenance + more)
+        case LeverageCurve():
+            initial = 1.0 / _leverage(table, coins)
+            return Requirement(initial=initial, maintenance=initial * MAINTENANCE_OF_INITIAL)
+        case tuple():
+            row = next((rate for rate in table if coins <= rate.size_coin_upper), table[-1])
+            return Requirement(initial=row.initial, maintenance=row.maintenance)
+
+
+def _leverage(curve: LeverageCurve, coins: float) -> float:
+    flat = curve.flat * curve.size_coin_max
+    way = min(max(coins - flat, 0.0) / (curve.size_coin_max - flat), 1.0)
+    return float(curve.leverage - (curve.leverage - curve.leverage_min) * way**curve.bend)
+
+
+def report(account: Account, rates: Rates) -> Report:
+    """Return what the account needs: its positions one by one, and what its open orders may add.
+
+    Open orders count only for the initial margin: on each instrument the worse of all buys or all
+    sells filled, and the premium of options that are to be bought. Fees are not counted. NaN where
+    a short option has no mark, or an order's instrument no row.
+    """
+    rows = [_instruments(pair, pair.sizes, rates) for pair in account.pairs]
+    margins = PositionMargins(
+        names=tuple(name for pair in account.pairs for name in pair.names),
+        size_coin=np.concatenate([np.zeros(0), *(pair.sizes for pair in account.pairs)]),
+        initial=np.concatenate([np.zeros(0), *(initial for initial, _ in rows)]),
+        maintenance=np.concatenate([np.zeros(0), *(maintenance for _, maintenance in rows)]),
+    )
+    orders = account.stated.open_orders
+    if orders is None:
+        orders = sum(_orders(pair, account.orders, rates) for pair in account.pairs)
+        orders += 0.0 if account.knows_its_orders else math.nan
+    parts = [
+        Contingency(
+            name=kind,
+            initial=float(margins.initial[chosen].sum()),
+            maintenance=float(margins.maintenance[chosen].sum()),
+        )
+        for kind, chosen in _by_kind(account)
+    ]
+    parts.append(Contingency(name="open orders", initial=orders, maintenance=0.0))
+    return Report(
+        model=MODEL,
+        currency=account.currency,
+        currency_usd=account.currency_usd,
+        initial=sum(part.initial for part in parts),
+        maintenance=sum(part.maintenance for part in parts),
+        positions=margins,
+        scenarios=NO_SCENARIOS,
+        contingencies=tuple(parts),
+        provenance=rates.provenance,
+        doubts=doubtful(rates.provenance) + _doubts(account, rates),
+    )
+
+
+def _by_kind(account: Account) -> tuple[tuple[str, Flags], tuple[str, Flags]]:
+    """Return which instruments are options, and which are futures."""
+    options = np.concatenate(
+        [
+            np.zeros(0, dtype=np.bool_),
+            *(np.arange(len(pair.names)) < len(pair.options.names) for pair in account.pairs),
+        ]
+    )
+    return ("options", options), ("futures", ~options)
+
+
+def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of each instrument, were it held in these sizes."""
+    count = len(pair.options.names)
+    option_initial, option_maintenance = _options(pair, sizes[:count], rates)
+    worth = np.abs(sizes[count:]) * (pair.futures.mark_usd if pair.is_linear else 1.0)
+    shares = [future_share(rates, pair.underlying, float(coins)) for coins in np.abs(sizes[count:])]
+    initial = worth * np.array([share.initial for share in shares])
+    maintenance = worth * np.array([share.maintenance for share in shares])
+    return (
+        np.concatenate((option_initial, initial)),
+        np.concatenate((option_maintenance, maintenance)),
+    )
+
+
+def _options(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
+    options = pair.options
+    underlying = np.stack((np.full(len(sizes), pair.index_usd), options.forward))
+    initial, maintenance = per_short_option(
+        strike=options.strike,
+        is_call=options.is_call,
+        underlying=underlying,
+        mark=options.mark,
+        unit=underlying if pair.is_linear else np.ones_like(underlying),
+        rates=rates,
+    )
+    short = sizes < 0.0
+    return np.where(short, -sizes * initial, 0.0), np.where(short, -sizes * maintenance, 0.0)
+
+
+def _orders(pair: Pair, orders: Sequence[OpenOrder], rates: Rates) -> float:
+    """Return what the open orders on a pair's instruments add to its initial margin at worst."""
+    rows = {name: row for row, name in enumerate(pair.names)}
+    ours = [(rows[order.instrument], order) for order in orders if order.instrument in rows]
+    if not ours:
+        return 0.0
+    bought, sold, premium = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
+    for row, order in ours:
+        (bought if order.size_coin > 0.0 else sold)[row] += order.size_coin
+        if order.size_coin > 0.0 and row < len(pair.options.names):
+            premium += order.size_coin * order.price
+    now = _instruments(pair, pair.sizes, rates)[0]
+    after_buys = _instruments(pair, pair.sizes + bought, rates)[0]
+    after_sells = _instruments(pair, pair.sizes + sold, rates)[0]
+    worst = np.maximum(np.maximum(after_buys, after_sells), now)
+    return float((worst - now).sum()) + premium
+
+
+def _doubts(account: Account, rates: Rates) -> tuple[str, ...]:
+    """Say what of the requirement rests on no word of the venue."""
+    found = []
+    short = [pair for pair in account.pairs if (pair.options.size < 0.0).any()]
+    if any(pair.is_linear for pair in short):
+        found.append("linear options: the venue's coefficients are not published")
+    if short:
+        found.append("options: out of the money by index or by forward, whichever needs more")
+    for pair in account.pairs:
+        largest = float(np.abs(pair.futures.size_coin).max(initial=0.0))
+        table = rates.futures.get(pair.underlying)
+        if largest and table is None:
+            found.append(f"{pair.underlying} futures: no rates, those of the largest margin taken")
+        if isinstance(table, LeverageCurve) and largest > table.flat * table.size_coin_max:
+            found.append(f"{pair.underlying} futures: leverage beyond the flat part is not known")
+    return tuple(found)
