@@ -19,6 +19,7 @@ from bot.cli.exchange import exchange
 from bot.cli.journal import journal
 from bot.cli.replay import replay
 from bot.cli.run import run
+from bot.cli.soak import soak
 
 app = typer.Typer(
     name="deltaband",
@@ -65,6 +66,7 @@ journal.command()(journal_files.repair)
 app.add_typer(journal, name="journal")
 app.command()(replay)
 app.command()(chaos)
+app.command()(soak)
 app.command()(bench)
 
 

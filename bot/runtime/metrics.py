@@ -3,7 +3,8 @@
 What the core knows (deltas, margin, modes, refusals) is read from the state by those who show it.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,6 +23,10 @@ from bot.runtime.tape import Tape
 _QUICK: Final = (
     50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 0.1, 0.5, 2.0,
 )  # fmt: skip
+_LAGS: Final = (
+    100e-6, 200e-6, 500e-6, 1e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 5e-3, 7e-3, 10e-3, 15e-3, 20e-3, 30e-3,
+    50e-3, 75e-3, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0,
+)  # fmt: skip  # a few milliseconds decide here, and the worst should still be told apart
 
 
 class ShellMetrics:
@@ -38,7 +43,7 @@ class ShellMetrics:
         self._journal = self._histogram(
             "journal_append_seconds", "Until the disk had a fold's rows."
         )
-        self._lag = self._histogram("loop_lag_seconds", "How late the event loop woke up.")
+        self._lag = self._histogram("loop_lag_seconds", "How late the event loop woke up.", _LAGS)
         self._facts = self._counter("facts", "Facts folded, by kind.", "kind")
         self._hedges = self._counter("hedges", "Orders handed on, by side.", "side")
         self._fills = self._counter("fills_by_cause", "Fills folded, by cause.", "cause")
@@ -84,6 +89,7 @@ class ShellMetrics:
             "quotes_admitted": ("Quotes that arrived.", lambda: inbox.quotes_admitted),
             "quotes_conflated": ("Quotes replaced unread.", lambda: inbox.quotes_conflated),
             "inbox_waiting": ("Facts that wait for the loop.", lambda: len(inbox)),
+            "tasks": ("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
             "actions_performed": ("Actions begun.", lambda: outbox.performed),
             "actions_in_flight": ("Actions under way.", lambda: len(outbox.in_flight)),
             "ledger_rows": ("Durable rows of the ledger.", lambda: ledger.head.seq),
@@ -106,8 +112,8 @@ class ShellMetrics:
         """Return the numbers in Prometheus' text format."""
         return generate_latest(self.registry)
 
-    def _histogram(self, name: str, text: str) -> Histogram:
-        return Histogram(f"deltaband_{name}", text, buckets=_QUICK, registry=self.registry)
+    def _histogram(self, name: str, text: str, bounds: Sequence[float] = _QUICK) -> Histogram:
+        return Histogram(f"deltaband_{name}", text, buckets=bounds, registry=self.registry)
 
     def _counter(self, name: str, text: str, label: str) -> Counter:
         return Counter(f"deltaband_{name}", text, labelnames=(label,), registry=self.registry)

@@ -36,6 +36,7 @@ async def test_a_scrape_shows_hedges_facts_latencies_and_the_clock(tmp_path):
     assert lines['deltaband_hedges_total{side="sell"}'] == "1.0"
     assert lines['deltaband_facts_total{kind="FillSeen"}'] == "1.0"
     assert float(lines["deltaband_ledger_rows"]) > 3
+    assert float(lines["deltaband_tasks"]) >= 1
     assert float(lines["deltaband_tick_to_decision_seconds_count"]) >= 1
     assert float(lines["deltaband_journal_append_seconds_count"]) >= 1
     assert lines['deltaband_loop_lag_seconds_bucket{le="0.005"}'] == "1.0"

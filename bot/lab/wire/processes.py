@@ -1,0 +1,219 @@
+"""An exchange and a daemon as processes of this machine, and how to wait for what they do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bot.lab.books import ORDER_METHODS
+from bot.runtime.clock import WireClock, wire_seconds
+
+ROOT: Final = Path(__file__).parents[3]
+DEMO: Final = ROOT / "config" / "demo.yaml"
+START_SECONDS_MAX: Final = 60.0  # a cold machine compiles kernels
+LEAVE_SECONDS_MAX: Final = 15.0
+ASK_SECONDS_MAX: Final = 30.0
+LOOK_SECONDS: Final = 0.05
+SAID_CHARACTERS: Final = 4_000
+
+WIRE: Final = WireClock()
+
+
+class WireLabError(Exception):
+    """A process did not do in time what it has to. A person reads it."""
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for a while."""
+    threading.Event().wait(seconds)
+
+
+def until(
+    what: str,
+    holds: Callable[[], bool],
+    seconds: float = START_SECONDS_MAX,
+    said: Callable[[], str] = str,
+) -> float:
+    """Wait until `holds()`; return the seconds that took.
+
+    Raises:
+        WireLabError: it does not hold in time; with `what` was waited for and what was `said()`.
+    """
+    began_ns = WIRE.monotonic_ns()
+    while not holds():
+        if wire_seconds(WIRE.monotonic_ns() - began_ns) > seconds:
+            raise WireLabError(f"not within {seconds:g} s: {what}\n{said()}")
+        pause(LOOK_SECONDS)
+    return wire_seconds(WIRE.monotonic_ns() - began_ns)
+
+
+def asked(url: str, body: Mapping[str, object] | None = None) -> Any:
+    """GET what is at an address of this machine, or POST a body to it; return the JSON."""
+    return json.loads(fetched(url, body))
+
+
+def fetched(url: str, body: Mapping[str, object] | None = None) -> bytes:
+    """GET what is at an address of this machine, or POST a body to it."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310  our own child's
+    with urllib.request.urlopen(request, timeout=ASK_SECONDS_MAX) as answer:  # noqa: S310  the same
+        body_read: bytes = answer.read()
+    return body_read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A running exchange."""
+
+    rest_url: str
+    ws_url: str
+    pid: int
+
+    def ask(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """GET a path, or POST a body to it."""
+        return asked(self.rest_url + path, body)
+
+    def ledger(self) -> Any:
+        """Return what the venue saw."""
+        return self.ask("/sim/ledger")
+
+    def order_requests(self) -> list[dict[str, Any]]:
+        """Return every request to trade, answered or not."""
+        return [row for row in self.ledger()["requests"] if row["method"] in ORDER_METHODS]
+
+    def shock(self, move: float) -> None:
+        """Move the market by a share of its price."""
+        self.ask("/sim/shock", {"underlying": "BTC", "move": move})
+
+
+class Shaker:
+    """Moves the market up and back again, so that a hedger has something to do and no trend."""
+
+    def __init__(self, venue: Exchange, move: float = 0.008, every_seconds: float = 0.4) -> None:
+        """Move by `move`, a share of the price, every so many seconds at the most."""
+        self._venue = venue
+        self._move = move
+        self._every_seconds = every_seconds
+        self._is_up = False
+        self._moved_ns = 0
+
+    def shake(self) -> None:
+        """Move the market if it is time to."""
+        now_ns = WIRE.monotonic_ns()
+        if wire_seconds(now_ns - self._moved_ns) < self._every_seconds:
+            return
+        self._moved_ns = now_ns
+        self._venue.shock(1.0 / (1.0 + self._move) - 1.0 if self._is_up else self._move)
+        self._is_up = not self._is_up
+
+
+@contextmanager
+def exchange(*options: str) -> Iterator[Exchange]:
+    """Run an exchange on a free port until the block ends.
+
+    Raises:
+        WireLabError: it did not start; why is on standard error.
+    """
+    own = ["--port", "0", "--sim", "--json", "--with-parent", str(os.getpid())]
+    command = [sys.executable, "-m", "bot", "exchange", *own, *options]
+    # A session of its own: Ctrl-C is for us, and the exchange is needed until the daemon has ended.
+    with subprocess.Popen(  # noqa: S603  our own program
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None, "standard output was asked for"
+        try:
+            line = process.stdout.readline()
+            if not line or "error" in (ready := json.loads(line)):
+                raise WireLabError(f"the exchange did not start: {line.strip()}")
+            yield Exchange(rest_url=ready["rest_url"], ws_url=ready["ws_url"], pid=process.pid)
+        finally:
+            process.terminate()
+            process.wait(LEAVE_SECONDS_MAX)
+
+
+class Daemon:
+    """A `run` of the demo configuration against an exchange."""
+
+    def __init__(
+        self, venue_urls: tuple[str, str], journal: Path, *, sets: Sequence[str] = ()
+    ) -> None:
+        """Start one: `venue_urls` are those of HTTP and WebSocket, `sets` more of its settings."""
+        rest_url, ws_url = venue_urls
+        settings = (
+            f"venue.rest_url={rest_url}",
+            f"venue.ws_url={ws_url}",
+            f"journal.path={journal}",
+            *sets,
+        )
+        words = [word for one in settings for word in ("--set", one)]
+        command = [sys.executable, "-m", "bot", "run", str(DEMO), "--json", *words]
+        self.journal = journal
+        self.began_ns = WIRE.monotonic_ns()
+        self.log = journal.with_suffix(f".{self.began_ns}.log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603  our own program
+                command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it says where its pages are."""
+        return self._port.exists()
+
+    @property
+    def _port(self) -> Path:
+        return self.journal.with_name(self.journal.name + ".port")
+
+    def page(self, path: str) -> bytes:
+        """Return one of its pages, such as `/metrics`."""
+        return fetched(f"http://127.0.0.1:{self._port.read_text().strip()}{path}")
+
+    def status(self) -> Any:
+        """Return what it says of itself."""
+        return json.loads(self.page("/api/v1/status"))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(LEAVE_SECONDS_MAX)
+
+    def leave(self) -> int:
+        """Ask it to end and return its exit code."""
+        if self.lives:
+            self.send(signal.SIGTERM)
+        return self.process.wait(LEAVE_SECONDS_MAX)
+
+    def said(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-SAID_CHARACTERS:]
+
+
+@contextmanager
+def daemon(
+    venue_urls: tuple[str, str], journal: Path, *, sets: Sequence[str] = ()
+) -> Iterator[Daemon]:
+    """Run a daemon until the block ends."""
+    running = Daemon(venue_urls, journal, sets=sets)
+    try:
+        yield running
+    finally:
+        if running.lives:
+            running.kill()

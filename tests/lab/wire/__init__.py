@@ -1,0 +1,1 @@
+"""The wire lab's own arithmetic; its processes are in tests/end_to_end."""
