@@ -29,12 +29,15 @@ from bot.core import (
     gate,
     hedger,
     instruments,
+    modes,
     orders,
     quotes,
     reconcile,
     safety,
+    sizing,
     standing,
     state,
+    tally,
 )
 from bot.core.margin import deribit_standard
 from bot.quant import conventions
@@ -53,12 +56,15 @@ _MODULES = (
     gate,
     hedger,
     instruments,
+    modes,
     orders,
     quotes,
     reconcile,
     safety,
+    sizing,
     standing,
     state,
+    tally,
 )
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

@@ -8,28 +8,20 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.core import gate, hedger, reconcile, safety, standing, units
+from bot.core import hedger, pace, reconcile, sizing, standing, units
 from bot.core.actions import SubmitOrder, TimeInForce
 from bot.core.books import BookPolicy
 from bot.core.counts import Counts
-from bot.core.events import QuoteSeen
 from bot.core.exposure import Exposure, Unpriced, exposure_of
-from bot.core.gate import GatePolicy
 from bot.core.hedger import Code, Decision, HedgePolicy, Hold, Intent, Verdict
-from bot.core.instruments import Instrument
-from bot.core.margin.deribit_standard import Rates
-from bot.core.orders import Order, OrderPolicy, Outcome, Share
-from bot.core.quotes import QuotePolicy
+from bot.core.orders import Order, OrderPolicy, Share
 from bot.core.reported import unlisted
-from bot.core.safety import SafetyPolicy
-from bot.core.standing import HedgeMark
+from bot.core.sizing import Answer, Asked, DealPolicy, Need
+from bot.core.standing import EMPTY, HedgeMark
 from bot.core.state import Mode, State, differing
+from bot.core.tally import Try
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
-DEGRADED_SHARE = 0.5
-REJECT_REST_NS = units.NS_PER_SECOND
-RESTS_MAX = 4  # a rest doubles until then: 1, 2, 4, 8 seconds
-REFUSED = frozenset({Outcome.REJECTED, Outcome.TURNED_AWAY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +30,6 @@ class BookPlan:
 
     book: BookPolicy
     hedge: HedgePolicy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DealPolicy:
-    """The policies that an order passes on its way."""
-
-    orders: OrderPolicy
-    rates: Rates
-    quotes: QuotePolicy
-    gate: GatePolicy
-    safety: SafetyPolicy
 
 
 class Dealt(NamedTuple):
@@ -69,16 +50,6 @@ class Wish:
     exposure: Exposure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What an instrument's netted wishes came to: the size to send (0 for none), and why."""
-
-    verdict: Verdict
-    code: Code
-    reason: str
-    size_native: Decimal = units.ZERO
-
-
 def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     """Value every book, let each speak, and make at most one order per hedge instrument."""
     exposures = {plan.book.name: exposure_of(state, plan.book, policy.quotes) for plan in plans}
@@ -93,9 +64,23 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
             wishes.setdefault(plan.book.hedge_instrument, []).append(wish)
     sent: list[SubmitOrder] = []
     for name, wished in wishes.items():
-        state, order = _answer(state, name, wished, policy, verdicts)
+        want = _want(state, name, wished, plans, exposures)
+        state, order = _answer(state, want, policy, verdicts)
         sent.extend(order)
+    if state.standing.sprees:
+        state = pace.rested(state, _at_rest(plans, verdicts))
     return Dealt(state=state, actions=tuple(sent), exposures=exposures, verdicts=verdicts)
+
+
+def _at_rest(plans: Sequence[BookPlan], verdicts: Mapping[str, Decision]) -> list[str]:
+    """Return the hedge instruments all of whose books are inside their bands."""
+    names = {plan.book.hedge_instrument for plan in plans}
+    names -= {
+        plan.book.hedge_instrument
+        for plan in plans
+        if verdicts[plan.book.name].code is not Code.INSIDE_BAND
+    }
+    return sorted(names)
 
 
 def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | Wish:
@@ -136,117 +121,109 @@ def _traded(state: State, last: HedgeMark | None) -> bool:
     return abs(order.filled_native) >= abs(wished)
 
 
-def _answer(
+class Want(NamedTuple):
+    """What the books of one instrument want of it, netted, and what they need in all."""
+
+    name: str
+    wishes: Sequence[Wish]
+    net_native: Decimal
+    need: Need
+    hedges: frozenset[str]
+
+
+def _want(
     state: State,
     name: str,
-    wished: Sequence[Wish],
-    policy: DealPolicy,
-    verdicts: dict[str, Decision],
+    wishes: Sequence[Wish],
+    plans: Sequence[BookPlan],
+    exposures: Mapping[str, Exposure | Unpriced],
+) -> Want:
+    need = Need()
+    for plan in plans:
+        if plan.book.hedge_instrument == name:
+            held = state.standing.holdings.get(plan.book.name, EMPTY).get(name, units.ZERO)
+            need = _needing(need, plan.hedge, exposures[plan.book.name], held)
+    return Want(
+        name=name,
+        wishes=wishes,
+        net_native=sum((wish.intent.size_native for wish in wishes), units.ZERO),
+        need=need,
+        hedges=frozenset(plan.book.hedge_instrument for plan in plans),
+    )
+
+
+def _needing(need: Need, rules: HedgePolicy, valued: Exposure | Unpriced, held: Decimal) -> Need:
+    """Add what one more book needs; where it has no number, that is what it holds."""
+    if isinstance(valued, Unpriced):
+        return need._replace(fixed_native=need.fixed_native + float(held))
+    bare_coin = valued.delta_coin - valued.hedge_delta_coin - rules.target_coin
+    wanted = -bare_coin / valued.hedge_coin_per_native
+    return need._replace(
+        short_native=need.short_native + min(0.0, wanted),
+        long_native=need.long_native + max(0.0, wanted),
+        delta_coin=need.delta_coin + abs(bare_coin),
+    )
+
+
+def _answer(
+    state: State, want: Want, policy: DealPolicy, verdicts: dict[str, Decision]
 ) -> tuple[State, tuple[SubmitOrder, ...]]:
-    hedge, quote = state.instruments[name], state.quotes[name]
-    net = sum((wish.intent.size_native for wish in wished), units.ZERO)
-    if not net:
+    if not want.net_native:
         crossed = Answer(
             verdict=Verdict.HEDGE,
             code=Code.CROSSED_BOOKS,
             reason="books cancel each other at the mark",
         )
-        _record(state, wished, crossed, verdicts)
-        return _cross(state, name, wished), ()
-    answer = _sized(state, hedge, quote, net, policy)
+        _record(state, want.wishes, crossed, verdicts)
+        return _cross(state, want.name, want.wishes), ()
+    asked = _asked(state, want, policy.orders)
+    repeats = pace.repeat_trouble(state, asked.hedge, asked.size_native, asked.noted, policy.safety)
+    if repeats is not None:
+        state = pace.stuck(state, want.name, repeats)
+        answer = Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=repeats)
+    else:
+        answer = sizing.answered(state, asked, policy)
     if not answer.size_native:
-        _record(state, wished, answer, verdicts)
+        _record(state, want.wishes, answer, verdicts)
         return state, ()
-    state, order = _commit(state, hedge, quote, wished, answer.size_native, policy.orders)
-    _record(state, wished, answer, verdicts, order.order_id)
+    state, order = _commit(state, asked, want.wishes, answer.size_native, policy.orders)
+    _record(state, want.wishes, answer, verdicts, order.order_id)
     return state, (order,)
 
 
-def _sized(
-    state: State, hedge: Instrument, quote: QuoteSeen, net: Decimal, policy: DealPolicy
-) -> Answer:
-    """Let safety, then margin, cut or refuse the netted size."""
-    trouble = (
-        safety.quote_trouble(quote, policy.quotes.spread_max, policy.safety)
-        or safety.clock_trouble(quote, state, policy.orders.lifetime_ns)
-        or safety.rate_trouble(state, policy.safety)
-        or _rejected_lately(state, hedge.name)
+def _asked(state: State, want: Want, policy: OrderPolicy) -> Asked:
+    """Put together what safety and margin must know of what is wanted."""
+    hedge, quote, wishes = state.instruments[want.name], state.quotes[want.name], want.wishes
+    cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wishes)
+    counter = state.standing.order_counter + 1
+    return Asked(
+        hedge=hedge,
+        quote=quote,
+        size_native=want.net_native,
+        limit=sizing.worst_price(hedge, quote, want.net_native, cap_bps),
+        noted=Try(
+            order_id=f"{policy.label_prefix}{state.standing.instance}{counter:07d}",
+            at_ms=state.now_ms,
+            deviation_coin=sum(wish.intent.deviation_coin for wish in wishes),
+            index_usd=wishes[0].exposure.index_usd,
+        ),
+        coin_per_native=wishes[0].exposure.hedge_coin_per_native,
+        need=want.need,
+        hedges=want.hedges,
     )
-    if trouble is not None:
-        return Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=trouble)
-    share = DEGRADED_SHARE if state.mode is Mode.DEGRADED else 1.0
-    assert quote.mark is not None, "apply admits no quote without a mark"
-    size = safety.clipped(net, hedge, quote.mark, policy.safety.order_max_usd * share)
-    if abs(size) < hedge.size_min:
-        return Answer(
-            verdict=Verdict.HOLD, code=Code.BELOW_LOT, reason=f"netted {net} is below the minimum"
-        )
-    verdict = gate.judge(state, hedge, size, policy.gate, policy.rates, policy.quotes)
-    match verdict:
-        case gate.Refused():
-            return Answer(verdict=Verdict.REFUSED, code=Code.MARGIN, reason=verdict.reason)
-        case gate.Trimmed():
-            return Answer(
-                verdict=Verdict.TRIMMED,
-                code=Code.MARGIN,
-                reason=verdict.reason,
-                size_native=verdict.size_native,
-            )
-        case gate.Approved():
-            if size != net:
-                most = policy.safety.order_max_usd * share
-                why = f"{size} of {net}: one order is at most {most:.0f} USD"
-                return Answer(
-                    verdict=Verdict.TRIMMED, code=Code.SAFETY, reason=why, size_native=size
-                )
-            return Answer(
-                verdict=Verdict.HEDGE,
-                code=Code.OUTSIDE_BAND,
-                reason=verdict.reason,
-                size_native=size,
-            )
-
-
-def _rejected_lately(state: State, name: str) -> str | None:
-    """Rest after a rejection: asking again at once would only be rejected again.
-
-    A venue that takes no orders at all is left alone for longer each time, up to eight seconds.
-    """
-    ours = [order for order in state.standing.orders.values() if order.instrument == name]
-    if not ours or ours[-1].outcome not in REFUSED:
-        return None
-    last = ours[-1]
-    away = 0
-    while away < min(len(ours), RESTS_MAX) and ours[-1 - away].outcome is Outcome.TURNED_AWAY:
-        away += 1
-    rest_ns = REJECT_REST_NS << (max(away, 1) - 1)
-    if state.now_ns - last.requested_ns >= rest_ns:
-        return None
-    what = "takes no orders now" if away else "rejected the last order"
-    return f"the venue {what}: {last.reason}"
 
 
 def _commit(
-    state: State,
-    hedge: Instrument,
-    quote: QuoteSeen,
-    wished: Sequence[Wish],
-    size_native: Decimal,
-    policy: OrderPolicy,
+    state: State, asked: Asked, wished: Sequence[Wish], size_native: Decimal, policy: OrderPolicy
 ) -> tuple[State, SubmitOrder]:
     """Put the order into the state as REQUESTED and return the action that sends it."""
-    assert quote.bid is not None, "safety lets no one-sided quote pass"
-    assert quote.ask is not None, "safety lets no one-sided quote pass"
-    counter = state.standing.order_counter + 1
-    order_id = f"{policy.label_prefix}{state.standing.instance}{counter:07d}"
-    cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wished)
-    limit = hedger.limit_price(size_native, quote.bid, quote.ask, hedge, cap_bps)
+    name, order_id = asked.hedge.name, asked.noted.order_id
     valid_until_ms = state.now_ms + units.wire_to_market_ms(policy.lifetime_ns, state.rate)
     order = Order(
         order_id=order_id,
-        instrument=hedge.name,
+        instrument=name,
         size_native=size_native,
-        limit=limit,
+        limit=asked.limit,
         shares=tuple(
             Share(book=wish.plan.book.name, size_native=wish.intent.size_native) for wish in wished
         ),
@@ -254,12 +231,14 @@ def _commit(
         requested_ns=state.now_ns,
         valid_until_ms=valid_until_ms,
     )
+    counter = state.standing.order_counter + 1
     known = standing.with_order(replace(state.standing, order_counter=counter), order)
+    known = pace.wished(known, name, asked.size_native, asked.noted)
     action = SubmitOrder(
         order_id=order_id,
-        instrument=hedge.name,
+        instrument=name,
         size_native=size_native,
-        limit=limit,
+        limit=asked.limit,
         time_in_force=TimeInForce.IOC,
         valid_until_ms=valid_until_ms,
     )

@@ -12,21 +12,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from bot.core import agreement, dealing, gate, orders, reconcile, safety, units
+from bot.core import agreement, dealing, gate, modes, orders, pace, reconcile, safety, tally, units
 from bot.core import state as states
 from bot.core.actions import Action, Alert, CancelOrder, Severity, Topic
 from bot.core.agreement import AgreementPolicy
-from bot.core.dealing import BookPlan, DealPolicy
+from bot.core.dealing import BookPlan
 from bot.core.events import BalanceSeen, Fact, FillCause, FillSeen
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
 from bot.core.instruments import Kind
 from bot.core.margin.deribit_standard import Rates
+from bot.core.modes import ModeChanged
 from bot.core.orders import OrderPolicy, OrderStatus
 from bot.core.quotes import QuotePolicy
 from bot.core.reconcile import Adopted
-from bot.core.safety import ModeChanged, SafetyPolicy
+from bot.core.safety import SafetyPolicy
+from bot.core.sizing import DealPolicy
 from bot.core.standing import Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State
 
@@ -107,7 +109,12 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
         for order_id, order in standing.orders.items()
     }
     until_ms = min(standing.trades_until_ms, now_ms)  # a rehearsal's market may have begun anew
-    known = replace(standing, orders=recovered, trades_until_ms=until_ms)
+    known = replace(
+        standing,
+        orders=recovered,
+        trades_until_ms=until_ms,
+        tallies=tally.begun(standing.tallies, now_ms),
+    )
     open_ids = frozenset(order_id for order_id, order in recovered.items() if not order.is_quiet)
     return State(
         standing=known, now_ms=now_ms, now_ns=now_ns, inherited=open_ids, mode_since_ms=now_ms
@@ -123,6 +130,8 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     """Fold facts, then decide once. Pure: the same arguments give the same answer, bit for bit."""
     before = state
     state = states.apply_all(state, facts, policy.apply)
+    state = safety.indexed(before, state, policy.apply.owners)
+    state = pace.counted(before, state, facts, policy.orders)
     state = reconcile.minded(state, policy.orders)
     state, adopted = reconcile.adopt(state, policy.apply)
     state = reconcile.housed(state, policy.apply)
@@ -180,7 +189,7 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
     limits = agreement.trouble(state, policy.agreement) or gate.stage(
         state, policy.gate, policy.currencies
     )
-    judged = safety.judge_mode(state, policy.safety, policy.currencies, limits)
+    judged = modes.judge_mode(state, policy.safety, policy.currencies, limits)
     known = (state.mode, state.mode_reason, state.mode_clears)
     if (judged.mode, judged.reason, judged.clears) == known:
         return state, ()

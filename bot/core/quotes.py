@@ -23,6 +23,14 @@ class QuotePolicy:
     one_sided_mark_max_coin: float = 0.001
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """An index, and since when it has stood there: on the wire clock."""
+
+    index_usd: float
+    since_ns: int
+
+
 def aged(
     quote: QuoteSeen, known: QuoteSeen | None, policy: QuotePolicy, rate: float
 ) -> QuoteSeen | str:

@@ -1,186 +1,144 @@
-"""Limits that are not about margin, and the mode that follows from everything that is wrong."""
+"""Limits that are not about margin: what is counted against them, and what one order must pass.
 
-from collections.abc import Sequence
+Each has its key in the configuration and its own reason, with the arithmetic in it. Those that
+count run on the market clock. What a limit does is in its name's owner: `modes` holds or degrades,
+`sizing` refuses or trims one order.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from enum import StrEnum
+
+import numpy as np
 
 from bot.core import units
-from bot.core.events import Link, QuoteSeen
+from bot.core.events import QuoteSeen
+from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument
-from bot.core.orders import Order, OrderStatus, Outcome
-from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
-from bot.core.state import Judgement, Mode, State, differing
+from bot.core.quotes import Still
+from bot.core.state import State
+from bot.quant.conventions import SETTLEMENT_WINDOW_MS
 
-LINKS = tuple(Link)
-FILLS_LATE_NS = 60 * units.NS_PER_SECOND
+
+class Stop(StrEnum):
+    """What a limit on losses does: stop until it clears, or until a person resumes."""
+
+    HOLD = "hold"
+    HALT = "halt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyPolicy:
-    """Limits on what may be sent.
+    """Limits on what may be sent. Shares are of one; hours and days are of market time.
 
-    `orders_per_minute_max` counts on the market clock. `divergence_max` bounds |hedge mark / index
-    - 1|. After `rejects_max` rejections in a row a person must look. Neither count can be over
-    `CLOSED_ORDERS_KEPT`: orders before those are forgotten.
+    An order: at most `order_max_usd`, at most `orders_per_minute_max` of them, its limit price no
+    further than `collar_max` beyond mark and index, and that only while mark and index differ by at
+    most `divergence_max`, the middle of the book and the mark by `book_divergence_max`, the index
+    and the forward of the next expiry held by `forward_divergence_max`.
+
+    The hedge: all hedge positions together at most `hedge_max_usd`, and each at most
+    `hedge_over_options_max` beyond what its books need, and `hedge_unbacked_max_usd` beyond that,
+    for books that are next to nothing.
+
+    What was traded: `turnover_per_hour_max_usd`, `fees_per_day_max_usd`, changes of direction an
+    hour on one instrument (`reversals_per_hour_max`), `repeats_max` orders one way within
+    `repeats_within_ms` that did not bring the books nearer to their targets, and at most
+    `executed_over_wished_max` times what was wished for.
+
+    Inputs: ages of the account's figures (`account_age_max_ns`) and of the index, which is as old
+    as its last change (`index_still_max_ns`, `expiry_index_still_max_ns` while an option held
+    settles); options still held `expiry_unsettled_max_ns` after their expiry. The host: `loop_lag`,
+    `journal`, `clock_skew`, each until it was well for `strain_rest_ns`.
+
+    Losses: of the equity in the money that the books protect, of what it was when the market day
+    began (`loss_per_day_max`) and at its peak (`drawdown_max`).
+
+    After `rejects_max` rejections in a row a person must look. Neither that nor the orders a minute
+    can be over `CLOSED_ORDERS_KEPT`: orders before those are forgotten.
     """
 
     order_max_usd: float = 500_000.0
     orders_per_minute_max: int = 30
     divergence_max: float = 0.02
     rejects_max: int = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModeChanged:
-    """The daemon allows itself something else now, why, and what would clear it."""
-
-    at_ms: int
-    before: Mode
-    after: Mode
-    reason: str
-    clears: str
-
-
-ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
-
-
-def judge_mode(
-    state: State, policy: SafetyPolicy, currencies: Sequence[str], limits: Judgement | None
-) -> Judgement:
-    """Return the most careful mode that anything asks for, with the first reason of that mode.
-
-    `limits` is what the venue's delta or the margin stages ask for, if anything; `currencies` are
-    those in which books are hedged.
-    """
-    return (
-        _halted(state)
-        or _not_reconciled(state, currencies)
-        or _paused(state)
-        or _flattening(state)
-        or _beyond_us(state)
-        or _rejected(state, policy)
-        or limits
-        or ALL_WELL
-    )
-
-
-def _halted(state: State) -> Judgement | None:
-    reason = state.standing.halt_reason
-    if not reason:
-        return None
-    return Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
-
-
-def _paused(state: State) -> Judgement | None:
-    reason = state.standing.pause_reason
-    if not reason:
-        return None
-    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
-
-
-def _flattening(state: State) -> Judgement | None:
-    reason = state.standing.flatten_reason
-    if not reason:
-        return None
-    return Judgement(mode=Mode.HOLD, reason=reason, clears="no hedge is held, or a person resumes")
-
-
-def _beyond_us(state: State) -> Judgement | None:
-    """Stop for an order of which only a person can say what became."""
-    for order in open_orders(state.standing.orders):
-        if _is_hopeless(order, state):
-            return _hopeless(order)
-    return None
-
-
-def _not_reconciled(state: State, currencies: Sequence[str]) -> Judgement | None:
-    for link in LINKS:
-        if link not in state.links:
-            why = state.links_lost.get(link, "not connected yet")
-            return _wait(f"{link} connection: {why}", "the connection is back")
-    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:
-        failed = f" ({state.read_failure})" if state.read_failure else ""
-        return _wait(f"the account has not been read since connecting{failed}", "a complete read")
-    for currency in currencies:
-        if currency not in state.balances:
-            return _wait(f"the {currency} balance is not known", "a balance report")
-    return _inherited(state)
-
-
-def _wait(reason: str, clears: str) -> Judgement:
-    return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
-
-
-def _is_hopeless(order: Order, state: State) -> bool:
-    """Whether only a person can say what became of an order: time alone will not tell."""
-    is_late = state.now_ns - order.requested_ns > FILLS_LATE_NS
-    has_ended = order.status is OrderStatus.CLOSED and not order.is_quiet
-    return order.status is OrderStatus.UNPROVABLE or (has_ended and is_late)
-
-
-def _hopeless(order: Order) -> Judgement:
-    if order.status is OrderStatus.UNPROVABLE:
-        reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
-        clears = "the venue answers for that order, or a person resumes"
-    else:
-        reason = (
-            f"order {order.order_id} was filled {order.reported_native} by the venue's word, "
-            f"but fills came for {order.filled_native}"
-        )
-        clears = "the missing fills come, or a person resumes"
-    return Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
-
-
-def _inherited(state: State) -> Judgement | None:
-    """Wait for what an earlier run or an interruption has left open: positions, then orders.
-
-    What waits for a person is none of it: a person is called to a hold, not to a start that never
-    ends.
-    """
-    if state.mode is Mode.RECONCILING:
-        pending = open_orders(state.standing.orders)
-        for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}
-        for name, held, report in differing(state):
-            if name in for_a_person:
-                continue
-            reason = f"{name}: {report.row.size_native} at the venue, {held} here"
-            return _wait(reason, f"a good quote of {name}")
-    if not state.inherited:
-        return None
-    for order_id in sorted(state.inherited & state.standing.orders.keys()):
-        order = state.standing.orders[order_id]
-        if not order.is_quiet and not _is_hopeless(order, state):
-            reason = f"order {order_id} of an earlier run is {order.status}"
-            return _wait(reason, "the venue's answer")
-    return None
-
-
-def _rejected(state: State, policy: SafetyPolicy) -> Judgement | None:
-    """Stop after too many rejections in a row: asking again would not help."""
-    most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
-    recent = list(state.standing.orders.values())[-most:]
-    if not recent or recent[-1].outcome is not Outcome.REJECTED:
-        return None
-    fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
-    is_row = len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent)
-    if not (fresh and is_row):
-        return None
-    told = f"the last {recent[-1].order_id}: {recent[-1].reason}"
-    reason = f"{most} orders in a row were rejected, {told}"
-    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+    collar_max: float = 0.03
+    book_divergence_max: float = 0.02
+    forward_divergence_max: float = 0.15
+    hedge_max_usd: float = 100_000_000.0
+    hedge_over_options_max: float = 0.10
+    hedge_unbacked_max_usd: float = 50_000.0
+    turnover_per_hour_max_usd: float = 50_000_000.0
+    fees_per_day_max_usd: float = 50_000.0
+    reversals_per_hour_max: int = 120
+    repeats_max: int = 10
+    repeats_within_ms: int = 2 * units.MS_PER_MINUTE
+    executed_over_wished_max: float = 3.0
+    account_age_max_ns: int = 120 * units.NS_PER_SECOND
+    index_still_max_ns: int = 300 * units.NS_PER_SECOND
+    expiry_index_still_max_ns: int = 60 * units.NS_PER_SECOND
+    expiry_unsettled_max_ns: int = 300 * units.NS_PER_SECOND
+    loop_lag_max_ns: int = 2 * units.NS_PER_SECOND
+    journal_max_ns: int = 2 * units.NS_PER_SECOND
+    clock_skew_max_ms: float = 1_000.0
+    strain_rest_ns: int = 10 * units.NS_PER_SECOND
+    loss_per_day_max: float = 0.25
+    drawdown_max: float = 0.5
+    loss_stop: Stop = Stop.HOLD
 
 
 def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:
     """Say why no order may be priced on this hedge quote, or None."""
     if quote.bid is None or quote.ask is None or quote.mark is None or quote.index_usd is None:
         return f"{quote.instrument} has no two-sided quote"
-    spread = (quote.ask - quote.bid) / (0.5 * (quote.ask + quote.bid))
+    middle = 0.5 * (quote.ask + quote.bid)
+    spread = (quote.ask - quote.bid) / middle
     if spread > spread_max:
         return f"spread {spread:.3%} of {quote.instrument} is over {spread_max:.3%}"
     divergence = quote.mark / quote.index_usd - 1.0
     if abs(divergence) > policy.divergence_max:
         limit = f"limit {policy.divergence_max:.2%}"
         return f"mark {quote.mark} is {divergence:+.2%} from the index, {limit}"
+    divergence = middle / quote.mark - 1.0
+    if abs(divergence) > policy.book_divergence_max:
+        limit = f"limit {policy.book_divergence_max:.2%}"
+        return f"the book's middle {middle} is {divergence:+.2%} from the mark, {limit}"
+    return None
+
+
+def forward_trouble(
+    state: State, hedge: Instrument, quote: QuoteSeen, policy: SafetyPolicy
+) -> str | None:
+    """Say that the options' own forward contradicts the index, or None: a second source.
+
+    The median of the forwards of the next expiry held counts.
+    """
+    held, table = state.table.held, state.table
+    ours = np.array([of == hedge.underlying for of in held.underlyings], dtype=np.bool_)
+    live = ours & (held.expiry_ms > state.now_ms) & np.isfinite(table.forward_usd)
+    if not live.any() or quote.index_usd is None:
+        return None
+    nearest = live & (held.expiry_ms == held.expiry_ms[live].min())
+    forward = float(np.median(table.forward_usd[nearest]))
+    divergence = forward / quote.index_usd - 1.0
+    if abs(divergence) <= policy.forward_divergence_max:
+        return None
+    return (
+        f"the options' forward {forward:.2f} is {divergence:+.2%} from the index, "
+        f"limit {policy.forward_divergence_max:.2%}"
+    )
+
+
+def collar_trouble(
+    limit: float, direction: int, quote: QuoteSeen, policy: SafetyPolicy
+) -> str | None:
+    """Say that an order's limit price is too far beyond the mark or the index, or None."""
+    for what, price in (("mark", quote.mark), ("index", quote.index_usd)):
+        beyond = direction * (limit / (price or limit) - 1.0)
+        if beyond > policy.collar_max:
+            return (
+                f"limit price {limit:g} is {beyond:.2%} beyond the {what} {price}, "
+                f"collar {policy.collar_max:.2%}"
+            )
     return None
 
 
@@ -195,6 +153,65 @@ def clock_trouble(quote: QuoteSeen, state: State, lifetime_ns: int) -> str | Non
     return f"the venue's clock is {ahead_ms / units.MS_PER_SECOND:.1f} s ahead of ours"
 
 
+def account_trouble(state: State, hedge: Instrument, policy: SafetyPolicy) -> str | None:
+    """Say that the account's figures are too old to trade on, or None."""
+    balance = state.balances.get(hedge.currency)
+    if balance is None:
+        return f"the {hedge.currency} balance is not known"
+    age_ns = state.now_ns - balance.arrived_ns
+    if age_ns <= policy.account_age_max_ns:
+        return None
+    return (
+        f"the {hedge.currency} balance is {age_ns / units.NS_PER_SECOND:.0f} s old, "
+        f"limit {policy.account_age_max_ns / units.NS_PER_SECOND:g} s"
+    )
+
+
+def indexed(before: State, state: State, hedges: Mapping[str, str]) -> State:
+    """Note since when the index of each hedge instrument has stood still."""
+    if state.quotes is before.quotes:
+        return state
+    moved: dict[str, Still] = {}
+    for name in hedges:
+        quote = state.quotes.get(name)
+        if quote is None or quote.index_usd is None:
+            continue
+        still = state.index_still.get(name)
+        if still is None or still.index_usd != quote.index_usd:
+            moved[name] = Still(index_usd=quote.index_usd, since_ns=state.now_ns)
+    return succeeded(state, index_still={**state.index_still, **moved}) if moved else state
+
+
+def index_trouble(state: State, hedge: Instrument, policy: SafetyPolicy) -> str | None:
+    """Say that the index has stood still for too long, or None.
+
+    While an option held settles, what its delivery price is the mean of must be seen to move.
+    """
+    still = state.index_still.get(hedge.name)
+    if still is None:
+        return None
+    settling = _settling(state, hedge.underlying)
+    most_ns = policy.expiry_index_still_max_ns if settling else policy.index_still_max_ns
+    since_ns = state.now_ns - still.since_ns
+    if since_ns <= most_ns:
+        return None
+    when = f" while {settling} settles" if settling else ""
+    return (
+        f"the index has stood at {still.index_usd} for {since_ns / units.NS_PER_SECOND:.0f} s"
+        f"{when}, limit {most_ns / units.NS_PER_SECOND:g} s"
+    )
+
+
+def _settling(state: State, underlying: str) -> str:
+    """Name an option held on an underlying that is in the window of its settlement, or nobody."""
+    held = state.table.held
+    left_ms = held.expiry_ms - state.now_ms
+    for row in np.flatnonzero((left_ms > 0) & (left_ms <= SETTLEMENT_WINDOW_MS)):
+        if held.underlyings[row] == underlying:
+            return held.names[row]
+    return ""
+
+
 def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     """Say whether too many orders went out in the last market minute, or None."""
     since = state.now_ms - units.MS_PER_MINUTE
@@ -204,10 +221,3 @@ def rate_trouble(state: State, policy: SafetyPolicy) -> str | None:
     )
     most = policy.orders_per_minute_max
     return f"{sent} orders in the last minute, limit {most}" if sent >= most else None
-
-
-def clipped(size_native: Decimal, hedge: Instrument, mark_usd: float, limit_usd: float) -> Decimal:
-    """Cut an order to the largest allowed value, whole lots."""
-    usd = limit_usd if hedge.is_usd_sized else limit_usd / mark_usd
-    most = units.to_lots(usd, hedge.lot)
-    return min(abs(size_native), most).copy_sign(size_native)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from bot.core import units
 from bot.core.immutable import remembered
 from bot.core.orders import Order
+from bot.core.tally import Spree, Tally, Worth
 
 TRADES_KEPT_MS = units.MS_PER_HOUR
 TRADES_KEPT_MIN = 128
@@ -50,7 +51,9 @@ class Standing:
     `positions` are native sizes: the sum of fills, settlements and external changes. `holdings`
     divide the position of each hedge instrument among the books. `instance` names this ledger's
     daemon in every order label; the ledger begins at `since_ms`. Rejections of orders up to
-    `forgiven_counter` no longer count.
+    `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument) and
+    `worths` (by currency) are what limits count; `limits` are those that the last run obeyed, by
+    their keys in the configuration.
     """
 
     instance: str
@@ -68,6 +71,10 @@ class Standing:
     halt_reason: str = ""
     pause_reason: str = ""
     flatten_reason: str = ""
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    sprees: Mapping[str, Spree] = field(default_factory=dict)
+    worths: Mapping[str, Worth] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @remembered

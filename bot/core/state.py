@@ -41,7 +41,7 @@ from bot.core.events import (
 from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import OrderPolicy
-from bot.core.quotes import QuotePolicy, aged, bad_quote
+from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
 from bot.core.reported import Differences, Gap, Reported, differences, unlisted
 from bot.core.standing import Standing
 
@@ -102,6 +102,7 @@ class State:
     watched: frozenset[str] = frozenset()
     gaps: Mapping[str, Gap] = field(default_factory=dict)
     host: HostMeasured | None = None
+    index_still: Mapping[str, Still] = field(default_factory=dict)
     margin_warned: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = NOTHING_COUNTED

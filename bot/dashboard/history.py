@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.core import codec
 from bot.core.hedger import Decision
-from bot.core.safety import ModeChanged
+from bot.core.modes import ModeChanged
 from bot.dashboard import views, words
 from bot.dashboard.models import BookExplained, Explanation
 from bot.runtime import journal, records

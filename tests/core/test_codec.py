@@ -19,8 +19,8 @@ from bot.core import actions, codec, engine, events, orders, standing
 from bot.core.codec import CodecError
 from bot.core.hedger import Code, Decision, Verdict
 from bot.core.instruments import Instrument
+from bot.core.modes import ModeChanged
 from bot.core.reconcile import Adopted
-from bot.core.safety import ModeChanged
 from bot.core.state import Mode
 from tests import builders
 from tests.builders import CALL, INSTANCE, START_MS, World

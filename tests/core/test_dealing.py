@@ -227,7 +227,9 @@ def test_an_order_limit_below_a_lot_sends_nothing() -> None:
     step = made.quotes()
 
     assert made.orders() == []
-    assert step.verdicts["main"].code is Code.BELOW_LOT
+    verdict = step.verdicts["main"]
+    assert (verdict.verdict, verdict.code) == (Verdict.REFUSED, Code.SAFETY)
+    assert "one order is at most 5 USD" in verdict.reason
 
 
 def test_a_hedge_that_the_venue_does_not_list_is_said_to_be_missing() -> None:

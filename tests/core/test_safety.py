@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import safety
+from bot.core import modes, safety
 from bot.core.events import (
     AccountRead,
     Command,
@@ -28,7 +28,6 @@ from tests.builders import (
     balance,
     book,
     order_seen,
-    perp,
     policy,
     positions,
     quote,
@@ -227,14 +226,6 @@ def test_a_mark_far_from_the_index_refuses_in_both_directions(index, apart) -> N
     assert (found is not None) is apart
 
 
-@pytest.mark.parametrize(
-    ("size", "limit_usd", "kept"),
-    [(1_000, 5_000.0, 1_000), (-7_000, 5_000.0, -5_000), (7_000, 5_009.0, 5_000), (7, 5.0, 0)],
-)
-def test_an_order_is_cut_to_the_largest_allowed_value_in_lots(size, limit_usd, kept) -> None:
-    assert safety.clipped(Decimal(size), perp(), 100_000.0, limit_usd) == Decimal(kept)
-
-
 def test_orders_of_the_last_market_minute_are_counted() -> None:
     world = World(policy(safety=replace(POLICY, orders_per_minute_max=2)))
     world.begin({CALL: "-10"})
@@ -289,7 +280,7 @@ def test_a_limit_beyond_what_is_remembered_still_limits(limit) -> None:
     rules = replace(POLICY, orders_per_minute_max=limit, rejects_max=limit)
 
     assert f"{CLOSED_ORDERS_KEPT} orders in a row" in (
-        safety.judge_mode(state, rules, ("BTC",), None).reason
+        modes.judge_mode(state, rules, ("BTC",), None).reason
     )
 
 

@@ -1,0 +1,172 @@
+"""What the daemon allows itself, and all that asks for less: of one table the first row counts.
+
+| asks for | because | until |
+|---|---|---|
+| HALT | a person, losses, another daemon, the ledger | a person resumes |
+| RECONCILING | a connection, the account or a balance is not there | it is |
+| HOLD | a person paused | a person resumes |
+| HOLD | an order of which only a person can say what became | the venue answers, or a resume |
+| HOLD | rejections in a row; orders that repeat; more filled than asked | a person resumes |
+| HOLD | the hedge instrument's terms do not fit | they fit again |
+| HOLD | the host's clock is off | it is right again |
+| DEGRADED | a person ordered to flatten: nothing else is sent | no hedge is held; then HALT |
+| HOLD | losses; turnover, fees, reversals | the sum falls, or a person resumes |
+| HOLD | our delta is not the venue's | both agree |
+| HOLD, DEGRADED | margin | its use falls |
+| DEGRADED | an expired option is still held; the host is slow | it is not; it was well a while |
+| RUN | nothing of all this | |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.core import pace, units
+from bot.core.events import Link
+from bot.core.orders import Order, OrderStatus, Outcome
+from bot.core.safety import SafetyPolicy
+from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
+from bot.core.state import Judgement, Mode, State, differing
+
+LINKS = tuple(Link)
+FILLS_LATE_NS = 60 * units.NS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChanged:
+    """The daemon allows itself something else now, why, and what would clear it."""
+
+    at_ms: int
+    before: Mode
+    after: Mode
+    reason: str
+    clears: str
+
+
+ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
+
+
+def judge_mode(
+    state: State, policy: SafetyPolicy, currencies: Sequence[str], limits: Judgement | None
+) -> Judgement:
+    """Return the most careful mode that anything asks for, with the first reason of that mode.
+
+    `limits` is what the venue's delta or the margin stages ask for, if anything; `currencies` are
+    those in which books are hedged.
+    """
+    return (
+        _halted(state)
+        or _not_reconciled(state, currencies)
+        or _paused(state)
+        or _beyond_us(state)
+        or _rejected(state, policy)
+        or _flattening(state)
+        or pace.trouble(state, policy)
+        or limits
+        or ALL_WELL
+    )
+
+
+def _halted(state: State) -> Judgement | None:
+    reason = state.standing.halt_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
+
+
+def _paused(state: State) -> Judgement | None:
+    reason = state.standing.pause_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
+
+
+def _flattening(state: State) -> Judgement | None:
+    reason = state.standing.flatten_reason
+    if not reason:
+        return None
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="no hedge is held, or a person resumes")
+
+
+def _beyond_us(state: State) -> Judgement | None:
+    """Stop for an order of which only a person can say what became."""
+    for order in open_orders(state.standing.orders):
+        if _is_hopeless(order, state):
+            return _hopeless(order)
+    return None
+
+
+def _not_reconciled(state: State, currencies: Sequence[str]) -> Judgement | None:
+    for link in LINKS:
+        if link not in state.links:
+            why = state.links_lost.get(link, "not connected yet")
+            return _wait(f"{link} connection: {why}", "the connection is back")
+    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:
+        failed = f" ({state.read_failure})" if state.read_failure else ""
+        return _wait(f"the account has not been read since connecting{failed}", "a complete read")
+    for currency in currencies:
+        if currency not in state.balances:
+            return _wait(f"the {currency} balance is not known", "a balance report")
+    return _inherited(state)
+
+
+def _wait(reason: str, clears: str) -> Judgement:
+    return Judgement(mode=Mode.RECONCILING, reason=reason, clears=clears)
+
+
+def _is_hopeless(order: Order, state: State) -> bool:
+    """Whether only a person can say what became of an order: time alone will not tell."""
+    is_late = state.now_ns - order.requested_ns > FILLS_LATE_NS
+    has_ended = order.status is OrderStatus.CLOSED and not order.is_quiet
+    return order.status is OrderStatus.UNPROVABLE or (has_ended and is_late)
+
+
+def _hopeless(order: Order) -> Judgement:
+    if order.status is OrderStatus.UNPROVABLE:
+        reason = f"the fate of order {order.order_id} cannot be proved: {order.reason}"
+        clears = "the venue answers for that order, or a person resumes"
+    else:
+        reason = (
+            f"order {order.order_id} was filled {order.reported_native} by the venue's word, "
+            f"but fills came for {order.filled_native}"
+        )
+        clears = "the missing fills come, or a person resumes"
+    return Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
+
+
+def _inherited(state: State) -> Judgement | None:
+    """Wait for what an earlier run or an interruption has left open: positions, then orders.
+
+    What waits for a person is none of it: a person is called to a hold, not to a start that never
+    ends.
+    """
+    if state.mode is Mode.RECONCILING:
+        pending = open_orders(state.standing.orders)
+        for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}
+        for name, held, report in differing(state):
+            if name in for_a_person:
+                continue
+            reason = f"{name}: {report.row.size_native} at the venue, {held} here"
+            return _wait(reason, f"a good quote of {name}")
+    if not state.inherited:
+        return None
+    for order_id in sorted(state.inherited & state.standing.orders.keys()):
+        order = state.standing.orders[order_id]
+        if not order.is_quiet and not _is_hopeless(order, state):
+            reason = f"order {order_id} of an earlier run is {order.status}"
+            return _wait(reason, "the venue's answer")
+    return None
+
+
+def _rejected(state: State, policy: SafetyPolicy) -> Judgement | None:
+    """Stop after too many rejections in a row: asking again would not help."""
+    most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
+    recent = list(state.standing.orders.values())[-most:]
+    if not recent or recent[-1].outcome is not Outcome.REJECTED:
+        return None
+    fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
+    is_row = len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent)
+    if not (fresh and is_row):
+        return None
+    told = f"the last {recent[-1].order_id}: {recent[-1].reason}"
+    reason = f"{most} orders in a row were rejected, {told}"
+    return Judgement(mode=Mode.HOLD, reason=reason, clears="a person resumes")
