@@ -9,8 +9,7 @@ from process to process. Every life of a process under test runs in a context of
 crash can end it: handles of a life that is over are never run, not even its `finally` blocks, as no
 process runs them after SIGKILL.
 
-`_run_once`, `_ready` and `_scheduled` are CPython's; `tests/lab/test_simloop.py` holds them to what
-is used here.
+`_run_once` and `_ready` are CPython's; `tests/lab/test_simloop.py` holds them to what is used here.
 """
 
 import asyncio
@@ -29,6 +28,7 @@ LIFE: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
 TASKS_HELD: Final = 200
 WORLD: Final = 0  # the life of everything that is not a process under test
 
+Timer = tuple[int, int, asyncio.TimerHandle]  # when (virtual ns), its number, what to do
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -59,6 +59,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def __init__(self, rng: random.Random) -> None:
         self._now_ns = 0
         self._rng = rng
+        self._timers: list[Timer] = []  # a heap
+        self._timer_numbers = itertools.count()  # of two for the same moment the older is first
         super().__init__()
         self.steps = 0
         self.on_step: Callable[[int], None] | None = None
@@ -94,8 +96,10 @@ class SimLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Schedule a call; it fires a hair late, by chance."""
-        late = when + JITTER_SECONDS * self._rng.random()
-        return super().call_at(late, callback, *args, context=context)
+        late_ns = round((when + JITTER_SECONDS * self._rng.random()) * NS_PER_SECOND)
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (late_ns, next(self._timer_numbers), timer))
+        return timer
 
     def call_exactly(
         self,
@@ -105,7 +109,9 @@ class SimLoop(asyncio.BaseEventLoop):
         *args: Any,
     ) -> asyncio.TimerHandle:
         """Schedule a call at a moment that is kept: frames of one line may not overtake."""
-        return super().call_at(when_ns / NS_PER_SECOND, callback, *args, context=context)
+        timer = asyncio.TimerHandle(when_ns / NS_PER_SECOND, callback, args, self, context)
+        heapq.heappush(self._timers, (when_ns, next(self._timer_numbers), timer))
+        return timer
 
     # ------------------------------------------------------------------ lives
 
@@ -134,24 +140,21 @@ class SimLoop(asyncio.BaseEventLoop):
             asyncio.events._set_running_loop(None)  # noqa: SLF001
         self._tasks.clear()
         self._ready.clear()  # type: ignore[attr-defined]  # CPython's
-        self._scheduled.clear()  # type: ignore[attr-defined]
+        self._timers.clear()
         self.close()
 
     # ------------------------------------------------------------------ the turns
 
     def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]  # CPython's
-        while scheduled and scheduled[0]._cancelled:  # noqa: SLF001
-            heapq.heappop(scheduled)
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]  # CPython's
+        while timers and timers[0][2]._cancelled:  # noqa: SLF001
+            heapq.heappop(timers)
         if not ready:
-            if not scheduled:
+            if not timers:
                 raise SimDeadlockError(f"nothing is due after {self.time():.3f} s")
-            first = heapq.heappop(scheduled)
-            self._now_ns = max(self._now_ns, round(first._when * NS_PER_SECOND))  # noqa: SLF001
-            ready.append(first)
-        now = self.time()
-        while scheduled and scheduled[0]._when <= now:  # noqa: SLF001
-            ready.append(heapq.heappop(scheduled))
+            self._now_ns = max(self._now_ns, timers[0][0])
+        while timers and timers[0][0] <= self._now_ns:
+            ready.append(heapq.heappop(timers)[2])
         handle = ready.popleft()
         if handle._cancelled or self._is_over(handle):  # noqa: SLF001
             return

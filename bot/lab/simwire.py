@@ -2,7 +2,8 @@
 
 The daemon's end stands in for ccxt's client below `bot.venues.ccxt_socket`, so that the whole edge
 above it is the one that ships. The venue's end is `bot.lab.simexchange`. A wire is a pair of queues
-whose frames take their time and never overtake each other, as on one TCP connection.
+whose frames take their time and never overtake each other, as on one TCP connection: one that could
+arrive before the frame in front of it arrives with it, and both are read in one go.
 """
 
 import asyncio
@@ -62,10 +63,10 @@ class Network:
         self._rng = rng
         self.world = contextvars.copy_context()
 
-    def due_ns(self, delays: Delays, after_ns: int) -> int:
-        """Draw when a frame sent now arrives, after the one before it."""
+    def due_ns(self, delays: Delays) -> int:
+        """Draw when what is sent now arrives."""
         took_ms = delays.base_ms * (1.0 + self._rng.random()) + delays.clog_ms
-        return max(self.loop.now_ns + int(took_ms * NS_PER_MS), after_ns + 1)
+        return self.loop.now_ns + int(took_ms * NS_PER_MS)
 
     def client(self, config: dict[str, Any]) -> "SimTap":
         """Make the daemon's client; of the life in whose context it is called."""
@@ -77,15 +78,47 @@ class Network:
             self.wires[index % len(self.wires)].cut(reason)
 
 
+Call = tuple[Callable[..., None], tuple[Any, ...]]
+
+
+class Lane:
+    """One direction of a connection. What arrives does so in the context of the end it reaches."""
+
+    def __init__(self, network: Network, delays: Delays, context: contextvars.Context) -> None:
+        self._network = network
+        self._delays = delays
+        self._context = context
+        self._due_ns = 0
+        self._under_way: list[Call] = []  # what arrives last, and together
+
+    def carry(self, deliver: Callable[..., None], *args: Any) -> None:
+        """Let something happen at the far end, after all that was sent before."""
+        due_ns = self._network.due_ns(self._delays)
+        if self._under_way and due_ns <= self._due_ns:
+            self._under_way.append((deliver, args))
+            return
+        self._due_ns = max(due_ns, self._due_ns + 1)
+        self._under_way = [(deliver, args)]
+        self._network.loop.call_exactly(self._due_ns, self._context, _arrive, self._under_way)
+
+
+def _arrive(calls: list[Call]) -> None:
+    """Deliver what came together; what is sent meanwhile is too late to come with it."""
+    arrived = calls.copy()
+    calls.clear()
+    for deliver, args in arrived:
+        deliver(*args)
+
+
 class Wire:
     """One connection. `put`, `cut`, `hang_up` and `close` are what the venue's end may do."""
 
     def __init__(self, network: Network, client: "SimClient", life: contextvars.Context) -> None:
         self._network = network
         self._client = client
-        self._life = life
         self._far: FarEnd | None = None
-        self._up_ns = self._down_ns = 0
+        self._rise = Lane(network, network.up, network.world).carry
+        self._sink = Lane(network, network.down, life).carry
         self.is_open = False
 
     def dial(self) -> None:
@@ -149,16 +182,6 @@ class Wire:
             self._network.wires.remove(self)
             if self._far is not None:
                 self._far.lost()
-
-    def _rise(self, deliver: Callable[..., None], *args: Any) -> None:
-        network = self._network
-        self._up_ns = network.due_ns(network.up, self._up_ns)
-        network.loop.call_exactly(self._up_ns, network.world, deliver, *args)
-
-    def _sink(self, deliver: Callable[..., None], *args: Any) -> None:
-        network = self._network
-        self._down_ns = network.due_ns(network.down, self._down_ns)
-        network.loop.call_exactly(self._down_ns, self._life, deliver, *args)
 
 
 class SimClient:
@@ -278,9 +301,9 @@ class SimTap(TappedDeribit):
 
         def there() -> None:
             text = network.door.asked(method, params)
-            loop.call_exactly(network.due_ns(network.down, 0), self.life, back, text)
+            loop.call_exactly(network.due_ns(network.down), self.life, back, text)
 
-        loop.call_exactly(network.due_ns(network.up, 0), network.world, there)
+        loop.call_exactly(network.due_ns(network.up), network.world, there)
         text = await answered
         if text is None:
             raise NoAnswerError(f"{method}: the connection was reset")

@@ -93,18 +93,20 @@ POLICY: Final = Policy(
 class Plan:
     """How long a world lives, and how fast its market's time runs (market over wire time).
 
-    `is_stormy` is whether faults strike at all, `storm_ms` how long they may, market time;
-    `calm_ms` is what follows without any. With `only`, no strikes but those of these numbers.
+    The market moves as often as makes `quotes_an_hour` of what the daemon listens to: the more
+    options it holds, the seldomer. `is_stormy` is whether faults strike at all, `storm_ms` how long
+    they may, market time; `calm_ms` is what follows without any. With `only`, no strikes but those
+    of these numbers.
     `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
     `script` are faults and their times, in place of drawn ones.
     """
 
     seed: int
     is_stormy: bool = True
-    storm_ms: int = 44 * MS_PER_MINUTE
-    calm_ms: int = 20 * MS_PER_MINUTE
-    speed: float = 12.0
-    step_ms: int = 8 * MS_PER_SECOND
+    storm_ms: int = 40 * MS_PER_MINUTE
+    calm_ms: int = 24 * MS_PER_MINUTE
+    speed: float = 16.0
+    quotes_an_hour: int = 2_400
     only: frozenset[int] = frozenset()
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
@@ -122,14 +124,18 @@ class World:
         self.loop = SimLoop(self.rng("loop"))
         clock = HostClock(self.loop)
         day_ms = self.day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
+        book = self.rng("book")
+        legs = book.randint(LEGS_MIN, LEGS_MAX)
         self.market = LabMarket(
-            plan.seed, start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2, step_ms=plan.step_ms
+            plan.seed,
+            start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2,
+            step_ms=(legs + 1) * MS_PER_HOUR // plan.quotes_an_hour,
         )
         self.lies = Lies(now_ns=lambda: self.loop.now_ns, rng=self.rng("lies"))
         self.exchange = SimExchange(
             self.loop,
             self.market,
-            Opening(equity_coin=40.0, positions=self._book(), speed=plan.speed),
+            Opening(equity_coin=40.0, positions=self._book(book, legs), speed=plan.speed),
             epoch_ms=clock.true_ms,
             lies=self.lies,
         )
@@ -148,15 +154,14 @@ class World:
         """Return the generator of one part of the world."""
         return self.plan.rng(name)
 
-    def _book(self) -> dict[str, float]:
+    def _book(self, rng: random.Random, legs: int) -> dict[str, float]:
         """Short options of all three expiries, drawn, the nearest with the most gamma."""
-        rng = self.rng("book")
         contracts = self.market.frame(BTC_USD).contracts
         sizes = {0: 8, 1: 20, 2: 20}
         expiries = sorted({one.expiry_ms for one in contracts})
-        chosen = rng.sample(contracts, rng.randint(LEGS_MIN, LEGS_MAX))
         return {
-            one.name: -float(rng.randint(1, sizes[expiries.index(one.expiry_ms)])) for one in chosen
+            one.name: -float(rng.randint(1, sizes[expiries.index(one.expiry_ms)]))
+            for one in rng.sample(contracts, legs)
         }
 
     @property
