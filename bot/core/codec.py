@@ -8,12 +8,13 @@ give equal bytes.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from typing import Any, Final
 
 import numpy as np
 
@@ -96,10 +97,8 @@ def dumps(value: object, *, in_order: bool = False) -> bytes:
     Raises:
         CodecError: a type that the core does not use for data.
     """
-    plain = _plain(value)
-    return json.dumps(
-        plain, sort_keys=not in_order, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    encoder = _IN_ORDER if in_order else _SORTED
+    return encoder.encode(_plain(value)).encode()
 
 
 def loads(text: bytes | str) -> object:
@@ -119,35 +118,75 @@ def digest(value: object) -> str:
     return hashlib.blake2b(dumps(value), digest_size=16).hexdigest()
 
 
-def _plain(value: object) -> Json:  # noqa: C901, PLR0911 (one case a type is the point)
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return {"$enum": [type(value).__name__, str(value.value)]}
-        case int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else {"$float": str(value)}
-        case Decimal():
-            return {"$decimal": str(value)}
-        case timedelta():
-            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case frozenset():
-            return {"$set": [_plain(item) for item in sorted(value)]}
-        case Mapping():
-            return {_escaped(str(key)): _plain(item) for key, item in value.items()}
-        case np.ndarray():
-            return (
-                {"$array": [str(value.dtype), value.tolist()]} if _finite(value) else _hexed(value)
-            )
-        case _ if is_dataclass(value):
-            body = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-            return {"$": type(value).__name__, **body}
-        case _:
-            raise CodecError(f"{type(value).__name__} is not data of the core")
+def _plain(value: object) -> Json:
+    """Return what stands for a value in JSON."""
+    return _WRITERS[type(value)](value)
+
+
+Writer = Callable[[Any], Json]
+
+
+class _Writers(dict[type, Writer]):
+    """How each type is written, found out the first time that one is."""
+
+    def __missing__(self, kind: type) -> Writer:
+        self[kind] = _writer_of(kind)
+        return self[kind]
+
+
+def _writer_of(kind: type) -> Writer:
+    """Return how values of a type are written. The first row that fits decides."""
+    for kinds, writer in _ROWS:
+        if issubclass(kind, kinds):
+            return writer
+    if is_dataclass(kind):
+        return _dataclass_writer(kind)
+    raise CodecError(f"{kind.__name__} is not data of the core")
+
+
+def _dataclass_writer(kind: type) -> Writer:
+    tag, names = kind.__name__, tuple(field.name for field in fields(kind))
+
+    def write(value: object) -> Json:
+        body: dict[str, Json] = {"$": tag}
+        for name in names:
+            item = getattr(value, name)
+            body[name] = item if type(item) in _AS_THEY_ARE else _WRITERS[type(item)](item)
+        return body
+
+    return write
+
+
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
+def _plain_mapping(value: Mapping[object, object]) -> Json:
+    return {_escaped(str(key)): _plain(item) for key, item in value.items()}
+
+
+def _plain_array(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Json:
+    return {"$array": [str(value.dtype), value.tolist()]} if _finite(value) else _hexed(value)
+
+
+_ROWS: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
+    ((type(None), bool), _as_it_is),
+    (Enum, lambda value: {"$enum": [type(value).__name__, str(value.value)]}),
+    ((int, str), _as_it_is),
+    (float, lambda value: value if math.isfinite(value) else {"$float": str(value)}),
+    (Decimal, lambda value: {"$decimal": str(value)}),
+    (timedelta, lambda value: {"$timedelta": [value.days, value.seconds, value.microseconds]}),
+    ((list, tuple), lambda value: [_plain(item) for item in value]),
+    (frozenset, lambda value: {"$set": [_plain(item) for item in sorted(value)]}),
+    (Mapping, _plain_mapping),
+    (np.ndarray, _plain_array),
+)
+_WRITERS: Final = _Writers()
+_AS_THEY_ARE: Final = frozenset((type(None), bool, int, str))  # most of what is written
+_SORTED: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+_IN_ORDER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _escaped(key: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
+from functools import cache, cached_property, lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -27,32 +28,34 @@ MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", 
 MONTH_NUMBER: Final[Mapping[str, int]] = {code: at for at, code in enumerate(MONTHS, start=1)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
     """A market by its underlying coin and what it is quoted in: USD is inverse, USDC linear.
 
-    Inverse contracts settle in the coin, linear ones in USDC.
+    Inverse contracts settle in the coin, linear ones in USDC. There is one object of each, in
+    `PAIRS`. Without slots, as `Contract`: what follows from the fields is asked for with every
+    price, and worked out once.
     """
 
     base: str
     quote: str
 
-    @property
+    @cached_property
     def is_linear(self) -> bool:
         """Whether profit is linear in the price, in the quote currency."""
         return self.quote != "USD"
 
-    @property
+    @cached_property
     def settlement_currency(self) -> str:
         """What margin, profit and fees are in."""
         return self.quote if self.is_linear else self.base
 
-    @property
+    @cached_property
     def index_name(self) -> str:
         """The index that the contracts settle on: `btc_usd`, `btc_usdc`."""
         return f"{self.base}_{self.quote}".lower()
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """What instrument names begin with: `BTC`, `BTC_USDC`."""
         return f"{self.base}_{self.quote}" if self.is_linear else self.base
@@ -157,7 +160,7 @@ TERMS: Final[Mapping[Pair, PairTerms]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """One instrument of the exchange.
 
@@ -180,32 +183,32 @@ class Contract:
     maker_fee: Decimal
     taker_fee: Decimal
 
-    @property
+    @cached_property
     def base(self) -> str:
         """The underlying coin."""
         return self.pair.base
 
-    @property
+    @cached_property
     def quote(self) -> str:
         """What prices are in: the coin itself for inverse options."""
         return self.base if self.is_option and not self.pair.is_linear else self.pair.quote
 
-    @property
+    @cached_property
     def settlement_currency(self) -> str:
         """What margin, profit and fees are in."""
         return self.pair.settlement_currency
 
-    @property
+    @cached_property
     def is_option(self) -> bool:
         """Whether it is an option; perpetuals and futures are not."""
         return self.kind is Kind.OPTION
 
-    @property
+    @cached_property
     def is_sized_in_usd(self) -> bool:
         """Whether amounts are USD: inverse perpetuals and futures. All others count coins."""
         return self.kind is not Kind.OPTION and not self.pair.is_linear
 
-    @property
+    @cached_property
     def settlement_period(self) -> SettlementPeriod:
         """By the day of its expiry: month on a month's last Friday, week on another, else day."""
         if self.kind is Kind.PERPETUAL:
@@ -241,6 +244,7 @@ def _to_step(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
     return (price / tick).to_integral_value(rounding=rounding) * tick
 
 
+NAMES_KEPT: Final = 10_000  # of what was parsed: every trade of a list is asked what it is
 OPTION_CREATED_BEFORE_MS: Final = 90 * 86_400_000
 FUTURE_CREATED_BEFORE_MS: Final = 90 * 86_400_000
 
@@ -282,6 +286,7 @@ def option_name(
     return f"{pair.prefix}-{expiry_code(expiry_ms)}-{text}-{'C' if is_call else 'P'}"
 
 
+@cache
 def perpetual(pair: Pair) -> Contract:
     """The perpetual of a pair: amounts in USD and settled in the coin, or in coins and in USDC."""
     terms = TERMS[pair]
@@ -355,6 +360,7 @@ def option(
     )
 
 
+@lru_cache(NAMES_KEPT)
 def parse_name(name: str) -> Contract:
     """The contract behind a venue name. ValueError, with the name in it, if there is none."""
     prefix, *parts = name.split("-")

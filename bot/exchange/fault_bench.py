@@ -49,6 +49,11 @@ class FaultBench:
             self._reopen()
         return cleared
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits that could harm a moment, so that nobody need say which it is."""
+        return self.plan.is_idle
+
     def strike(self, moment: Moment) -> tuple[Armed, ...]:
         """What harms this moment. What is no matter of the moment itself is done already."""
         struck = self.plan.strike(moment, self.now_ns())

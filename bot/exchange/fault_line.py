@@ -64,6 +64,9 @@ class FaultyLine:
         """Take one request; `answer` works on it, unless a fault is in the way."""
         if self.is_dead:
             return
+        if self._bench.is_idle:
+            self._work(data, answer, ())
+            return
         struck = self._bench.strike(
             Moment(place=WS_REQUEST, name=_method(data), connection=self._number)
         )
@@ -122,7 +125,9 @@ class FaultyLine:
         """Send an answer, a push or a heartbeat, with what befalls it."""
         if self.is_dead:
             return
-        if text.startswith(PUSH):
+        if self._bench.is_idle and self._held is None and not self._answering:
+            self._outlet.put(text)
+        elif text.startswith(PUSH):
             self._push(text)
         elif text.startswith(UNASKED):
             self._outlet.put(text)

@@ -184,9 +184,13 @@ class Armed:
 
 @dataclass(slots=True)
 class FaultPlan:
-    """The faults of a simulation, in the order in which they were armed."""
+    """The faults of a simulation, in the order in which they were armed.
+
+    Those that are over stay to be read, and are no longer asked whether they strike.
+    """
 
     _armed: dict[int, Armed] = field(default_factory=dict)
+    _waiting: list[Armed] = field(default_factory=list)
     _last_number: int = 0
 
     def arm(self, fault: Fault, now_ns: int) -> Armed:
@@ -194,15 +198,18 @@ class FaultPlan:
         self._last_number += 1
         if len(self._armed) >= FAULTS_MAX:
             oldest = next(self.over(now_ns), None) or next(iter(self._armed.values()))
-            del self._armed[oldest.number]
+            self.clear(oldest.number)
         armed = Armed(number=self._last_number, fault=fault, armed_ns=now_ns)
         self._armed[armed.number] = armed
+        self._waiting.append(armed)
         return armed
 
     def clear(self, number: int | None = None) -> list[Armed]:
         """Disarm one fault, or all of them; answers those that were there."""
         numbers = list(self._armed) if number is None else [number]
-        return [self._armed.pop(each) for each in numbers if each in self._armed]
+        cleared = [self._armed.pop(each) for each in numbers if each in self._armed]
+        self._waiting = [armed for armed in self._waiting if armed.number in self._armed]
+        return cleared
 
     def all(self) -> list[Armed]:
         """Every fault, also those that are over: how often each struck stays to be read."""
@@ -212,8 +219,15 @@ class FaultPlan:
         """Those that will never strike again."""
         return (armed for armed in self._armed.values() if armed.is_over(now_ns))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for its moment."""
+        return not self._waiting
+
     def strike(self, moment: Moment, now_ns: int) -> tuple[Armed, ...]:
         """What harms this moment; usually nothing."""
-        if not self._armed:
+        if not self._waiting:
             return ()
-        return tuple(armed for armed in self._armed.values() if armed.strikes(moment, now_ns))
+        struck = tuple(armed for armed in self._waiting if armed.strikes(moment, now_ns))
+        self._waiting = [armed for armed in self._waiting if not armed.is_over(now_ns)]
+        return struck

@@ -88,6 +88,8 @@ class Exposure:
 
     def orders_margin(self, rules: Rules) -> float:
         """Initial margin that the open orders add in the worst order of their filling."""
+        if not self.buys and not self.sells:
+            return self.premium + self.fees
         now = self.position_margin(rules, self.size)[0]
         worst = max(
             now,

@@ -208,10 +208,13 @@ def _interest_value(board: Board, contract: Contract, paid: float) -> float:
 
 
 def _sum_profits(at: Situation, *, options: bool) -> tuple[float, float]:
-    held = [p for p in at.wallet.positions.values() if p.contract.is_option is options]
-    marks = [at.board.mark(p.contract) for p in held]
-    session = sum(p.floating(mark) for p, mark in zip(held, marks, strict=True))
-    return session, sum(p.total(mark) for p, mark in zip(held, marks, strict=True))
+    """Unrealised profit of the session, and since the average prices."""
+    profits = [
+        position.profits(at.board.mark(position.contract))
+        for position in at.wallet.positions.values()
+        if position.contract.is_option is options
+    ]
+    return sum(session for session, _ in profits), sum(total for _, total in profits)
 
 
 def _nearest_expiry_ms(at: Situation) -> int:

@@ -87,6 +87,11 @@ class Position:
         """Unrealised profit since the average price."""
         return float(flow(self.contract, self.size, mark) - self.life_cost)
 
+    def profits(self, mark: float) -> tuple[float, float]:
+        """Both: `floating` and `total`."""
+        worth = flow(self.contract, self.size, mark)
+        return float(worth - self.cost), float(worth - self.life_cost)
+
     def pending_funding(self, paid_per_unit: float) -> float:
         """Funding received (positive) since it was last booked."""
         if self.contract.kind is not Kind.PERPETUAL:
