@@ -20,6 +20,7 @@ from bot.cli.journal import journal
 from bot.cli.replay import replay
 from bot.cli.run import run
 from bot.cli.soak import soak
+from bot.cli.watchdog import watchdog
 
 app = typer.Typer(
     name="deltaband",
@@ -52,6 +53,7 @@ def deltaband(
 
 app.command()(demo)
 app.command()(run)
+app.command()(watchdog)
 app.command()(check)
 app.command()(exchange)
 app.command()(control.status)

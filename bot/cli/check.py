@@ -148,7 +148,7 @@ def _asked(loaded: "Settings", credentials: "Credentials") -> "tuple[Finding, ..
     from bot.runtime.journal import LedgerRefusedError
     from bot.runtime.ledger_lock import kept_away
     from bot.wiring.acceptance import accept
-    from bot.wiring.daemon import alone
+    from bot.wiring.alive import alone
 
     try:
         with kept_away(Path(loaded.journal.path)), alone(loaded, credentials, WireClock()):

@@ -34,6 +34,7 @@ class Topic(StrEnum):
     EXTERNAL = "external"
     MARGIN = "margin"
     ENDED = "ended"
+    WATCHDOG = "watchdog"
     OTHER = "other"
 
 

@@ -63,12 +63,9 @@ class Herald:
 
 def herald_of(environ: Mapping[str, str], pid: int) -> Herald:
     """Return who speaks to the service manager that the environment names, else to nobody."""
-    address = environ.get("NOTIFY_SOCKET", "")
     seconds = _watchdog_seconds(environ, pid)
     word_s = WORD_SECONDS if seconds is None else min(WORD_SECONDS, seconds * WATCHDOG_SHARE)
-    speaks = address.startswith(("/", "@"))
-    send = _Letterbox(address).post if speaks else _nobody_listens
-    return Herald(send=send, word_ns=int(word_s * NS_PER_SECOND))
+    return Herald(send=speaker(environ), word_ns=int(word_s * NS_PER_SECOND))
 
 
 def _watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
@@ -99,6 +96,12 @@ class _Letterbox:
             self._is_shut = True
         else:
             self._is_shut = False
+
+
+def speaker(environ: Mapping[str, str]) -> Send:
+    """Return who passes words on to the service manager that the environment names."""
+    address = environ.get("NOTIFY_SOCKET", "")
+    return _Letterbox(address).post if address.startswith(("/", "@")) else _nobody_listens
 
 
 def _nobody_listens(_words: bytes) -> None:

@@ -72,6 +72,12 @@ ADVICE: Final[Mapping[Topic, Advice]] = {
         did="has ended. Nothing is hedged until it runs again.",
         do="systemctl status or docker ps: was it started again? The log's last lines say why",
     ),
+    Topic.WATCHDOG: Advice(
+        did="the watchdog cancels what the daemon left resting, and goes on watching. It never "
+        "trades: delta is NOT hedged while the daemon stands.",
+        do="systemctl status or docker ps: does the daemon stand, or was it killed? Start it "
+        "again; if the watchdog cannot cancel: its key, the network, the venue's status page",
+    ),
     Topic.OTHER: Advice(did="", do="deltaband status"),
 }
 

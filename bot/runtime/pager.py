@@ -119,6 +119,10 @@ class Pager:
         """Take an alert in; returns at once."""
         self._take(paging.raised(self.board, alert, self._now()))
 
+    def over(self, alert: Alert, words: str) -> None:
+        """Take note that what an alert told of is over; the all-clear follows if it lasts."""
+        self.board = paging.over(self.board, alert, words, self._now())
+
     def on_step(self, stepped: Stepped) -> None:
         """Watch the folds: who has heard, and whether the daemon gets nowhere."""
         self._last = stepped

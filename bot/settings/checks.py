@@ -33,6 +33,7 @@ def findings(config: Config) -> Iterator[Finding]:
     """Yield everything that does not fit together, as key path and message."""
     yield from _addresses(config)
     yield from _credentials(config)
+    yield from _watchdog(config)
     yield from _books(config)
     yield from _shares(config)
     yield from _overlaps(config)
@@ -133,6 +134,16 @@ def _credentials(config: Config) -> Iterator[Finding]:
             ("venue", key),
             f"required, but missing: {why}; expected {{env: NAME}} or {{file: PATH}}",
         )
+
+
+def _watchdog(config: Config) -> Iterator[Finding]:
+    """A watchdog has a whole key or none; which it needs is asked when one is started."""
+    keys = (("key", config.watchdog.key), ("secret", config.watchdog.secret))
+    for key, reference in keys:
+        yield from _one_source(("watchdog", key), reference)
+    missing = [key for key, one in keys if one is None]
+    if len(missing) == 1:
+        yield ("watchdog", missing[0]), "required, but missing: give both key and secret or neither"
 
 
 def _one_source(path: KeyPath, reference: SecretReference | None) -> Iterator[Finding]:

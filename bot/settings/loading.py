@@ -16,13 +16,14 @@ from bot.settings.alert_checks import AlertSecrets
 from bot.settings.credentials import Credentials, NoSecret
 from bot.settings.document import Document, read
 from bot.settings.expectations import explain
-from bot.settings.models import Config
+from bot.settings.models import Config, RunMode
 from bot.settings.problems import ConfigError, KeyPath, Place, Problem, problem_at
 from bot.settings.sections import SecretReference
 
 DIGEST_BYTES = 16
 NOT_IN_DIGEST: Any = {
     "venue": {"key", "secret"},
+    "watchdog": {"key", "secret"},
     "dashboard": {"token"},
     "alerts": {"channels": {"__all__": {"token", "url"}}, "heartbeat": {"url"}},
 }
@@ -67,12 +68,33 @@ class Settings(Config):
         Raises:
             ConfigError: one of them is not there; names file, line, key and the variable or path.
         """
-        if self.venue.key is None or self.venue.secret is None:
-            return credentials.DEMO  # a checked configuration lacks them in a rehearsal only
+        # A checked configuration lacks them in a rehearsal only.
+        pair = {"key": self.venue.key, "secret": self.venue.secret}
+        return self._credentials("venue", pair, environ) or credentials.DEMO
+
+    def watchdog_credentials(self, environ: Mapping[str, str] = os.environ) -> Credentials | None:
+        """Fetch the watchdog's own API key and secret; None where it has none.
+
+        Raises:
+            ConfigError: one of them is not there.
+        """
+        pair = {"key": self.watchdog.key, "secret": self.watchdog.secret}
+        found = self._credentials("watchdog", pair, environ)
+        is_rehearsal = self.mode is RunMode.REHEARSAL
+        return credentials.DEMO if found is None and is_rehearsal else found
+
+    def _credentials(
+        self,
+        section: str,
+        pair: Mapping[str, SecretReference | None],
+        environ: Mapping[str, str],
+    ) -> Credentials | None:
         found: dict[str, str] = {}
         problems: list[Problem] = []
-        for name, reference in (("key", self.venue.key), ("secret", self.venue.secret)):
-            text = self._secret(("venue", name), reference, environ)
+        for name, reference in pair.items():
+            if reference is None:
+                return None
+            text = self._secret((section, name), reference, environ)
             if isinstance(text, Problem):
                 problems.append(text)
             else:

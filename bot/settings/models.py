@@ -12,6 +12,7 @@ from bot.core.hedger import HedgeTo
 from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
 from bot.settings.alert_models import Alerts
+from bot.settings.host_models import Process, Watchdog
 from bot.settings.sections import NAME_PATTERN, FilePath, SecretReference, Section, Shape
 
 INSTRUMENT_PATTERN = r"^[A-Z0-9][A-Za-z0-9_.-]{2,40}$"
@@ -356,3 +357,5 @@ class Config(Section):
     dashboard: Dashboard = Dashboard()
     log: Log = Log()
     alerts: Alerts = Alerts()
+    process: Process = Process()
+    watchdog: Watchdog = Watchdog()

@@ -19,6 +19,29 @@ class VenueUnreachableError(Exception):
     """The venue did not answer at start. One sentence for a person."""
 
 
+class CannotCancelError(Exception):
+    """The venue did not do as the watchdog asked. One sentence for a person."""
+
+
+class Sweeper(Protocol):
+    """The watchdog's hand at a venue: a key and a connection of its own, and nothing but cancels.
+
+    Every method raises `CannotCancelError` where the venue does not do as asked.
+    """
+
+    async def prove(self) -> None:
+        """Show that orders could be cancelled, without cancelling any."""
+
+    async def open_labels(self, start: str) -> tuple[str, ...]:
+        """Return the label of every open order that begins so, each once."""
+
+    async def cancel(self, label: str) -> None:
+        """Cancel what carries a label."""
+
+    async def close(self) -> None:
+        """Hang up. Safe to call twice."""
+
+
 class Venue(Protocol):
     """One venue, one account.
 

@@ -4,13 +4,12 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
-from urllib.parse import urlsplit
 
 import bot
 from bot.core import exposure
@@ -20,8 +19,7 @@ from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
-from bot.runtime import account_lock, assembly, halting, ledger_volumes, notify, telemetry
-from bot.runtime.account_lock import Account
+from bot.runtime import assembly, halting, ledger_volumes, notify, telemetry
 from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records
 from bot.runtime.clock import (
@@ -43,8 +41,9 @@ from bot.settings import AlertSecrets, Credentials, Settings
 from bot.settings.checks import is_loopback
 from bot.settings.policies import currency_of
 from bot.venues.port import VenueRefusedError
-from bot.wiring import paging
+from bot.wiring import alive, paging
 from bot.wiring import venue as venue_of
+from bot.wiring.paging import Callers
 
 MEGABYTE: Final = 1_000_000
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -75,6 +74,19 @@ class System:
     def loop(self) -> Loop:
         """The loop, which tells its observers of every fold."""
         return self.daemon.loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shell:
+    """What decides and acts, before anybody watches it."""
+
+    wire: WireClock
+    connected: Connected
+    records: Records
+    callers: Callers
+    alerts: Alerts
+    loop: Loop
+    outbox: Outbox
 
 
 def secrets_of(settings: Settings) -> Secrets:
@@ -118,50 +130,53 @@ async def build_daemon(
     wire = WireClock()
     async with AsyncExitStack() as stack:
         sock = stack.enter_context(serve.bind(settings.dashboard.bind, settings.dashboard.port))
-        stack.enter_context(alone(settings, secrets.credentials, wire))
+        stack.enter_context(alive.alone(settings, secrets.credentials, wire))
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
-        stopcock = Stopcock(halt_path(Path(settings.journal.path)))
-        connected = await _connect(settings, secrets.credentials, wire, stack, stopcock)
-        # Last, so that a start that is refused leaves no file behind. All until here only asked.
-        records = _records(settings, wire, stack, stopcock)
-        ledger = records.ledger
-        callers = paging.callers(settings, secrets.alerts, wire)
-        alerts = Alerts(wire.epoch_ms, callers.pager.tell)
-        loop, outbox = assembly.recovered_loop(connected, settings.policy(), records, alerts, wire)
-        metrics = _metrics(connected, outbox, records, alerts)
-        callers.count_in(metrics.registry)
-        jumps = JumpWatch(connected.sampler, connected.market)
+        shell = await _shell(settings, secrets, wire, stack)
+        loop, ledger = shell.loop, shell.records.ledger
+        metrics = _metrics(shell)
         herald = notify.herald()
-        watching: tuple[Observer, ...] = (metrics.on_step, Narrator(), jumps, herald.on_step)
-        for observer in (*watching, *callers.observers, *observers):
+        heart = stack.enter_context(alive.heart(settings, loop))
+        jumps = JumpWatch(shell.connected.sampler, shell.connected.market)
+        watching: tuple[Observer, ...] = (heart.on_step, metrics.on_step, Narrator(), jumps)
+        for observer in (*watching, herald.on_step, *shell.callers.observers, *observers):
             loop.watch(observer)
         window = Window(_frame(settings, loop, metrics, wire))
         loop.watch(lambda stepped: window.show(stepped.step))
-        give = halting.giver(connected.inbox, stopcock)
+        give = halting.giver(shell.connected.inbox, shell.outbox.stopcock)
         pages = app.build(window, give, _rules(settings, secrets.token))
         page_server = partial(serve.serve, pages, sock, ledger.path, secrets.token)
         tidying = _tidying(settings, ledger, wire)
         daemon = replace(
-            _bare(connected, loop, outbox, wire, ledger.path),
+            _bare(shell),
             on_lag=metrics.on_lag,
             on_leaving=herald.on_leaving,
-            on_ended=callers.on_ended,
-            extra={"dashboard": page_server, "volumes": tidying, **callers.jobs},
+            on_ended=alive.farewells(heart, loop, shell.callers),
+            extra={"dashboard": page_server, "volumes": tidying, **shell.callers.jobs},
         )
-        market, url = connected.market, _url(sock)
+        market, url = shell.connected.market, _url(sock)
         yield System(daemon=daemon, window=window, ledger=ledger, market=market, url=url)
 
 
-def alone(
-    settings: Settings, credentials: Credentials, wire: WireClock
-) -> AbstractContextManager[None]:
-    """Return what keeps every other daemon of this machine from the account."""
-    account = Account(
-        venue=urlsplit(settings.venue.rest_url).netloc,
-        key=credentials.key,
-        currencies=settings.account.currencies,
+async def _shell(
+    settings: Settings, secrets: Secrets, wire: WireClock, stack: AsyncExitStack
+) -> _Shell:
+    stopcock = Stopcock(halt_path(Path(settings.journal.path)))
+    connected = await _connect(settings, secrets.credentials, wire, stack, stopcock)
+    # Last, so that a start that is refused leaves no file behind. All until here only asked.
+    records = _records(settings, wire, stack, stopcock)
+    callers = paging.callers(settings, secrets.alerts, wire)
+    alerts = Alerts(wire.epoch_ms, callers.pager.tell)
+    loop, outbox = assembly.recovered_loop(connected, settings.policy(), records, alerts, wire)
+    return _Shell(
+        wire=wire,
+        connected=connected,
+        records=records,
+        callers=callers,
+        alerts=alerts,
+        loop=loop,
+        outbox=outbox,
     )
-    return account_lock.alone(account, wire.epoch_ms())
 
 
 def _records(
@@ -189,19 +204,17 @@ def _tidying(settings: Settings, ledger: Ledger, wire: WireClock) -> Job:
     return partial(ledger_volumes.keep_tidy, ledger.path, keep_days, wire.epoch_ms)
 
 
-def _bare(
-    connected: Connected, loop: Loop, outbox: Outbox, wire: WireClock, journal_path: Path
-) -> Daemon:
+def _bare(shell: _Shell) -> Daemon:
     """Return a daemon that nobody watches yet."""
     return Daemon(
-        venue=connected.venue,
-        inbox=connected.inbox,
-        outbox=outbox,
-        loop=loop,
-        sampler=connected.sampler,
-        timers=connected.timers,
-        wire=wire,
-        journal_path=journal_path,
+        venue=shell.connected.venue,
+        inbox=shell.connected.inbox,
+        outbox=shell.outbox,
+        loop=shell.loop,
+        sampler=shell.connected.sampler,
+        timers=shell.connected.timers,
+        wire=shell.wire,
+        journal_path=shell.records.ledger.path,
     )
 
 
@@ -221,19 +234,18 @@ async def _connect(
     return connected
 
 
-def _metrics(
-    connected: Connected, outbox: Outbox, records: Records, alerts: Alerts
-) -> ShellMetrics:
+def _metrics(shell: _Shell) -> ShellMetrics:
     """Return the shell's numbers, which are read whenever somebody asks."""
     metrics = ShellMetrics()
     metrics.watch(
-        inbox=connected.inbox,
-        outbox=outbox,
-        ledger=records.ledger,
-        market=connected.market,
-        alerts=alerts,
-        tape=records.tape,
+        inbox=shell.connected.inbox,
+        outbox=shell.outbox,
+        ledger=shell.records.ledger,
+        market=shell.connected.market,
+        alerts=shell.alerts,
+        tape=shell.records.tape,
     )
+    shell.callers.count_in(metrics.registry)
     return metrics
 
 

@@ -59,11 +59,11 @@ class Callers:
             await self.heartbeat.farewell(ended.reason)
 
 
-def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock) -> Callers:
-    """Return who calls a person when the daemon needs one."""
+def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock, *, of: str = "") -> Callers:
+    """Return who calls a person when the daemon needs one; `of` says who calls if it is another."""
     alerts = settings.alerts
     pager = Pager(
-        daemon=spoken(settings),
+        daemon=f"{of}{spoken(settings)}",
         channels=ways(settings, secrets),
         policy=PagerPolicy(
             paging=PagingPolicy(

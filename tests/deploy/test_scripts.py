@@ -168,3 +168,16 @@ def test_a_daemon_that_died_without_a_word_is_ill(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert str(port).encode() in done.stderr
+
+
+def test_a_watchdog_is_healthy_while_it_renews_its_note(tmp_path: Path) -> None:
+    def asked() -> int:
+        command = [sys.executable, "-I", str(DEPLOY / "healthcheck"), "--watchdog", str(tmp_path)]
+        return subprocess.run(command, check=False, capture_output=True).returncode
+
+    assert asked() == 1, "there is none"
+    note = tmp_path / "ledger.db.watchdog"
+    note.write_text("alive: process 7; can cancel, proved 3 times\n")
+    assert asked() == 0
+    os.utime(note, (0, 0))
+    assert asked() == 1

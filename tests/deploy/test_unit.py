@@ -14,7 +14,9 @@ from bot.runtime.host import STALL_SECONDS_MAX
 from tests.deploy.files import DEPLOY, ROOT, unit
 
 UNIT = DEPLOY / "deltaband.service"
+WATCHDOG = DEPLOY / "deltaband-watchdog.service"
 SERVICE = unit(UNIT)["Service"]
+WATCHER = unit(WATCHDOG)["Service"]
 EXPOSURE_MAX = 2.0  # of 10, as `systemd-analyze security` counts; 1.3 when this was written
 
 needs_systemd = pytest.mark.skipif(
@@ -22,12 +24,12 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """Install the unit in a place where its program exists, for `verify` looks for it."""
-    path = tmp_path / UNIT.name
+@pytest.fixture(params=[UNIT, WATCHDOG], ids=["daemon", "watchdog"])
+def installed(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Install a unit in a place where its program exists, for `verify` looks for it."""
+    path: Path = tmp_path / request.param.name
     program = "/opt/deltaband/.venv/bin/deltaband"
-    path.write_text(UNIT.read_text().replace(program, shutil.which("true") or "/bin/true"))
+    path.write_text(request.param.read_text().replace(program, shutil.which("true") or "/bin/true"))
     return path
 
 
@@ -87,3 +89,28 @@ def test_the_secrets_are_files_that_the_manager_hands_over(setting: str) -> None
 
 def test_a_daemon_that_compiles_may_write_code_into_memory() -> None:
     assert "MemoryDenyWriteExecute" not in SERVICE
+
+
+def test_the_watchdog_has_a_key_of_its_own_and_outlives_whatever_happens() -> None:
+    handed = {entry.split(":")[0] for entry in WATCHER["LoadCredential"]}
+    _, verb, _, *words = shlex.split(WATCHER["ExecStart"][0].replace("%n", WATCHDOG.name))
+
+    loaded = settings.load(ROOT / "config" / "deribit-testnet.yaml", words[1::2])
+
+    assert verb == "watchdog"
+    assert handed == {"watchdog_key", "watchdog_secret"}
+    for reference in (loaded.watchdog.key, loaded.watchdog.secret):
+        assert reference is not None
+        assert reference.file is not None
+        assert Path(reference.file).parent == Path("/run/credentials") / WATCHDOG.name
+        assert Path(reference.file).name in handed
+    assert WATCHER["Restart"] == ["always"]
+    assert WATCHER["RestartPreventExitStatus"] == ["2"]
+
+
+def test_daemon_and_watchdog_are_confined_alike() -> None:
+    own = {"ExecStart", "ExecStartPre", "Environment", "LoadCredential"}
+    own |= {name for name in SERVICE.keys() | WATCHER.keys() if "Sec" in name or "Max" in name}
+    own |= {"Restart", "RestartPreventExitStatus", "KillSignal"}
+
+    assert {name for name in SERVICE if name not in own and SERVICE[name] != WATCHER[name]} == set()
