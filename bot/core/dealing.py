@@ -195,14 +195,14 @@ def _asked(state: State, want: Want, policy: OrderPolicy) -> Asked:
     """Put together what safety and margin must know of what is wanted."""
     hedge, quote, wishes = state.instruments[want.name], state.quotes[want.name], want.wishes
     cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wishes)
-    counter = state.standing.order_counter + 1
+    _, order_id = standing.numbered(state.standing, policy.label_prefix)
     return Asked(
         hedge=hedge,
         quote=quote,
         size_native=want.net_native,
         limit=sizing.worst_price(hedge, quote, want.net_native, cap_bps),
         noted=Try(
-            order_id=f"{policy.label_prefix}{state.standing.instance}{counter:07d}",
+            order_id=order_id,
             at_ms=state.now_ms,
             deviation_coin=sum(wish.intent.deviation_coin for wish in wishes),
             index_usd=wishes[0].exposure.index_usd,
@@ -231,8 +231,8 @@ def _commit(
         requested_ns=state.now_ns,
         valid_until_ms=valid_until_ms,
     )
-    counter = state.standing.order_counter + 1
-    known = standing.with_order(replace(state.standing, order_counter=counter), order)
+    known, _ = standing.numbered(state.standing, policy.label_prefix)
+    known = standing.with_order(known, order)
     known = pace.wished(known, name, asked.size_native, asked.noted)
     action = SubmitOrder(
         order_id=order_id,

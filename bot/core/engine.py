@@ -12,24 +12,37 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from bot.core import agreement, dealing, gate, modes, orders, pace, reconcile, safety, tally, units
+from bot.core import (
+    agreement,
+    dealing,
+    gate,
+    modes,
+    orders,
+    outcomes,
+    pace,
+    reconcile,
+    safety,
+    tally,
+    tidings,
+)
+from bot.core import standing as standings
 from bot.core import state as states
-from bot.core.actions import Action, Alert, CancelOrder, Severity, Topic
+from bot.core.actions import Action, Alert, Severity, Topic
 from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan
-from bot.core.events import BalanceSeen, Fact, FillCause, FillSeen
+from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
 from bot.core.instruments import Kind
 from bot.core.margin.deribit_standard import Rates
 from bot.core.modes import ModeChanged
-from bot.core.orders import OrderPolicy, OrderStatus
+from bot.core.orders import Order, OrderPolicy
 from bot.core.quotes import QuotePolicy
-from bot.core.reconcile import Adopted
+from bot.core.reconcile import Adopted, is_jump
 from bot.core.safety import SafetyPolicy
 from bot.core.sizing import DealPolicy
-from bot.core.standing import Standing, open_orders
+from bot.core.standing import Standing
 from bot.core.state import ApplyPolicy, Mode, State
 
 
@@ -67,6 +80,7 @@ class Policy:
             orders=self.orders,
             owners=owners,
             books=frozenset(plan.book.name for plan in self.books),
+            jump_max_usd=self.safety.position_jump_max_usd,
         )
 
     @cached_property
@@ -106,11 +120,11 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
     """
     recovered = {
         order_id: orders.recovered(order, now_ms, now_ns)
-        for order_id, order in standing.orders.items()
+        for order_id, order in sorted(standing.orders.items(), key=_age)
     }
     until_ms = min(standing.trades_until_ms, now_ms)  # a rehearsal's market may have begun anew
     known = replace(
-        standing,
+        standings.renumbered(standing, now_ms),
         orders=recovered,
         trades_until_ms=until_ms,
         tallies=tally.begun(standing.tallies, now_ms),
@@ -119,6 +133,11 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
     return State(
         standing=known, now_ms=now_ms, now_ns=now_ns, inherited=open_ids, mode_since_ms=now_ms
     )
+
+
+def _age(numbered: tuple[str, Order]) -> tuple[int, str]:
+    """Order ids count upward: of two, the one with fewer digits, then the smaller, is older."""
+    return len(numbered[0]), numbered[0]
 
 
 def fresh_standing(instance: str, now_ms: int) -> Standing:
@@ -136,10 +155,11 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state, adopted = reconcile.adopt(state, policy.apply)
     state = reconcile.housed(state, policy.apply)
     state = _compared(state, facts, policy)
-    state = _latched(state)
+    state = _latched(state, policy)
     state, changes = _moded(state, policy)
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
+    state, cancels = reconcile.cancels(state, policy.orders)
     codes = {name: f"{d.verdict}:{d.code}" for name, d in dealt.verdicts.items()}
     news = [
         decision
@@ -154,13 +174,13 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     return Step(
         state=state,
         actions=(
-            *_cancels(state),
+            *cancels,
             *dealt.actions,
             *questions,
             *_alerts(state, changes, adopted, news_of_margin),
             *_unhedged(news),
-            *_liquidated(before, facts),
-            *_doubted(before, state, policy.orders),
+            *tidings.of_fills(before, facts),
+            *tidings.of_orders(before, state, policy.orders),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -177,12 +197,16 @@ def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
     return agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
 
 
-def _latched(state: State) -> State:
-    """Halt, until a person resumes, when another daemon was seen on the account."""
-    if not state.foreign or state.standing.halt_reason:
+def _latched(state: State, policy: Policy) -> State:
+    """Halt, until a person resumes, for another daemon or for what an unknown order may cost."""
+    if state.standing.halt_reason:
         return state
-    reason = f"another deltaband trades this account: {state.foreign} is not in this ledger"
-    return replace(state, standing=replace(state.standing, halt_reason=reason))
+    reason = outcomes.beyond(
+        state, policy.books, policy.quotes, policy.safety.unknown_delta_max_usd
+    )
+    if state.foreign:
+        reason = f"another deltaband trades this account: {state.foreign} is not in this ledger"
+    return replace(state, standing=standings.halted(state.standing, reason)) if reason else state
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
@@ -213,22 +237,6 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
     return moved, (change,)
 
 
-def _cancels(state: State) -> tuple[Action, ...]:
-    """Cancel what rests while halted, with every fold, until the venue shows none open.
-
-    What is unknown may rest as well: it is cancelled whenever it is asked for.
-    """
-    if state.mode is not Mode.HALT:
-        return ()
-    doubtful = (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE)
-    return tuple(
-        CancelOrder(order_id=order.order_id, instrument=order.instrument)
-        for order in state.standing.orders.values()
-        if order.status is OrderStatus.WORKING
-        or (order.status in doubtful and order.asked_ns == state.now_ns)
-    )
-
-
 _SEVERITY: Mapping[Mode, Severity] = {
     Mode.RECONCILING: Severity.INFO,
     Mode.RUN: Severity.INFO,
@@ -240,7 +248,8 @@ _SEVERITY: Mapping[Mode, Severity] = {
 
 def _severity(change: ModeChanged, state: State) -> Severity:
     """Return how loud a change of mode is; who paused it knows, so that need not wake anyone."""
-    paused = change.after is Mode.HOLD and change.reason == state.standing.pause_reason
+    reason = state.standing.pause_reason
+    paused = change.after is Mode.HOLD and change.reason == reason and not is_jump(reason)
     return Severity.WARNING if paused else _SEVERITY[change.after]
 
 
@@ -256,48 +265,6 @@ def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
         )
         for told in news
         if told.verdict is Verdict.REFUSED
-    )
-
-
-def _liquidated(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
-    """Tell a person what the venue took from the account for want of margin, once a trade."""
-    taken = {
-        fact.trade_id: fact
-        for fact in facts
-        if isinstance(fact, FillSeen)
-        and fact.cause is FillCause.LIQUIDATION
-        and fact.trade_id not in before.standing.trades_seen
-    }
-    if not taken:
-        return ()
-    return tuple(
-        Alert(
-            severity=Severity.CRITICAL,
-            text=f"liquidated by the venue: {fact.instrument} {fact.size_native:+,} "
-            f"at {fact.price:,}",
-            topic=Topic.LIQUIDATED,
-        )
-        for fact in taken.values()
-    )
-
-
-def _doubted(before: State, state: State, policy: OrderPolicy) -> tuple[Action, ...]:
-    """Tell a person of an order whose fate has just been unknown for too long."""
-    waiting = open_orders(state.standing.orders)
-    if not waiting:
-        return ()
-    late_ns = policy.unknown_alert_ns
-    return tuple(
-        Alert(
-            severity=Severity.WARNING,
-            text=f"the fate of order {order.order_id} ({order.size_native:+,} {order.instrument}) "
-            f"is unknown for {late_ns / units.NS_PER_SECOND:g} s: {order.reason}",
-            topic=Topic.ORDER_UNKNOWN,
-        )
-        for order in waiting
-        if order.unknown_since_ns is not None
-        and before.now_ns - order.unknown_since_ns < late_ns
-        and state.now_ns - order.unknown_since_ns >= late_ns
     )
 
 

@@ -40,8 +40,17 @@ class FillCause(StrEnum):
 
     TRADE = "trade"
     LIQUIDATION = "liquidation"
+    ADL = "auto-deleveraging"
     SETTLEMENT = "settlement"
     BUST = "bust"
+
+
+class Source(StrEnum):
+    """Who was asked for an order: three that do not know of each other."""
+
+    LABEL = "label"
+    OPEN_ORDERS = "open orders"
+    TRADES = "trade history"
 
 
 class Command(StrEnum):
@@ -202,7 +211,7 @@ class OrderNotFound:
     """
 
     order_id: str
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...]
     asked_ms: int
     venue_ms: int | None = None
     arrived_ns: int | None = None

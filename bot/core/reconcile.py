@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bot.core import fills, orders, standing, units
+from bot.core import fills, ladder, orders, standing, units
 from bot.core import state as states
-from bot.core.actions import Action, QueryOrder, ReadAccount, ReloadInstruments, Watch
+from bot.core.actions import Action, CancelOrder, QueryOrder, ReadAccount, ReloadInstruments, Watch
 from bot.core.exposure import orders_in_flight
 from bot.core.immutable import remembered, remembered_while, steady
 from bot.core.instruments import Instrument, Kind, Settlement
+from bot.core.ladder import DOUBTFUL
 from bot.core.orders import Order, OrderPolicy, OrderStatus
 from bot.core.reported import Reported, names_reported
 from bot.core.standing import EMPTY, Standing, open_orders
@@ -26,6 +27,7 @@ READ_OVERLAP_MS = units.MS_PER_MINUTE
 READ_OVERLAP_NS = 5 * units.NS_PER_SECOND
 SETTLED = "settled at expiry"
 AT_START = "found at start"
+JUMPED = "a hedge position moved at the venue, not by us"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,34 @@ def adopt(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Adopted, ...]
             Adopted(instrument=name, before_native=held, after_native=size, reason=reason)
         )
         known = fills.adopted(state.standing, terms, size, price, owner_of(name, policy))
+        jump = _jump(state.standing, terms, size - held, price, policy.jump_max_usd)
+        if jump and reason != SETTLED and not known.pause_reason:
+            known = replace(known, pause_reason=jump)
         state = replace(state, standing=known)
     if any(state.instruments[one.instrument].kind is Kind.OPTION for one in adopted):
         state = retabled(state)
     return state, tuple(adopted)
+
+
+def _jump(
+    known: Standing, terms: Instrument, change: Decimal, price: float, most_usd: float
+) -> str:
+    """Say that a hedge position moved by more than a person lets pass unseen; empty if not.
+
+    What this ledger has never held was there before it: it is where the daemon starts from.
+    """
+    usd = float(change) * (1.0 if terms.is_usd_sized else price)
+    if terms.kind is Kind.OPTION or abs(usd) <= most_usd or terms.name not in known.accounts:
+        return ""
+    return (
+        f"{JUMPED}: {terms.name} by {change:+,} ({abs(usd):,.0f} USD, limit {most_usd:,.0f}); "
+        f"it is adopted, and hedged on once a person has looked"
+    )
+
+
+def is_jump(pause_reason: str) -> bool:
+    """Whether a pause is for a position that jumped, and not by a person who knows of it."""
+    return pause_reason.startswith(JUMPED)
 
 
 def housed(state: State, policy: ApplyPolicy) -> State:
@@ -142,9 +168,8 @@ def _explains_itself(state: State, name: str, report: Reported) -> bool:
 def unsettled(state: State, name: str) -> str | None:
     """Say why the position in an instrument is not certain now, or None."""
     for order in orders_in_flight(state.standing, name):
-        return f"order {order.order_id} is {order.status}" + (
-            f": {order.reason}" if order.reason else ""
-        )
+        said = (f"order {order.order_id} is {order.status}", order.reason, ladder.words(order))
+        return ": ".join(part for part in said if part)
     for other, held, report in states.differing(state):
         if other == name:
             return f"venue reports {report.row.size_native} {name}, our fills make it {held}"
@@ -161,7 +186,7 @@ def minded(state: State, policy: OrderPolicy) -> State:
     moved: dict[str, Order] = {}
     for order in open_orders(state.standing.orders):
         later = orders.went_silent(order, state.now_ms, state.now_ns, policy)
-        later = orders.gave_up(later, state.now_ms, state.now_ns, policy)
+        later = ladder.gave_up(later, state.now_ms, state.now_ns, policy)
         if later is not order:
             moved[order.order_id] = later
     return _with_orders(state, moved) if moved else state
@@ -170,6 +195,33 @@ def minded(state: State, policy: OrderPolicy) -> State:
 def _with_orders(state: State, moved: Mapping[str, Order]) -> State:
     known = {**state.standing.orders, **moved}
     return replace(state, standing=replace(state.standing, orders=known))
+
+
+def cancels(state: State, policy: OrderPolicy) -> tuple[State, tuple[Action, ...]]:
+    """Ask for the end of what rests and should not, again and again until the venue shows it.
+
+    A cancel is a request: the order counts until the venue says that it ended. While halted that is
+    all that rests or may; else what the venue says rests long after it was to have ended.
+    """
+    is_halted = state.mode is Mode.HALT
+    moved: dict[str, Order] = {}
+    asked: list[Action] = []
+    for order in open_orders(state.standing.orders):
+        is_overdue = order.rests and state.now_ns - order.requested_ns > policy.silence_max_ns
+        if order.status in DOUBTFUL:  # with each question
+            is_due = order.asked_ns == state.now_ns and (is_halted or is_overdue)
+        else:
+            is_resting = order.status is OrderStatus.WORKING
+            is_due = is_halted and is_resting and _is_due(order, state.now_ns, policy)
+            if is_due:
+                moved[order.order_id] = replace(order, asked_ns=state.now_ns)
+        if is_due:
+            asked.append(CancelOrder(order_id=order.order_id, instrument=order.instrument))
+    return (_with_orders(state, moved) if moved else state), tuple(asked)
+
+
+def _is_due(order: Order, now_ns: int, policy: OrderPolicy) -> bool:
+    return order.asked_ns is None or now_ns - order.asked_ns > policy.query_interval_ns
 
 
 def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, ...]]:
@@ -248,9 +300,9 @@ def _has_expired(terms: Instrument, now_ms: int) -> bool:
 def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State:
     moved: dict[str, Order] = {}
     for order in open_orders(state.standing.orders):
-        doubtful = order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE)
+        doubtful = order.status in DOUBTFUL
         fills_late = order.status is OrderStatus.CLOSED and not order.is_quiet
-        due = order.asked_ns is None or state.now_ns - order.asked_ns > policy.query_interval_ns
+        due = _is_due(order, state.now_ns, policy)
         if not state.links or not due or not (doubtful or fills_late):
             continue
         asked.append(
@@ -260,7 +312,7 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
                 requested_ms=order.requested_ms,
             )
         )
-        moved[order.order_id] = replace(order, asked_ns=state.now_ns)
+        moved[order.order_id] = ladder.asked(order, state.now_ns)
     return _with_orders(state, moved) if moved else state
 
 
@@ -291,7 +343,7 @@ def _doubt(state: State, listed: _Listed) -> str:
     if _asked_lately(state):
         return ""
     for order in open_orders(state.standing.orders):
-        if order.status in (OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE):
+        if order.status in DOUBTFUL:
             return f"order {order.order_id} is {order.status}"
     for name, held, report in states.differing(state):
         if not orders_in_flight(state.standing, name):

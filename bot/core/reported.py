@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from bot.core import units
 from bot.core.events import PositionRow
+from bot.core.evidence import Position
 from bot.core.immutable import remembered, steady
 from bot.core.instruments import Instrument
 
@@ -22,6 +23,26 @@ class Reported:
     known_ns: int
     pushed: bool
     absences: int = 0
+
+
+def position_says(
+    reported: Mapping[str, Reported],
+    positions: Mapping[str, Decimal],
+    name: str,
+    read_ns: int | None,
+    dead_ns: int,
+) -> Position:
+    """Return what the venue's position in `name` says of an order that nobody else knows.
+
+    The account was last read whole when asked at `read_ns`; the order could not start any more at
+    `dead_ns`.
+    """
+    if read_ns is None or read_ns < dead_ns:
+        return Position.UNREAD
+    report = reported.get(name)
+    size = report.row.size_native if report else units.ZERO
+    is_ours = size == positions.get(name, units.ZERO)
+    return Position.AGREES if is_ours else Position.DIFFERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

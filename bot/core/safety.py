@@ -54,7 +54,9 @@ class SafetyPolicy:
     began (`loss_per_day_max`) and at its peak (`drawdown_max`).
 
     After `rejects_max` rejections in a row a person must look. Neither that nor the orders a minute
-    can be over `CLOSED_ORDERS_KEPT`: orders before those are forgotten.
+    can be over `CLOSED_ORDERS_KEPT`: orders before those are forgotten. A hedge position that moved
+    by more than `position_jump_max_usd`, not by us, waits for a person; orders of unknown fate that
+    may have left a book more than `unknown_delta_max_usd` from its target halt.
     """
 
     order_max_usd: float = 500_000.0
@@ -84,6 +86,8 @@ class SafetyPolicy:
     loss_per_day_max: float = 0.25
     drawdown_max: float = 0.5
     loss_stop: Stop = Stop.HOLD
+    position_jump_max_usd: float = 1_000_000.0
+    unknown_delta_max_usd: float = 1_000_000.0
 
 
 def quote_trouble(quote: QuoteSeen, spread_max: float, policy: SafetyPolicy) -> str | None:

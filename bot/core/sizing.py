@@ -15,7 +15,7 @@ from bot.core.gate import GatePolicy
 from bot.core.hedger import Code, Verdict
 from bot.core.instruments import Instrument
 from bot.core.margin.deribit_standard import Rates
-from bot.core.orders import OrderPolicy, Outcome
+from bot.core.orders import Order, OrderPolicy, Outcome
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.state import Mode, State
@@ -258,19 +258,30 @@ def _nearer(size: Decimal, asked: Asked) -> bool:
 
 
 def rejected_lately(state: State, name: str) -> str | None:
-    """Rest after a rejection: asking again at once would only be rejected again.
+    """Rest after a rejection, or two orders that traded nothing: at once it would be so again.
 
-    A venue that takes no orders at all is left alone for longer each time, up to eight seconds.
+    A venue that takes no orders at all, or ends one after the other unfilled, is left alone for
+    longer each time, up to eight seconds.
     """
     ours = [order for order in state.standing.orders.values() if order.instrument == name]
-    if not ours or ours[-1].outcome not in REFUSED:
+    if not ours or not (ours[-1].outcome in REFUSED or _is_void(ours[-1])):
         return None
     last = ours[-1]
     away = 0
-    while away < min(len(ours), RESTS_MAX) and ours[-1 - away].outcome is Outcome.TURNED_AWAY:
+    while away < min(len(ours), RESTS_MAX) and _is_void(ours[-1 - away]):
         away += 1
-    rest_ns = REJECT_REST_NS << (max(away, 1) - 1)
-    if state.now_ns - last.requested_ns >= rest_ns:
+    is_unfilled = last.outcome is Outcome.CANCELLED
+    rest_ns = (REJECT_REST_NS << max(away, 1)) >> (2 if is_unfilled else 1)
+    if state.now_ns - last.requested_ns >= rest_ns or (is_unfilled and away == 1):
         return None
+    if is_unfilled:
+        why = f": {last.reason}" if last.reason else ""
+        return f"the last {away} orders ended unfilled{why}"
     what = "takes no orders now" if away else "rejected the last order"
     return f"the venue {what}: {last.reason}"
+
+
+def _is_void(order: Order) -> bool:
+    """Whether an order came to nothing, and not for what was wrong with it."""
+    is_unfilled = order.outcome is Outcome.CANCELLED and not order.filled_native
+    return is_unfilled or order.outcome is Outcome.TURNED_AWAY

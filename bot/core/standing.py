@@ -12,8 +12,10 @@ from bot.core.immutable import remembered
 from bot.core.orders import Order
 from bot.core.tally import Spree, Tally, Worth
 
+ORDER_ID_MAX = 32
 TRADES_KEPT_MS = units.MS_PER_HOUR
 TRADES_KEPT_MIN = 128
+ASKED_BACK_MS = 10 * units.MS_PER_MINUTE  # trades before an order that asking for it may bring
 CLOSED_ORDERS_KEPT = 24
 
 EMPTY: Mapping[str, Decimal] = {}
@@ -83,6 +85,43 @@ def open_orders(orders: Mapping[str, Order]) -> tuple[Order, ...]:
     return tuple(order for order in orders.values() if not order.is_quiet)
 
 
+def order_id_of(prefix: str, instance: str, counter: int) -> str:
+    """Return the id of an order, such as every venue takes: at most 32 letters and digits."""
+    order_id = f"{prefix}{instance}{counter:07d}"
+    assert order_id.isascii(), f"{order_id} holds more than letters and digits"
+    assert order_id.isalnum(), f"{order_id} holds more than letters and digits"
+    assert len(order_id) <= ORDER_ID_MAX, f"{order_id} is longer than {ORDER_ID_MAX}"
+    return order_id
+
+
+def numbered(standing: Standing, prefix: str) -> tuple[Standing, str]:
+    """Give out the next order id, which no order had."""
+    counter = standing.order_counter + 1
+    order_id = order_id_of(prefix, standing.instance, counter)
+    assert order_id not in standing.orders, f"{order_id} was given out before"
+    return replace(standing, order_counter=counter), order_id
+
+
+def renumbered(standing: Standing, now_ms: int) -> Standing:
+    """Go on with ids that nobody can have given out, even on a ledger put back from a backup.
+
+    What was given out since the backup is not in it. So a start goes on from the milliseconds of
+    market time since the ledger began, which no daemon outruns. How many orders there were since a
+    person last forgave rejections stays as it is.
+    """
+    skipped = max(0, now_ms - standing.since_ms - standing.order_counter)
+    return replace(
+        standing,
+        order_counter=standing.order_counter + skipped,
+        forgiven_counter=standing.forgiven_counter + skipped,
+    )
+
+
+def halted(standing: Standing, reason: str) -> Standing:
+    """Latch a halt; the first reason stays."""
+    return standing if standing.halt_reason else replace(standing, halt_reason=reason)
+
+
 def with_order(standing: Standing, order: Order) -> Standing:
     """Return `standing` with an order put in or replaced, old closed ones dropped."""
     if standing.orders.get(order.order_id) is order:
@@ -128,12 +167,18 @@ def with_trade(standing: Standing, trade_id: str, venue_ms: int) -> Standing:
     """Remember a trade id, and forget those too old to be reported again.
 
     Age alone is not enough: a rehearsal's market may jump by hours, either way, while an answer is
-    on its way. So those heard last are kept whatever their time.
+    on its way. So those heard last are kept whatever their time; and so are all since an order was
+    sent of which something is still expected, because asking for it brings its trades once more.
     """
     until = max(standing.trades_until_ms, venue_ms)
     kept = {**standing.trades_seen, trade_id: venue_ms}
     if len(kept) > TRADES_KEPT_MIN:
-        oldest_ms = min(until - TRADES_KEPT_MS, sorted(kept.values())[-TRADES_KEPT_MIN])
+        asked_for = (order.requested_ms for order in open_orders(standing.orders))
+        oldest_ms = min(
+            until - TRADES_KEPT_MS,
+            sorted(kept.values())[-TRADES_KEPT_MIN],
+            min(asked_for, default=until) - ASKED_BACK_MS,
+        )
         heard_last = set(list(kept)[-TRADES_KEPT_MIN:])
         kept = {
             known: at_ms

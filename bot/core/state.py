@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from bot.core import columns, discounts, fills, latch, orders, standing, units
+from bot.core import columns, discounts, fills, latch, news, units
 from bot.core.columns import OptionTable
 from bot.core.counts import NOTHING_COUNTED, Counts
 from bot.core.events import (
@@ -40,6 +40,7 @@ from bot.core.events import (
 )
 from bot.core.immutable import succeeded
 from bot.core.instruments import Instrument, Kind
+from bot.core.news import Moment
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
 from bot.core.reported import Differences, Gap, Reported, differences, unlisted
@@ -113,13 +114,14 @@ class ApplyPolicy:
     """What `apply` must know.
 
     Quote rules, order rules, and the book that owns changes of each hedge instrument which we did
-    not cause.
+    not cause. One of more than `jump_max_usd` waits for a person.
     """
 
     quotes: QuotePolicy
     orders: OrderPolicy
     owners: Mapping[str, str]
     books: frozenset[str]
+    jump_max_usd: float
 
 
 def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
@@ -225,49 +227,26 @@ def retabled(state: State) -> State:
     return replace(state, table=discounts.learned(table, state.now_ms, state.now_ns))
 
 
-def _order_news(
-    state: State,
-    fact: OrderSeen | OrderRejected | OrderUnknown | OrderNotFound | OpenOrdersSeen,
-    policy: ApplyPolicy,
-) -> State:
-    if isinstance(fact, OpenOrdersSeen):
-        for row in fact.orders:
-            state = _order_news(state, row, policy)
-        return state
-    order = state.standing.orders.get(fact.order_id)
-    if order is None:
-        return _stranger(state, fact, policy) if isinstance(fact, OrderSeen) else state
-    moved, rejects = order, state.counts.rejects
-    match fact:
-        case OrderSeen():
-            moved = orders.seen(order, fact, state.now_ms, state.now_ns)
-        case OrderRejected():
-            moved = orders.rejected(order, fact, state.now_ms, state.now_ns)
-            rejects += 1
-        case OrderUnknown():
-            moved = orders.lost(order, fact, state.now_ms, state.now_ns)
-        case OrderNotFound():
-            moved = _missing(state, order, fact, policy.orders)
-    counts = replace(state.counts, rejects=rejects)
-    return replace(state, standing=standing.with_order(state.standing, moved), counts=counts)
-
-
-def _missing(
-    state: State, order: orders.Order, fact: OrderNotFound, policy: OrderPolicy
-) -> orders.Order:
-    """Judge a "not found".
-
-    positions read after the order could last start must be what our fills say.
-    """
-    report = state.reported.get(order.instrument)
-    dead_ns = order.requested_ns + policy.lifetime_ns + policy.settle_ns
-    read_since = state.read_done_ns is not None and state.read_done_ns >= dead_ns
-    size = report.row.size_native if report else units.ZERO
-    agrees = read_since and size == state.standing.positions.get(order.instrument, units.ZERO)
-    settle_ms = units.wire_to_market_ms(policy.settle_ns, state.rate)
-    return orders.not_found(
-        order, fact, settle_ms=settle_ms, position_agrees=agrees, now_ms=state.now_ms
+def _moment(state: State) -> Moment:
+    return Moment(
+        now_ms=state.now_ms,
+        now_ns=state.now_ns,
+        rate=state.rate,
+        reported=state.reported,
+        read_ns=state.read_done_ns,
     )
+
+
+def _order_news(state: State, fact: news.OrderNews | OpenOrdersSeen, policy: ApplyPolicy) -> State:
+    known, foreign, rejects = state.standing, state.foreign, state.counts.rejects
+    at, rests = _moment(state), isinstance(fact, OpenOrdersSeen)
+    for row in news.rows(fact):
+        if isinstance(row, OrderSeen):
+            foreign = news.stranger(known, row, policy.orders, rests=rests) or foreign
+        rejects += isinstance(row, OrderRejected) and row.order_id in known.orders
+        known = news.heard(known, row, at, policy.orders)
+    counts = replace(state.counts, rejects=rejects)
+    return replace(state, standing=known, foreign=foreign, counts=counts)
 
 
 def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
@@ -275,28 +254,17 @@ def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
     return order_id.startswith(policy.label_prefix + state.standing.instance)
 
 
-def _stranger(state: State, fact: OrderSeen | FillSeen, policy: ApplyPolicy) -> State:
-    """Notice a label of our kind that is not in our ledger: another daemon trades this account."""
-    prefix = policy.orders.label_prefix
-    if not fact.order_id.startswith(prefix) or is_ours(fact.order_id, state, policy.orders):
-        return state
-    return replace(state, foreign=f"order {fact.order_id} on {fact.instrument}")
-
-
 def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     if fact.trade_id in state.standing.trades_seen:
         return state
     owner, terms = owner_of(fact.instrument, policy), state.instruments.get(fact.instrument)
-    after = fills.filled(state.standing, fact, terms, owner)
-    counts = replace(state.counts, fills=state.counts.fills + 1)
     moved = replace(
         state,
-        standing=after,
-        counts=counts,
+        standing=news.filled(state.standing, fact, terms, owner, _moment(state)),
+        foreign=news.stranger(state.standing, fact, policy.orders) or state.foreign,
+        counts=replace(state.counts, fills=state.counts.fills + 1),
         fills_ns={**state.fills_ns, fact.instrument: state.now_ns},
     )
-    if fact.order_id not in state.standing.orders:
-        moved = _stranger(moved, fact, policy)
     if terms is None:
         return replace(moved, reload_wanted=f"{fact.instrument} was traded")
     return retabled(moved) if terms.kind is Kind.OPTION else moved
@@ -349,7 +317,7 @@ def _read(state: State, fact: AccountRead | ReadFailed) -> State:
     if isinstance(fact, AccountRead):
         return replace(state, read_asked_ns=None, read_done_ns=fact.asked_ns, read_failure="")
     if fact.what != "account":
-        return state
+        return replace(state, standing=news.unanswered(state.standing, fact))
     return replace(
         state, read_asked_ns=None, read_wanted="last read failed", read_failure=fact.reason
     )
@@ -361,6 +329,9 @@ def _link(state: State, fact: LinkUp | LinkDown) -> State:
         up = replace(state, links={**state.links, fact.link: state.now_ns}, links_lost=lost)
         return replace(up, read_wanted="connected") if fact.link is Link.TRADING else up
     links = {link: at for link, at in state.links.items() if link is not fact.link}
+    if fact.link is Link.TRADING:
+        why = f"the trading connection was lost: {fact.reason}"
+        state = replace(state, standing=news.cut_off(state.standing, why, _moment(state)))
     return replace(state, links=links, links_lost={**state.links_lost, fact.link: fact.reason})
 
 

@@ -289,6 +289,12 @@ class Safety(Section):
     seconds."""
     rejects_max: Annotated[int, Field(ge=1, le=100)] = 5
     """After this many rejections of orders in a row trading stops until a person has looked."""
+    position_jump_max_usd: Annotated[float, Field(gt=0, le=1e12)] = 1_000_000.0
+    """A hedge position that moved by more than this at the venue, not by us, is adopted, and
+    trading stops until a person has looked."""
+    unknown_delta_max_usd: Annotated[float, Field(gt=0, le=1e12)] = 1_000_000.0
+    """Trading halts when orders of unknown fate may have left a book further than this from its
+    target, valued at the index."""
 
 
 class Journal(Section):

@@ -144,6 +144,8 @@ def safety_policy(config: Config) -> SafetyPolicy:
         orders_per_minute_max=safety.orders_per_minute_max,
         divergence_max=_share(safety.divergence_max_percent),
         rejects_max=safety.rejects_max,
+        position_jump_max_usd=safety.position_jump_max_usd,
+        unknown_delta_max_usd=safety.unknown_delta_max_usd,
     )
 
 

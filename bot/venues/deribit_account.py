@@ -20,6 +20,7 @@ from bot.core.events import (
     OrderSeen,
     PositionRow,
     PositionsSeen,
+    Source,
 )
 from bot.venues import deribit_names, deribit_scope
 from bot.venues import deribit_translate as raw
@@ -95,7 +96,7 @@ class Reader:
             told = raw.order(row, self.monotonic_ns())
             orders[told.venue_order_id] = told
         if not orders and not fills:
-            sources = (STATE_BY_LABEL, OPEN_ORDERS_BY_CURRENCY, USER_TRADES)
+            sources = (Source.LABEL, Source.OPEN_ORDERS, Source.TRADES)
             return (
                 OrderNotFound(
                     order_id=label,

@@ -79,7 +79,7 @@ EARLIER = [
     builders.positions({builders.PERP: "10"}),
     events.InstrumentsSeen(instruments=(builders.perp(index_name=""),)),
     events.OrderRejected(order_id="x", code=1, reason="no"),
-    events.OrderNotFound(order_id="x", sources=("a",), asked_ms=1),
+    events.OrderNotFound(order_id="x", sources=(events.Source.LABEL,), asked_ms=1),
     events.OpenOrdersSeen(orders=(builders.order_seen("x", events.VenueStatus.OPEN),), asked_ns=1),
     events.AccountRead(asked_ns=1),
 ]

@@ -18,6 +18,7 @@ from bot.core.events import (
     OrderNotFound,
     OrderRejected,
     OrderUnknown,
+    Source,
     VenueStatus,
 )
 from bot.core.hedger import Code, Verdict
@@ -99,7 +100,7 @@ def test_an_order_proved_absent_is_planned_anew_under_a_new_id() -> None:
     (order,) = world.orders()
     world.fold(OrderUnknown(order_id=order.order_id, reason="timeout"))
     missing = OrderNotFound(
-        order_id=order.order_id, sources=("by_label", "trades"), asked_ms=world.now_ms
+        order_id=order.order_id, sources=(Source.LABEL, Source.TRADES), asked_ms=world.now_ms
     )
     world.fold(missing)
     assert not world.state.standing.orders[order.order_id].is_quiet, "asked before valid_until"
@@ -109,7 +110,7 @@ def test_an_order_proved_absent_is_planned_anew_under_a_new_id() -> None:
         positions({CALL: "-10"}, asked_ns=world.now_ns, arrived_ns=world.now_ns),
         AccountRead(asked_ns=world.now_ns),
         OrderNotFound(
-            order_id=order.order_id, sources=("by_label", "trades"), asked_ms=world.now_ms
+            order_id=order.order_id, sources=(Source.LABEL, Source.TRADES), asked_ms=world.now_ms
         ),
     )
 
@@ -128,7 +129,7 @@ def test_one_source_proves_nothing() -> None:
     world.fold(
         positions({CALL: "-10"}, asked_ns=world.now_ns, arrived_ns=world.now_ns),
         AccountRead(asked_ns=world.now_ns),
-        OrderNotFound(order_id=order.order_id, sources=("by_label",) * 2, asked_ms=world.now_ms),
+        OrderNotFound(order_id=order.order_id, sources=(Source.LABEL,) * 2, asked_ms=world.now_ms),
     )
 
     assert not world.state.standing.orders[order.order_id].is_quiet

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import orders, units
-from bot.core.events import OrderNotFound, OrderRejected, OrderUnknown, VenueStatus
+from bot.core import ladder, orders, units
+from bot.core.events import OrderNotFound, OrderRejected, OrderUnknown, Source, VenueStatus
+from bot.core.evidence import Position
 from bot.core.orders import NEXT, News, Order, OrderPolicy, OrderStatus, Outcome, Share
 from tests.builders import PERP, START_MS, fill, order_seen
 
@@ -39,11 +40,14 @@ def told(known: Order, status: VenueStatus, filled: str = "0", now_ns: int = 1) 
 
 
 def missing(known: Order, **changes: object) -> Order:
-    fact = OrderNotFound(order_id=ID, sources=("by_label", "trades"), asked_ms=START_MS + 3_001)
+    fact = OrderNotFound(
+        order_id=ID, sources=(Source.LABEL, Source.TRADES), asked_ms=START_MS + 3_001
+    )
     agrees = bool(changes.pop("position_agrees", True))
     fact = replace(fact, **changes)  # type: ignore[arg-type]
-    return orders.not_found(
-        known, fact, settle_ms=1_000, position_agrees=agrees, now_ms=START_MS + 3_002
+    position = Position.AGREES if agrees else Position.DIFFERS
+    return ladder.not_found(
+        known, fact, policy=POLICY, rate=1.0, position=position, now_ms=START_MS + 3_002
     )
 
 
@@ -76,7 +80,7 @@ def test_the_table_is_the_one_that_was_agreed() -> None:
             N.ABSENT: S.CLOSED,
             N.RELEASED: S.CLOSED,
         },
-        S.CLOSED: {},
+        S.CLOSED: {N.CONTRADICTED: S.UNKNOWN},
     }
 
     assert {pair: NEXT.get(pair) for pair in product(S, N)} == {
@@ -87,7 +91,7 @@ def test_the_table_is_the_one_that_was_agreed() -> None:
 @pytest.mark.parametrize(("status", "news"), list(product(S, N)))
 def test_news_that_the_table_does_not_know_changes_nothing(status, news) -> None:
     known = order(status, outcome=Outcome.CANCELLED if status is S.CLOSED else Outcome.PENDING)
-    moved = orders._heard(known, news, LATE_MS, 5, "why")
+    moved = orders.heard(known, news, LATE_MS, 5, "why")
 
     assert moved.status is NEXT.get((status, news), status)
     if moved.status is status:
@@ -229,7 +233,9 @@ def test_silence_is_borne_up_to_its_limit_and_no_longer(before) -> None:
 
     assert at_limit.status is before
     assert over.status is S.UNKNOWN
-    assert over.reason == "no answer in time"
+    rests = "it rests at the venue, and was to trade at once or not at all"
+    assert over.reason == (rests if before is S.WORKING else "no answer in time")
+    assert over.unknown_since_ns == POLICY.silence_max_ns
 
 
 @pytest.mark.parametrize("before", [S.UNKNOWN, S.UNPROVABLE, S.CLOSED])
@@ -243,7 +249,7 @@ def test_absence_is_proved_by_two_sources_after_the_deadline_and_an_untouched_po
     proved = missing(order(S.UNKNOWN))
 
     assert (proved.status, proved.outcome) == (S.CLOSED, Outcome.ABSENT)
-    assert proved.reason == "proved absent by by_label and trades"
+    assert proved.reason == ("proved absent: label and trade history know of none, position agrees")
     assert proved.closed_ms == START_MS + 3_002
     assert proved.is_quiet
 
@@ -253,8 +259,10 @@ def test_absence_is_proved_by_two_sources_after_the_deadline_and_an_untouched_po
     [
         {"asked_ms": START_MS + 3_000},
         {"asked_ms": START_MS + 2_001},
-        {"sources": ("by_label",)},
-        {"sources": ("by_label", "by_label")},
+        {"sources": (Source.LABEL,)},
+        {"sources": (Source.TRADES,)},
+        {"sources": (Source.LABEL, Source.OPEN_ORDERS)},
+        {"sources": (Source.TRADES, Source.TRADES)},
         {"sources": ()},
         {"position_agrees": False},
     ],
@@ -262,15 +270,15 @@ def test_absence_is_proved_by_two_sources_after_the_deadline_and_an_untouched_po
 @pytest.mark.parametrize("before", [S.UNKNOWN, S.UNPROVABLE])
 def test_anything_less_than_proof_changes_nothing(before, lacking) -> None:
     known = order(before)
+    told = missing(known, **lacking)
 
-    assert missing(known, **lacking) is known
+    assert told.status is before
+    assert replace(told, evidence=known.evidence) == known, "and is only noted"
 
 
 @pytest.mark.parametrize("touched", ["filled_native", "reported_native"])
 def test_an_order_that_traded_cannot_be_proved_absent(touched) -> None:
-    known = order(S.UNKNOWN, **{touched: Decimal(10)})
-
-    assert missing(known) is known
+    assert missing(order(S.UNKNOWN, **{touched: Decimal(10)})).status is S.UNKNOWN
 
 
 @pytest.mark.parametrize("before", [S.REQUESTED, S.WORKING, S.CLOSED])
@@ -282,14 +290,14 @@ def test_only_an_unknown_order_can_be_absent(before) -> None:
 
 def test_an_order_that_stays_unknown_becomes_unprovable_and_keeps_when_it_began() -> None:
     unknown = orders.lost(order(), LOST, LATE_MS, 5)
-    patient = orders.gave_up(unknown, LATE_MS, 5 + POLICY.unprovable_ns, POLICY)
-    hopeless = orders.gave_up(unknown, LATE_MS, 6 + POLICY.unprovable_ns, POLICY)
+    patient = ladder.gave_up(unknown, LATE_MS, 5 + POLICY.unprovable_ns, POLICY)
+    hopeless = ladder.gave_up(unknown, LATE_MS, 6 + POLICY.unprovable_ns, POLICY)
 
     assert patient is unknown
     assert hopeless.status is S.UNPROVABLE
     assert hopeless.unknown_since_ns == 5
     assert missing(hopeless).outcome is Outcome.ABSENT
-    assert orders.gave_up(order(), LATE_MS, 10**12, POLICY).status is S.REQUESTED
+    assert ladder.gave_up(order(), LATE_MS, 10**12, POLICY).status is S.REQUESTED
 
 
 @pytest.mark.parametrize("before", [S.REQUESTED, S.WORKING, S.UNKNOWN, S.UNPROVABLE])

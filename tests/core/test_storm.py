@@ -27,6 +27,7 @@ from bot.core.events import (
     OrderSent,
     OrderUnknown,
     ReadFailed,
+    Source,
     TimerFired,
     VenueStatus,
 )
@@ -117,7 +118,7 @@ class Storm:
             case "unknown":
                 return (OrderUnknown(order_id=known, reason="timeout"),)
             case "not-found":
-                sources = ("by_label", "trades")[: 1 + pick % 2]
+                sources = (Source.TRADES, Source.LABEL)[: 1 + pick % 2]
                 asked_ms = self.state.now_ms - 100 * (pick % 50)
                 return (OrderNotFound(order_id=known, sources=sources, asked_ms=asked_ms),)
             case "fill":

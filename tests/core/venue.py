@@ -15,6 +15,7 @@ from bot.core.events import (
     OrderUnknown,
     PositionRow,
     PositionsSeen,
+    Source,
     VenueStatus,
 )
 from tests.builders import PERP, balance, fill
@@ -117,7 +118,7 @@ class Venue:
         """Answer a question for one order: its state and its trades, or that there is none."""
         known = self.seen.get(asked.order_id)
         if known is None:
-            sources = ("by_label", "trades")
+            sources = (Source.LABEL, Source.TRADES)
             return [OrderNotFound(order_id=asked.order_id, sources=sources, asked_ms=now_ms)]
         own = [trade for trade in self.trades if trade.order_id == asked.order_id]
         return [*own, known]

@@ -23,8 +23,14 @@ from bot.core.events import (
     OrderSeen,
     PositionsSeen,
     ReadFailed,
+    Source,
 )
-from bot.venues.deribit_account import ReadLimits
+from bot.venues.deribit_account import (
+    OPEN_ORDERS_BY_CURRENCY,
+    STATE_BY_LABEL,
+    USER_TRADES,
+    ReadLimits,
+)
 from tests.venues.deribit_server import Failure, Silent, Vanish, serving
 from tests.venues.edge import QUICK, Facts, kinds, one, running, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, PUT, order, position, summary, trade
@@ -38,10 +44,10 @@ async def test_an_order_is_not_found_only_when_every_source_says_so():
         (absent,) = await edge.perform(QUERY)
 
         assert isinstance(absent, OrderNotFound)
-        assert len(set(absent.sources)) >= 2
+        assert absent.sources == tuple(Source)
         assert absent.asked_ms == NOW_MS
         asked = {request.method for request in server.heard}
-        assert set(absent.sources) <= asked
+        assert asked >= {STATE_BY_LABEL, OPEN_ORDERS_BY_CURRENCY, USER_TRADES}
 
 
 @pytest.mark.parametrize(
