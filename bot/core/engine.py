@@ -30,7 +30,7 @@ from bot.core import state as states
 from bot.core.actions import Action, Alert, Severity, Topic
 from bot.core.agreement import AgreementPolicy
 from bot.core.dealing import BookPlan
-from bot.core.events import BalanceSeen, Fact
+from bot.core.events import BalanceSeen, Command, CommandGiven, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision, Verdict
@@ -151,6 +151,8 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state = states.apply_all(state, facts, policy.apply)
     state = safety.indexed(before, state, policy.apply.owners)
     state = pace.counted(before, state, facts, policy.orders)
+    if _resumed(before, facts):
+        state = pace.forgiven(state, policy.safety)
     state = reconcile.minded(state, policy.orders)
     state, adopted = reconcile.adopt(state, policy.apply)
     state = reconcile.housed(state, policy.apply)
@@ -195,6 +197,16 @@ def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
     if not told or reconcile.is_moving(state):
         return state
     return agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
+
+
+def _resumed(before: State, facts: Sequence[Fact]) -> bool:
+    """Whether a person has just looked at what stopped, and resumes."""
+    return any(
+        isinstance(fact, CommandGiven)
+        and fact.command is Command.RESUME
+        and fact.command_id not in before.standing.commands_seen
+        for fact in facts
+    )
 
 
 def _latched(state: State, policy: Policy) -> State:

@@ -11,17 +11,18 @@ from bot.exchange.reports import BookState
 
 @dataclass(slots=True)
 class InstrumentLines:
-    """Entries of `public/get_instruments`, by name and state."""
+    """Entries of `public/get_instruments`, by name and state, as long as the terms are the same."""
 
-    _known: dict[tuple[str, BookState], str] = field(default_factory=dict)
+    _known: dict[tuple[str, BookState], tuple[Contract, str]] = field(default_factory=dict)
 
     def line(self, contract: Contract, state: BookState) -> str:
         """One contract's entry."""
         key = (contract.name, state)
-        line = self._known.get(key)
-        if line is None:
-            line = self._known[key] = dumps(views.instrument(contract, state))
-        return line
+        known = self._known.get(key)
+        if known is None or known[0] != contract:
+            known = contract, dumps(views.instrument(contract, state))
+            self._known[key] = known
+        return known[1]
 
     def prepare(self, contracts: Iterable[Contract]) -> None:
         """Have the entries of open contracts ready before anybody asks."""

@@ -202,6 +202,8 @@ class Judge:
     def conclude(self) -> None:
         """Judge how a world that has healed stands."""
         world, last = self.world, self.last
+        for invariant, text in world.complaints:
+            self._hold(invariant, text)
         for text in world.loop.errors:
             self._hold("I21", text)
         life = world.machine.life
@@ -228,7 +230,10 @@ class Judge:
 
     def _executed(self) -> None:
         filled: Counter[str] = Counter()
+        forged = self.world.forged
         for fill in self.world.exchange.engine.ledger_fills():
+            if fill.order_id in forged:
+                continue
             if fill.cause is FillCause.TRADE and _is_ours(fill.label):
                 filled[fill.label] += fill.amount  # type: ignore[assignment]  # a Decimal adds up
                 if fill.label not in self.world.disk.durable.order_ids:

@@ -4,9 +4,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from bot.core.units import MS_PER_SECOND, NS_PER_SECOND
+from bot.exchange.commands import Command, PlaceOrder, Refused
 from bot.exchange.faults import (
     WS_OPENING,
     WS_PUSH,
@@ -18,8 +20,10 @@ from bot.exchange.faults import (
     Quota,
     Target,
 )
+from bot.exchange.reports import Direction, OrderType, TimeInForce
 from bot.lab.lies import Lie, Twist
-from bot.lab.world import World
+from bot.lab.simexchange import ACCOUNT
+from bot.lab.world import HEDGE, World
 
 NO_HARM: Final = Harm()
 OPENINGS: Final = Target(places=frozenset({WS_OPENING}))
@@ -55,6 +59,7 @@ class Scene:
     marks: list[tuple[int, int]] = field(default_factory=list)
     _armed: list[tuple[str, Armed]] = field(default_factory=list)
     _busy_ns: dict[str, int] = field(default_factory=dict)
+    _mends: list[Callable[[], None]] = field(default_factory=list)
 
     def is_free(self, fault_id: str, seconds: float) -> bool:
         """Whether a fault does not strike yet; if so, it does for so long."""
@@ -68,9 +73,64 @@ class Scene:
         """Count a fault that struck."""
         self.tally[fault_id] += 1
 
-    def later(self, seconds: float, undo: Callable[[], None]) -> None:
+    def later(self, seconds: float, undo: Callable[[], object]) -> None:
         """Do something after so many wire seconds."""
         self.world.loop.call_later(seconds, undo)
+
+    def meanwhile(self, seconds: float, undo: Callable[[], object]) -> None:
+        """Undo something after so many wire seconds, or when all is mended: once."""
+        left = [undo]
+
+        def undone() -> None:
+            if left:
+                left.pop()()
+
+        self.later(seconds, undone)
+        self._mends.append(undone)
+
+    def mend(self) -> None:
+        """Undo everything that still holds."""
+        for undone in self._mends:
+            undone()
+        self._mends.clear()
+
+    def decree(self, command: Command) -> bool:
+        """Have the venue do something by itself, and tell of it; False if its rules forbid it."""
+        floor = self.world.exchange.floor
+        done = floor.engine.handle(command)
+        if isinstance(done, Refused):
+            return False
+        floor.accept(done)
+        floor.publish()
+        return True
+
+    def forge(self, label: str, direction: Direction, amount: Decimal) -> bool:
+        """Have somebody trade the hedge on the account, under a label; False if refused."""
+        command = PlaceOrder(
+            account=ACCOUNT,
+            instrument_name=HEDGE,
+            direction=direction,
+            amount=amount,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+            label=label,
+        )
+        floor = self.world.exchange.floor
+        done = floor.engine.handle(command)
+        if isinstance(done, Refused):
+            return False
+        self.world.forged.add(floor.accept(done).order.order_id)
+        floor.publish()
+        return True
+
+    def on_order(self, heard: Callable[[str, Mapping[str, Any]], None], seconds: float) -> None:
+        """Hear of every order request that reaches the venue for so long, before it is worked on.
+
+        `heard` takes the method and the parameters.
+        """
+        watchers = self.world.exchange.watchers
+        watchers.append(heard)
+        self.meanwhile(seconds, lambda: watchers.remove(heard))
 
     def between(self, low: float, high: float) -> float:
         """Draw a number."""
@@ -87,11 +147,17 @@ class Scene:
         target: Target,
         quota: Quota,
         harm: Harm = NO_HARM,
-    ) -> None:
-        """Let a fault of the wire wait; what it strikes is counted."""
+    ) -> Armed:
+        """Let a fault of the wire wait; what it strikes is counted.
+
+        With an empty id nothing is: it only prepares for a fault that counts by itself.
+        """
         drawn = replace(quota, seed=self.rng.randrange(2**31))
         fault = Fault(kind=kind, target=target, quota=drawn, harm=harm)
-        self._armed.append((fault_id, self.world.exchange.bench.arm(fault)))
+        armed = self.world.exchange.bench.arm(fault)
+        if fault_id:
+            self._armed.append((fault_id, armed))
+        return armed
 
     def lie(
         self,

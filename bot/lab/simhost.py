@@ -17,6 +17,7 @@ from bot.core.state import Mode
 from bot.core.units import NS_PER_MS
 from bot.lab.simdisk import SimDisk
 from bot.lab.simloop import SimLoop
+from bot.lab.simphone import Phone
 from bot.lab.simwire import Network
 from bot.runtime import ledger_repair
 from bot.runtime.alerts import Alerts
@@ -26,7 +27,9 @@ from bot.runtime.daemon import Daemon, Exit, ExitCode, run_daemon
 from bot.runtime.journal import JournalFailedError, Ledger, LedgerRefusedError, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.loop import Loop, Observer
+from bot.runtime.pager import Pager
 from bot.runtime.stopcock import halt_path
+from bot.settings.problems import ConfigError
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
 from bot.venues.deribit_network import Network as Which
@@ -101,6 +104,8 @@ class Life:
     loop: Loop | None = None
     daemon: Daemon | None = None
     exit: Exit | None = None
+    policy: Policy | None = None
+    pager: Pager | None = None
 
 
 @dataclass(slots=True)
@@ -140,11 +145,13 @@ class SimMachine:
         self.seen = Lives()
         self.life: Life | None = None
         self.on_recovered: Callable[[Life], None] = _unwatched
+        self.on_command: Callable[[Command], None] = _unheard
         self._loop = clock.loop
         self._rng = rng
         self._network = network
         self._disk = disk
-        self._policy = policy
+        self.configured: Callable[[], Policy] = lambda: policy  # as a start reads its file
+        self.phone = Phone()
         self._observers = observers
         self.is_kept_down = False
 
@@ -165,8 +172,11 @@ class SimMachine:
         life = self.life
         if life is None or life.daemon is None:
             return False
+        self.on_command(command)
         life.daemon.inbox.admit(
-            CommandGiven(command=command, command_id=command_id, actor="the lab")
+            CommandGiven(
+                command=command, command_id=command_id, actor="the lab", note="as the lab plays it"
+            )
         )
         return True
 
@@ -218,6 +228,12 @@ class SimMachine:
             self.seen.exits.append(life.exit)
 
     async def _live(self, life: Life) -> None:
+        try:
+            life.policy = self.configured()
+        except ConfigError as error:  # as `run` does: nothing is opened, the supervisor tries again
+            self.seen.refusals.append(str(error))
+            life.over.set()
+            return
         wire = self.clock.wire()
         market = VenueMarketClock(wire)
         venue = self._venue(wire, market)
@@ -257,10 +273,12 @@ class SimMachine:
             run_id=f"life{life.number}",
             disk=self._disk.mounted(),
         )
-        alerts = Alerts(wire.epoch_ms)
+        assert life.policy is not None, "it was read first"
+        pager = life.pager = self.phone.pager(wire)
+        alerts = Alerts(wire.epoch_ms, listen=pager.tell)
         loop, outbox = recovered_loop(
             connected,
-            self._policy,
+            life.policy,
             Records(ledger=ledger),
             alerts,
             wire,
@@ -269,7 +287,7 @@ class SimMachine:
         life.loop = loop
         self.on_recovered(life)
         loop.watch(JumpWatch(connected.sampler, connected.market))
-        for observer in self._observers:
+        for observer in (*self._observers, pager.on_step):
             loop.watch(observer)
         life.daemon = Daemon(
             venue=connected.venue,
@@ -281,6 +299,7 @@ class SimMachine:
             wire=wire,
             journal_path=ledger.path,
             host=SimProcess(),
+            extra={"pager": pager.run},
         )
         life.exit = await run_daemon(life.daemon)
 
@@ -288,6 +307,10 @@ class SimMachine:
     def mode(self) -> Mode | None:
         """The daemon's mode, None while there is none."""
         return self.life.loop.state.mode if self.life and self.life.loop else None
+
+
+def _unheard(_: Command) -> None:
+    """Nobody listens."""
 
 
 def _unwatched(_: Life) -> None:

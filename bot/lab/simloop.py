@@ -44,6 +44,7 @@ class SimTask(asyncio.Task[T]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._number = next(SimTask._numbers)
+        self.life = LIFE.get()  # of whoever began it
         super().__init__(*args, **kwargs)
 
     def __hash__(self) -> int:
@@ -63,6 +64,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._timer_numbers = itertools.count()  # of two for the same moment the older is first
         super().__init__()
         self.steps = 0
+        self.stalled_ns = 0  # for so long it stood still, all in all
         self.on_step: Callable[[int], None] | None = None
         self.errors: list[str] = []
         self.signals: dict[int, Callable[[], object]] = {}
@@ -87,6 +89,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def stall(self, seconds: float) -> None:
         """Stand still: time passes, and what falls due meanwhile runs late."""
         self._now_ns += int(seconds * NS_PER_SECOND)
+        self.stalled_ns += int(seconds * NS_PER_SECOND)
 
     def call_at(
         self,
@@ -125,6 +128,15 @@ class SimLoop(asyncio.BaseEventLoop):
     def end_life(self, life: int) -> None:
         """Run nothing of that life any more."""
         self._ended.add(life)
+
+    def task_of(self, life: int, name: str) -> SimTask[Any] | None:
+        """Return the task of a life that goes by that name and still runs."""
+        named = (each for each in self._tasks if each.get_name() == name and not each.done())
+        return next((each for each in named if each.life == life), None)
+
+    def alive_tasks(self, life: int) -> int:
+        """Return how many tasks of a life are not done."""
+        return sum(1 for each in self._tasks if each.life == life and not each.done())
 
     def bury(self) -> None:
         """Close the loop and what still hangs in it; nothing of that is heard any more."""

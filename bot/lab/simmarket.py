@@ -53,6 +53,7 @@ class LabMarket:
 
     def __init__(self, seed: int, *, start_ms: int, step_ms: int) -> None:
         self.weather = Weather()
+        self.hedge = perpetual(BTC_USD)  # its terms, which the venue may change
         self._rng = random.Random(seed)
         self._step_ms = step_ms
         self._start_ms = self._now_ms = start_ms
@@ -162,7 +163,7 @@ class LabMarket:
         self._is_call = frozen(np.asarray(self._is_call)[live])
 
     def _perpetual(self) -> FutureQuote:
-        weather, contract = self.weather, perpetual(BTC_USD)
+        weather, contract = self.weather, self.hedge
         mark_usd = round(self._spot_usd * (1.0 + self._premium + weather.divergence), 2)
         bid, ask = quotes.future_quotes(contract, mark_usd, 1.5e-5 * mark_usd * weather.spread)
         lot = float(contract.lot)

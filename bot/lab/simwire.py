@@ -60,6 +60,7 @@ class Network:
         self.up = Delays()
         self.down = Delays()
         self.wires: list[Wire] = []
+        self.on_leaving: Callable[[str], None] = _unheard  # told of every frame of the daemon's
         self._rng = rng
         self.world = contextvars.copy_context()
 
@@ -110,6 +111,10 @@ def _arrive(calls: list[Call]) -> None:
         deliver(*args)
 
 
+def _unheard(_: str) -> None:
+    """Nobody listens."""
+
+
 class Wire:
     """One connection. `put`, `cut`, `hang_up` and `close` are what the venue's end may do."""
 
@@ -136,6 +141,7 @@ class Wire:
 
     def send(self, text: str) -> None:
         """Bring a frame to the venue, if the wire is whole when it arrives."""
+        self._network.on_leaving(text)
         self._rise(self._arrive, text)
 
     def _arrive(self, text: str) -> None:

@@ -7,14 +7,12 @@ from typing import Final
 
 from bot.core.events import Command
 from bot.core.units import MS_PER_HOUR
-from bot.exchange.commands import Answer, PlaceOrder
 from bot.exchange.faults import FaultKind, Harm
-from bot.exchange.reports import Direction, OrderType, TimeInForce
+from bot.exchange.reports import Direction
 from bot.lab.scene import Scene, Strike, Strikes, during, once, requests
 from bot.lab.simdisk import LOCKED
-from bot.lab.simexchange import ACCOUNT
 from bot.lab.simhost import HEADER
-from bot.lab.world import HEDGE, PREFIX
+from bot.lab.world import PREFIX
 from bot.runtime.journal import LOCKED_TRIES_MAX, Ledger, LedgerRefusedError
 
 FOREIGN: Final = "f0f0f0"
@@ -86,20 +84,9 @@ def _second_daemon(scene: Scene, fault_id: str) -> None:
 
 def _foreign_daemon(scene: Scene, fault_id: str) -> None:
     """A daemon on another host trades the account, under labels of our kind."""
-    floor = scene.world.exchange.floor
-    command = PlaceOrder(
-        account=ACCOUNT,
-        instrument_name=HEDGE,
-        direction=scene.rng.choice((Direction.BUY, Direction.SELL)),
-        amount=Decimal(1_000),
-        order_type=OrderType.MARKET,
-        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
-        label=f"{PREFIX}{FOREIGN}{scene.rng.randrange(10**7):07d}",
-    )
-    answer = floor.engine.handle(command)
-    if isinstance(answer, Answer):
-        floor.accept(answer)
-        floor.publish()
+    label = f"{PREFIX}{FOREIGN}{scene.rng.randrange(10**7):07d}"
+    direction = scene.rng.choice((Direction.BUY, Direction.SELL))
+    if scene.forge(label, direction, Decimal(1_000)):
         scene.did(fault_id)
 
 

@@ -14,7 +14,14 @@ from typing import Final
 
 from bot.core.events import Command
 from bot.core.state import Mode
-from bot.lab import strikes_host, strikes_venue, strikes_wire
+from bot.lab import (
+    strikes_daemon,
+    strikes_host,
+    strikes_orders,
+    strikes_terms,
+    strikes_venue,
+    strikes_wire,
+)
 from bot.lab.scene import Scene, Strike
 from bot.lab.simmarket import Weather
 from bot.lab.world import World
@@ -24,7 +31,14 @@ PATIENCE_SECONDS: Final = 15.0  # how long the operator lets a stopped daemon st
 LOOK_SECONDS: Final = 5.0
 
 CATALOGUE: Final[Mapping[str, Strike]] = MappingProxyType(
-    {**strikes_wire.STRIKES, **strikes_venue.STRIKES, **strikes_host.STRIKES}
+    {
+        **strikes_wire.STRIKES,
+        **strikes_orders.STRIKES,
+        **strikes_venue.STRIKES,
+        **strikes_terms.STRIKES,
+        **strikes_host.STRIKES,
+        **strikes_daemon.STRIKES,
+    }
 )
 # In every seed, whatever it draws: the market brings an expiry, its settlement and its funding.
 ALWAYS: Final = ("N8",)
@@ -67,6 +81,7 @@ def heal(scene: Scene) -> None:
     """Mend everything: from here on the daemon has no excuse."""
     world = scene.world
     scene.disarm()
+    scene.mend()
     world.lies.clear()
     world.market.weather = Weather()
     world.exchange.is_shut = False

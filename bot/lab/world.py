@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import logging
 import random
+import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -41,6 +43,7 @@ HEDGE: Final = "BTC-PERPETUAL"
 BOOK: Final = "main"
 PREFIX: Final = "db"
 BAND_COIN: Final = 0.2
+LINES_KEPT: Final = 20_000
 LEGS_MIN: Final = 6
 LEGS_MAX: Final = 10
 EXPIRY_OF_DAY_MS: Final = 8 * MS_PER_HOUR
@@ -121,6 +124,8 @@ class World:
 
     def __init__(self, plan: Plan, folder: Path, observers: Sequence[Observer]) -> None:
         self.plan = plan
+        self.forged: set[str] = set()  # venue ids of orders that somebody else sent as ours
+        self.complaints: list[tuple[str, str]] = []  # broken invariants that a strike itself saw
         self.loop = SimLoop(self.rng("loop"))
         clock = HostClock(self.loop)
         day_ms = self.day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
@@ -186,19 +191,24 @@ class World:
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Have the shell log nothing: a storm of faults is a storm of lines."""
-    known = structlog.get_config()
+def hushed() -> Iterator[deque[str]]:
+    """Have the shell print nothing: a storm of faults is a storm of lines; they are kept instead.
+
+    The last `LINES_KEPT` from warnings upward, as the shell would have worded them.
+    """
+    known, said = structlog.get_config(), deque[str](maxlen=LINES_KEPT)
+
+    def keep(_: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        error = sys.exc_info()[1] if event.get("exc_info") or name == "exception" else None
+        said.append(f"{event!r} {error!r}")
+        raise structlog.DropEvent
+
     structlog.configure(
-        processors=[_unsaid],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        processors=[keep],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(),
     )
     try:
-        yield
+        yield said
     finally:
         structlog.configure(**known)
-
-
-def _unsaid(_: WrappedLogger, __: str, ___: EventDict) -> EventDict:
-    raise structlog.DropEvent

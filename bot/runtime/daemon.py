@@ -106,13 +106,14 @@ async def run_daemon(daemon: Daemon) -> Exit:
         "lag": lambda: _watch_lag(daemon),
         **daemon.extra,
     }
-    hurry = asyncio.Event()
+    hurry, ending = asyncio.Event(), asyncio.Event()
     with _Signals(daemon.stop, hurry, halting.by_signal):
         try:
             async with asyncio.TaskGroup() as group:
                 for name, job in jobs.items():
-                    group.create_task(_guarded(name, job, daemon), name=name)
+                    group.create_task(_guarded(name, job, daemon, ending), name=name)
                 group.create_task(_leave(daemon, hurry), name="leave")
+                await _cancelled(ending)
         except BaseExceptionGroup as ended:
             result = _exit_of(ended, daemon)
         else:
@@ -126,17 +127,37 @@ async def run_daemon(daemon: Daemon) -> Exit:
     return result
 
 
-async def _guarded(name: str, job: Job, daemon: Daemon) -> None:
-    """Run one job; its end, however it comes, is the end of all."""
+async def _cancelled(ending: asyncio.Event) -> None:
+    """Wait until the group ends, by one of its tasks or from outside, and say so to the others."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ending.set()
+
+
+async def _guarded(name: str, job: Job, daemon: Daemon, ending: asyncio.Event) -> None:
+    """Run one job; its end, however it comes, is the end of all.
+
+    A group takes no notice of a task that was cancelled by itself; the daemon must not go on
+    without it.
+    """
     try:
         await job()
+    except asyncio.CancelledError as error:
+        if daemon.stop.is_set() or ending.is_set():
+            raise
+        ending.set()
+        log.critical("task was cancelled", task=name)
+        raise TaskDiedError(f"{name} was cancelled, and by nobody who may") from error
     except Exception as error:  # named and passed on: the group takes everything down with it
+        ending.set()
         if isinstance(error, JournalFailedError):
             _latch(daemon.journal_path, str(error))
         else:
             log.exception("task died", task=name)
         raise TaskDiedError(f"{name} died: {type(error).__name__}: {error}") from error
     if not daemon.stop.is_set():
+        ending.set()
         raise TaskDiedError(f"{name} ended by itself")
 
 

@@ -78,8 +78,11 @@ BUSY = frozenset({10028, 10040, 10041, 10047, 10066, 11051, 13028})
 # We asked too often: the venue may say for how long to wait.
 TOO_OFTEN = frozenset({10028})
 
-# The instrument is unknown, expired or closed: our list of instruments is out of date.
+# The instrument is unknown, expired or closed, or its lot or tick is another one than we think: our
+# list of instruments is out of date.
 UNLISTED = frozenset({10012, 10020, 11046, 13019, 13020})
+MISFIT = frozenset({10002, 10021, 10022, 10023, 10026, 10027, 10043, -32602})
+OUTDATED = UNLISTED | MISFIT
 
 CREDENTIALS = frozenset({10000, 13004, 13009})
 

@@ -143,7 +143,7 @@ class TradingDesk:
         line.doubt(error)
         if error.code in deribit_errors.TOO_OFTEN:
             self._pacer.refused(Kind.ORDER, error.data)
-        if error.code in deribit_errors.UNLISTED:
+        if error.code in deribit_errors.OUTDATED:
             self._listing.want()
         if deribit_errors.is_refusal(error.code):
             return (sent, outcomes.rejected(action, error.code, error.reason, error.arrived_ns))

@@ -118,6 +118,23 @@ async def test_a_stalled_event_loop_is_measured(tmp_path):
         await task
 
 
+@pytest.mark.parametrize("name", ["loop", "outbox", "timers", "lag"])
+async def test_a_task_that_somebody_cancels_ends_the_process_and_not_only_itself(tmp_path, name):
+    async with House(tmp_path) as house, running(house) as (_, task):
+        (one,) = (each for each in asyncio.all_tasks() if each.get_name() == name)
+        one.cancel()
+        result = await asyncio.wait_for(task, 10)
+        assert result.code is ExitCode.FAILED
+        assert result.reason == f"{name} was cancelled, and by nobody who may"
+
+
+async def test_a_daemon_that_is_cancelled_as_a_whole_is_just_cancelled(tmp_path):
+    async with House(tmp_path) as house, running(house) as (_, task):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 10)
+
+
 async def test_a_restart_asks_for_the_order_that_was_requested_when_the_process_died(tmp_path):
     async with House(tmp_path, desk=Desk(late_seconds=60)) as house:
         daemon = house.daemon()

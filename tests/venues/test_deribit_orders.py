@@ -73,6 +73,17 @@ async def test_a_definite_refusal_is_a_rejection(code):
         assert rejected.arrived_ns >= sent.wire_ns
 
 
+@pytest.mark.parametrize("code", [10020, 10043, -32602])
+async def test_a_refusal_of_our_terms_has_the_list_of_instruments_read_again(code):
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Failure(code=code, message="no")
+        listed = len(server.methods("public/get_instruments"))
+
+        await edge.perform(submit())
+
+        await until(lambda: len(server.methods("public/get_instruments")) > listed)
+
+
 @pytest.mark.parametrize("code", [10001, 11031, 11094, 13028, 13888, 99999])
 async def test_an_error_that_proves_nothing_leaves_the_order_unknown(code):
     async with serving() as server, running(edge := venue(server)):
