@@ -212,7 +212,8 @@ def test_the_tests_mirror_the_house() -> None:
     inside = [path.relative_to(ROOT / "tests").parts for path in files("tests")]
     folders = {parts[0] for parts in inside if len(parts) > 1}
 
-    beside = {"end_to_end", "deploy"}  # what no single room can show, and what is no room
+    # What no single room can show, what is no room, and what the tests are tried on.
+    beside = {"end_to_end", "deploy", "mutants"}
     strange = folders - rooms - beside
     assert not strange, f"{sorted(strange)}: tests/ mirrors bot/, so that a test is where one looks"
 

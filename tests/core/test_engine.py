@@ -120,21 +120,6 @@ def test_an_order_proved_absent_is_planned_anew_under_a_new_id() -> None:
     assert again.order_id != order.order_id
 
 
-def test_one_source_proves_nothing() -> None:
-    world = short_calls()
-    world.quotes()
-    (order,) = world.orders()
-    world.fold(OrderUnknown(order_id=order.order_id, reason="timeout"))
-    world.fold(after_ms=4_000)
-    world.fold(
-        positions({CALL: "-10"}, asked_ns=world.now_ns, arrived_ns=world.now_ns),
-        AccountRead(asked_ns=world.now_ns),
-        OrderNotFound(order_id=order.order_id, sources=(Source.LABEL,) * 2, asked_ms=world.now_ms),
-    )
-
-    assert not world.state.standing.orders[order.order_id].is_quiet
-
-
 def test_a_fate_that_cannot_be_proved_stops_trading_and_calls_a_person() -> None:
     world = short_calls()
     world.quotes()

@@ -28,6 +28,7 @@ from bot.runtime.journal import (
     tail,
     verify,
 )
+from bot.runtime.ledger_file import read_high
 from tests.runtime.bent import bend
 
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
@@ -252,6 +253,20 @@ async def test_a_write_that_fails_fails_all_that_wait_and_everything_after(path)
         await ledger.append([row(4)])
     ledger.close()
     assert [entry.kind for entry in entries(path)] == ["run", "step"]
+
+
+async def test_a_row_that_could_not_be_written_is_not_marked_and_the_next_start_needs_no_repair(
+    path,
+):
+    """A mark that ran ahead of its row would say of a whole ledger that its end was lost."""
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        ledger._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalFailedError):
+            await ledger.append([row(2)])
+        assert read_high(path).seq <= 2
+    async with Ledger.open(path, HEADER) as again:
+        assert again.head.seq == 3, "a run, its row, and the next run"
 
 
 async def test_a_closed_ledger_takes_nothing(path):

@@ -50,6 +50,7 @@ def venue(
     *,
     market_ms: Callable[[], int] = lambda: NOW_MS,
     age_ns: Callable[[int, int], float] = lambda _stamp, _arrival: 0.0,
+    shut: Callable[[], str] = str,
     **changes: Any,
 ) -> DeribitVenue:
     options = {
@@ -69,6 +70,7 @@ def venue(
         sleep=asyncio.sleep,
         chance=lambda: 0.5,
         limits=limits,
+        shut=shut,
     )
 
 

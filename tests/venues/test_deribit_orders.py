@@ -130,6 +130,18 @@ async def test_an_order_on_a_line_that_is_known_to_be_down_was_not_sent():
         assert server.placed == []
 
 
+async def test_an_order_that_meets_a_halt_at_the_socket_is_not_sent():
+    halts: list[str] = []
+    async with serving() as server, running(edge := venue(server, shut=lambda: "".join(halts))):
+        await edge.perform(submit("db-1"))
+        halts.append("halted by a person")  # while the next one waits for its turn
+        told = await edge.perform(submit("db-2"))
+
+        assert kinds(told) == [OrderRejected]
+        assert one(told, OrderRejected).reason == "not sent: halted by a person"
+        assert [request.params["label"] for request in server.placed] == ["db-1"]
+
+
 async def test_an_answer_that_comes_after_its_time_is_still_heard():
     async with serving() as server, running(edge := venue(server)) as facts:
         server.rules["private/buy"] = lambda _: Silent()

@@ -1,0 +1,113 @@
+"""Bugs in what holds whatever the hedge wants: limits, margin, modes, the latch."""
+
+from tests.mutants.mutant import Mutant
+
+LIMITS = (
+    Mutant(
+        name="the margin gate is open",
+        incident="a hedge takes the account over the stage where the venue liquidates",
+        file="bot/core/gate.py",
+        was="    if trouble is None:\n        kept = (",
+        becomes="    if trouble is None or trouble:\n        kept = (",
+        killed_by="tests/core/test_gate.py"
+        "::test_an_order_over_the_stage_is_refused_with_its_arithmetic",
+    ),
+    Mutant(
+        name="orders of any size",
+        incident="a sizing bug goes out whole, in one order",
+        file="bot/core/sizing.py",
+        was="        if most < abs(size):\n            size, reason",
+        becomes="        if most < 0:\n            size, reason",
+        killed_by="tests/core/test_dealing.py"
+        "::test_one_order_is_at_most_as_large_as_allowed_and_the_rest_follows",
+    ),
+    Mutant(
+        name="orders without number",
+        incident="a loop gone wrong sends orders until the venue bans the account",
+        file="bot/core/safety.py",
+        was='limit {most}" if sent >= most else None',
+        becomes='limit {most}" if sent < 0 else None',
+        killed_by="tests/core/test_safety.py::test_orders_of_the_last_market_minute_are_counted",
+    ),
+    Mutant(
+        name="rejected without end",
+        incident="the venue refuses every order, and the daemon asks all night",
+        file="bot/core/modes.py",
+        was="    if not (fresh and is_row):",
+        becomes="    if fresh or is_row or state:",
+        killed_by="tests/core/test_safety.py"
+        "::test_rejections_in_a_row_stop_trading_until_a_person_resumes",
+    ),
+    Mutant(
+        name="a mark far from the index is a price",
+        incident="one exchange's flash crash is hedged at",
+        file="bot/core/safety.py",
+        was="    if abs(divergence) > policy.divergence_max:",
+        becomes="    if divergence > policy.divergence_max:",
+        killed_by="tests/core/test_safety.py"
+        "::test_a_mark_far_from_the_index_refuses_in_both_directions",
+    ),
+    Mutant(
+        name="a halt that a restart forgets",
+        incident="a person halts, the supervisor restarts, and the daemon trades",
+        file="bot/core/engine.py",
+        was="orders=recovered,\n        trades_until_ms=until_ms,",
+        becomes='orders=recovered,\n        halt_reason="",\n        trades_until_ms=until_ms,',
+        killed_by="tests/core/test_engine.py"
+        "::test_a_halt_survives_a_restart_until_a_person_resumes",
+    ),
+    Mutant(
+        name="a halt that leaves orders resting",
+        incident="everything is stopped, and what rests goes on filling",
+        file="bot/core/reconcile.py",
+        was="    is_halted = state.mode is Mode.HALT\n",
+        becomes="    is_halted = state.mode is Mode.DEGRADED\n",
+        killed_by="tests/core/test_state.py"
+        "::test_a_halt_cancels_what_rests_once_a_second_until_none_is_open",
+    ),
+    Mutant(
+        name="the flag file is not looked at",
+        incident="HTTP is dead, a person leaves the file that halts, and orders go on",
+        file="bot/runtime/stopcock.py",
+        was='is there" if self.flag.exists() else "")',
+        becomes='is there" if not self.flag else "")',
+        killed_by="tests/runtime/test_stopcock.py"
+        "::test_a_flag_alone_shuts_and_the_words_of_whoever_left_it_stay",
+    ),
+    Mutant(
+        name="a halt waits for the loop",
+        incident="the loop is busy, and what it had decided still leaves after the halt",
+        file="bot/runtime/stopcock.py",
+        was='        self._given[command.command_id] = f"halted by {command.actor}"',
+        becomes="        self._given.pop(command.command_id, None)",
+        killed_by="tests/runtime/test_stopcock.py"
+        "::test_a_halt_shuts_before_the_loop_has_folded_it_and_folds_in_between_open_nothing",
+    ),
+    Mutant(
+        name="the outbox does not ask whether it is halted",
+        incident="an order that was decided a moment before the halt goes out after it",
+        file="bot/runtime/outbox.py",
+        was="        if not isinstance(action, SubmitOrder) or not (why := self.stopcock.reason):",
+        becomes="        if isinstance(action, Alert) or not (why := ''):",
+        killed_by="tests/runtime/test_outbox.py"
+        "::test_an_order_that_a_halt_overtakes_is_dropped_told_as_rejected_and_never_unknown",
+    ),
+    Mutant(
+        name="the edge does not ask whether it is halted",
+        incident="an order that waited for the venue's rate goes out into the halt",
+        file="bot/venues/deribit_trading.py",
+        was="        if why := self._shut():",
+        becomes="        if why := '':",
+        killed_by="tests/venues/test_deribit_orders.py"
+        "::test_an_order_that_meets_a_halt_at_the_socket_is_not_sent",
+    ),
+    Mutant(
+        name="hedging before the account was read",
+        incident="after a reconnect the hedge of before the cut is sent once more",
+        file="bot/core/modes.py",
+        was="    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:",
+        becomes="    if state.read_done_ns is None:",
+        killed_by="tests/core/test_safety.py"
+        "::test_the_market_connection_back_needs_no_new_read_but_the_trading_connection_does",
+    ),
+)

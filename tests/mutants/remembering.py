@@ -1,0 +1,79 @@
+"""Bugs in the record: a ledger that is not what was written, and one that two can write."""
+
+from tests.mutants.mutant import Mutant
+
+REMEMBERING = (
+    Mutant(
+        name="the chain of hashes is not followed",
+        incident="a bit flips on the disk, and a daemon starts on what it made of a position",
+        file="bot/runtime/ledger_file.py",
+        was="row.body)) != row.hash:",
+        becomes="row.body)) is None:",
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_damaged_row_is_found_and_the_daemon_does_not_start_on_it",
+    ),
+    Mutant(
+        name="a restored backup goes unnoticed",
+        incident="yesterday's ledger is put back, and today's orders are sent again",
+        file="bot/runtime/ledger_file.py",
+        was="    if row[0] != high.hash:",
+        becomes="    if not row[0]:",
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_rewritten_history_that_follows_from_itself_still_fails_the_high_water_mark",
+    ),
+    Mutant(
+        name="marked before it is written",
+        incident="the disk is full, the mark runs ahead of the rows, and no start is possible",
+        file="bot/runtime/journal.py",
+        was="        made = self._chained(rows, self._head)\n        self._begin()",
+        becomes="        made = self._chained(rows, self._head)\n"
+        "        ledger_file.write_high(self.path, Head(seq=made[-1].seq, hash=made[-1].hash))\n"
+        "        self._begin()",
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_row_that_could_not_be_written_is_not_marked_and_the_next_start_needs_no_repair",
+    ),
+    Mutant(
+        name="a write that failed is tried again",
+        incident="the disk dropped a page without a word, and the next row hides the hole",
+        file="bot/runtime/journal.py",
+        was='            self.failure = f"cannot write {self.path}: {error}"',
+        becomes='            self.failure = ""',
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_write_that_fails_fails_all_that_wait_and_everything_after",
+    ),
+    Mutant(
+        name="two daemons on one ledger",
+        incident="two writers fork the chain, and each sends its own hedge",
+        file="bot/runtime/ledger_lock.py",
+        was="        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    except BlockingIOError as error:\n"
+        "        os.close(lock)\n"
+        "        raise LedgerRefusedError(\n"
+        '            f"another',
+        becomes="        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n"
+        "    except BlockingIOError as error:\n"
+        "        os.close(lock)\n"
+        "        raise LedgerRefusedError(\n"
+        '            f"another',
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_second_daemon_on_the_same_ledger_is_refused",
+    ),
+    Mutant(
+        name="two daemons on one account",
+        incident="each has a ledger of its own, and each hedges the whole account",
+        file="bot/runtime/account_lock.py",
+        was='        sock.bind(f"\\0{name}")',
+        becomes='        sock.bind(f"\\0{name}{id(sock)}")',
+        killed_by="tests/runtime/test_account_lock.py"
+        "::test_a_second_daemon_on_the_account_is_told_whose_process_and_since_when",
+    ),
+    Mutant(
+        name="a ledger of another account is taken",
+        incident="the positions of the test account are hedged with real money",
+        file="bot/runtime/ledger_opening.py",
+        was="            if last[what] != asked:",
+        becomes="            if not last[what]:",
+        killed_by="tests/runtime/test_journal.py"
+        "::test_a_ledger_of_another_account_or_mode_is_refused",
+    ),
+)
