@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.core import hedger, pace, reconcile, sizing, standing, units
-from bot.core.actions import SubmitOrder, TimeInForce
+from bot.core import flatten, hedger, pace, placing, reconcile, sizing, standing, units
+from bot.core.actions import SubmitOrder
 from bot.core.books import BookPolicy
 from bot.core.counts import Counts
 from bot.core.exposure import Exposure, Unpriced, exposure_of
 from bot.core.hedger import Code, Decision, HedgePolicy, Hold, Intent, Verdict
-from bot.core.orders import Order, OrderPolicy, Share
+from bot.core.orders import OrderPolicy, Share
 from bot.core.reported import unlisted
 from bot.core.sizing import Answer, Asked, DealPolicy, Need
 from bot.core.standing import EMPTY, HedgeMark
@@ -53,6 +53,8 @@ class Wish:
 def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     """Value every book, let each speak, and make at most one order per hedge instrument."""
     exposures = {plan.book.name: exposure_of(state, plan.book, policy.quotes) for plan in plans}
+    if flatten.is_on(state):
+        return _flattened(state, plans, exposures, policy)
     verdicts: dict[str, Decision] = {}
     wishes: dict[str, list[Wish]] = {}
     for plan in plans:
@@ -70,6 +72,21 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     if state.standing.sprees:
         state = pace.rested(state, _at_rest(plans, verdicts))
     return Dealt(state=state, actions=tuple(sent), exposures=exposures, verdicts=verdicts)
+
+
+def _flattened(
+    state: State,
+    plans: Sequence[BookPlan],
+    exposures: Mapping[str, Exposure | Unpriced],
+    policy: DealPolicy,
+) -> Dealt:
+    """Close the hedges, in place of hedging."""
+    books = [plan.book for plan in plans]
+    cap_bps = min(plan.hedge.price_cap_bps for plan in plans)
+    done = flatten.flattened(state, books, exposures, cap_bps, policy)
+    return Dealt(
+        state=done.state, actions=done.actions, exposures=exposures, verdicts=done.verdicts
+    )
 
 
 def _at_rest(plans: Sequence[BookPlan], verdicts: Mapping[str, Decision]) -> list[str]:
@@ -195,14 +212,13 @@ def _asked(state: State, want: Want, policy: OrderPolicy) -> Asked:
     """Put together what safety and margin must know of what is wanted."""
     hedge, quote, wishes = state.instruments[want.name], state.quotes[want.name], want.wishes
     cap_bps = min(wish.plan.hedge.price_cap_bps for wish in wishes)
-    _, order_id = standing.numbered(state.standing, policy.label_prefix)
     return Asked(
         hedge=hedge,
         quote=quote,
         size_native=want.net_native,
         limit=sizing.worst_price(hedge, quote, want.net_native, cap_bps),
         noted=Try(
-            order_id=order_id,
+            order_id=placing.next_id(state, policy),
             at_ms=state.now_ms,
             deviation_coin=sum(wish.intent.deviation_coin for wish in wishes),
             index_usd=wishes[0].exposure.index_usd,
@@ -216,33 +232,13 @@ def _asked(state: State, want: Want, policy: OrderPolicy) -> Asked:
 def _commit(
     state: State, asked: Asked, wished: Sequence[Wish], size_native: Decimal, policy: OrderPolicy
 ) -> tuple[State, SubmitOrder]:
-    """Put the order into the state as REQUESTED and return the action that sends it."""
-    name, order_id = asked.hedge.name, asked.noted.order_id
-    valid_until_ms = state.now_ms + units.wire_to_market_ms(policy.lifetime_ns, state.rate)
-    order = Order(
-        order_id=order_id,
-        instrument=name,
-        size_native=size_native,
-        limit=asked.limit,
-        shares=tuple(
-            Share(book=wish.plan.book.name, size_native=wish.intent.size_native) for wish in wished
-        ),
-        requested_ms=state.now_ms,
-        requested_ns=state.now_ns,
-        valid_until_ms=valid_until_ms,
-    )
-    known, _ = standing.numbered(state.standing, policy.label_prefix)
-    known = standing.with_order(known, order)
-    known = pace.wished(known, name, asked.size_native, asked.noted)
-    action = SubmitOrder(
-        order_id=order_id,
-        instrument=name,
-        size_native=size_native,
-        limit=asked.limit,
-        time_in_force=TimeInForce.IOC,
-        valid_until_ms=valid_until_ms,
-    )
-    return replace(state, standing=_marked(known, state.now_ms, wished, order_id)), action
+    """Place the order, and remember of each book when it last sent for its hedge."""
+    shares = [
+        Share(book=wish.plan.book.name, size_native=wish.intent.size_native) for wish in wished
+    ]
+    state, action = placing.placed(state, asked, size_native, shares, policy)
+    known = _marked(state.standing, state.now_ms, wished, action.order_id)
+    return replace(state, standing=known), action
 
 
 def _marked(

@@ -14,32 +14,37 @@ from typing import NamedTuple
 
 from bot.core import (
     agreement,
+    alerts,
     dealing,
     gate,
+    latch,
+    limits,
+    losses,
     modes,
     orders,
     outcomes,
     pace,
     reconcile,
     safety,
+    strain,
     tally,
     tidings,
 )
 from bot.core import standing as standings
 from bot.core import state as states
-from bot.core.actions import Action, Alert, Severity, Topic
+from bot.core.actions import Action
 from bot.core.agreement import AgreementPolicy
+from bot.core.books import BookPolicy
 from bot.core.dealing import BookPlan
-from bot.core.events import BalanceSeen, Command, CommandGiven, Fact
+from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.gate import GatePolicy
-from bot.core.hedger import Decision, Verdict
-from bot.core.instruments import Kind
+from bot.core.hedger import Decision
 from bot.core.margin.deribit_standard import Rates
 from bot.core.modes import ModeChanged
 from bot.core.orders import Order, OrderPolicy
 from bot.core.quotes import QuotePolicy
-from bot.core.reconcile import Adopted, is_jump
+from bot.core.reconcile import Adopted
 from bot.core.safety import SafetyPolicy
 from bot.core.sizing import DealPolicy
 from bot.core.standing import Standing
@@ -67,6 +72,16 @@ class Policy:
     def currencies(self) -> tuple[str, ...]:
         """The settlement currencies in which books are hedged, in the order of the books."""
         return tuple(dict.fromkeys(plan.book.currency for plan in self.books))
+
+    @cached_property
+    def hedged(self) -> tuple[BookPolicy, ...]:
+        """The books, without how they are hedged."""
+        return tuple(plan.book for plan in self.books)
+
+    @cached_property
+    def limits(self) -> Mapping[str, float]:
+        """Every limit that is a number, by its key in the configuration."""
+        return limits.in_force(self.safety, self.quotes, self.gate, self.agreement)
 
     @cached_property
     def apply(self) -> ApplyPolicy:
@@ -149,15 +164,16 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     """Fold facts, then decide once. Pure: the same arguments give the same answer, bit for bit."""
     before = state
     state = states.apply_all(state, facts, policy.apply)
-    state = safety.indexed(before, state, policy.apply.owners)
-    state = pace.counted(before, state, facts, policy.orders)
-    if _resumed(before, facts):
-        state = pace.forgiven(state, policy.safety)
+    state = _measured(before, state, facts, policy)
     state = reconcile.minded(state, policy.orders)
     state, adopted = reconcile.adopt(state, policy.apply)
     state = reconcile.housed(state, policy.apply)
-    state = _compared(state, facts, policy)
+    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
+    state = _compared(state, told, policy)
+    state = losses.weighed(state, policy.hedged, policy.safety, told=bool(told))
     state = _latched(state, policy)
+    if not before.folds and before.standing.limits != policy.limits:
+        state = replace(state, standing=replace(state.standing, limits=policy.limits))
     state, changes = _moded(state, policy)
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
@@ -179,10 +195,12 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *cancels,
             *dealt.actions,
             *questions,
-            *_alerts(state, changes, adopted, news_of_margin),
-            *_unhedged(news),
+            *alerts.told(state, changes, adopted, news_of_margin),
+            *alerts.unhedged(news),
             *tidings.of_fills(before, facts),
             *tidings.of_orders(before, state, policy.orders),
+            *alerts.widened(before, policy.limits),
+            *alerts.replies(before, state, facts),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -191,26 +209,30 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     )
 
 
-def _compared(state: State, facts: Sequence[Fact], policy: Policy) -> State:
+def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy) -> State:
+    """Take note of all that limits count and measure; a person who resumed begins it anew."""
+    hedges = policy.apply.owners
+    state = safety.indexed(before, state, hedges)
+    state = modes.swapped(before, state, hedges)
+    state = strain.strained(before, state, policy.safety)
+    state = pace.counted(before, state, facts, policy.orders)
+    if state.standing.commands_seen is not before.standing.commands_seen and latch.resumes(
+        before.standing, facts
+    ):
+        state = losses.forgiven(pace.forgiven(replace(state, swapped=""), policy.safety))
+    return state
+
+
+def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> State:
     """Compare our delta with the venue's whenever it gave one and nothing is on its way."""
-    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
     if not told or reconcile.is_moving(state):
         return state
     return agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
 
 
-def _resumed(before: State, facts: Sequence[Fact]) -> bool:
-    """Whether a person has just looked at what stopped, and resumes."""
-    return any(
-        isinstance(fact, CommandGiven)
-        and fact.command is Command.RESUME
-        and fact.command_id not in before.standing.commands_seen
-        for fact in facts
-    )
-
-
 def _latched(state: State, policy: Policy) -> State:
-    """Halt, until a person resumes, for another daemon or for what an unknown order may cost."""
+    """Halt, until a person resumes: losses, another daemon, or what an unknown order may cost."""
+    state = losses.latched(state, policy.safety)
     if state.standing.halt_reason:
         return state
     reason = outcomes.beyond(
@@ -222,10 +244,10 @@ def _latched(state: State, policy: Policy) -> State:
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    limits = agreement.trouble(state, policy.agreement) or gate.stage(
+    asked = agreement.trouble(state, policy.agreement) or gate.stage(
         state, policy.gate, policy.currencies
     )
-    judged = modes.judge_mode(state, policy.safety, policy.currencies, limits)
+    judged = modes.judge_mode(state, policy.safety, policy.currencies, asked, policy.hedged)
     known = (state.mode, state.mode_reason, state.mode_clears)
     if (judged.mode, judged.reason, judged.clears) == known:
         return state, ()
@@ -247,71 +269,3 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
         has_run=state.has_run or judged.mode is Mode.RUN,
     )
     return moved, (change,)
-
-
-_SEVERITY: Mapping[Mode, Severity] = {
-    Mode.RECONCILING: Severity.INFO,
-    Mode.RUN: Severity.INFO,
-    Mode.DEGRADED: Severity.WARNING,
-    Mode.HOLD: Severity.CRITICAL,
-    Mode.HALT: Severity.CRITICAL,
-}
-
-
-def _severity(change: ModeChanged, state: State) -> Severity:
-    """Return how loud a change of mode is; who paused it knows, so that need not wake anyone."""
-    reason = state.standing.pause_reason
-    paused = change.after is Mode.HOLD and change.reason == reason and not is_jump(reason)
-    return Severity.WARNING if paused else _SEVERITY[change.after]
-
-
-def _unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
-    """Tell a person of a book that should be hedged and may not be, once per kind of reason."""
-    if not news:
-        return ()
-    return tuple(
-        Alert(
-            severity=Severity.WARNING,
-            text=f"book {told.book} is not hedged: {told.reason}",
-            topic=Topic.UNHEDGED,
-        )
-        for told in news
-        if told.verdict is Verdict.REFUSED
-    )
-
-
-def _is_surprise(state: State, note: Adopted) -> bool:
-    """Whether a hedge moved while the daemon ran; people trade options, and those are the book."""
-    known = note.reason in (reconcile.SETTLED, reconcile.AT_START)
-    return not known and state.instruments[note.instrument].kind is not Kind.OPTION
-
-
-def _alerts(
-    state: State,
-    changes: tuple[ModeChanged, ...],
-    adopted: tuple[Adopted, ...],
-    margin: Sequence[str],
-) -> tuple[Action, ...]:
-    if not (changes or adopted or margin):
-        return ()
-    modes = tuple(
-        Alert(
-            severity=_severity(change, state),
-            text=f"{change.before} -> {change.after}: {change.reason}"
-            + (f"; cleared by: {change.clears}" if change.clears else ""),
-            topic=Topic(change.after.value),
-        )
-        for change in changes
-    )
-    external = tuple(
-        Alert(
-            severity=Severity.WARNING if _is_surprise(state, note) else Severity.INFO,
-            text=f"{note.instrument}: {note.before_native} -> {note.after_native}, {note.reason}",
-            topic=Topic.EXTERNAL,
-        )
-        for note in adopted
-    )
-    warnings = tuple(
-        Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN) for text in margin
-    )
-    return modes + external + warnings

@@ -45,6 +45,7 @@ class Code(StrEnum):
     MODE = "mode"
     CROSSED_BOOKS = "crossed-books"
     OUTSIDE_BAND = "outside-band"
+    FLATTEN = "flatten"
     SAFETY = "safety"
     MARGIN = "margin"
 

@@ -9,13 +9,16 @@ A halt lies over everything, a pause over a flatten. The newest word of a person
 | halt | halted | halted | halted, flattens no more | its new reason |
 | resume | read afresh | nothing | flattens no more | nothing, or the flatten given while halted |
 
-Resumed while both flattening and paused, it goes on flattening.
+Resumed while both flattening and paused, it goes on flattening. A resume without a reason is
+refused, whatever the way it came.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.core import orders
-from bot.core.events import Command, CommandGiven
+from bot.core import orders, tally
+from bot.core.actions import Alert, Severity
+from bot.core.events import Command, CommandGiven, Fact
 from bot.core.standing import Standing, open_orders
 
 COMMANDS_KEPT = 64
@@ -32,14 +35,51 @@ def commanded(known: Standing, fact: CommandGiven, now_ms: int, now_ns: int) -> 
         case Command.PAUSE:
             after = replace(known, pause_reason=f"paused {said}")
         case Command.FLATTEN:
-            after = replace(known, flatten_reason=f"flattening {said}", pause_reason="")
+            sprees = {name: tally.rested(spree) for name, spree in known.sprees.items()}
+            after = replace(
+                known, flatten_reason=f"flattening {said}", pause_reason="", sprees=sprees
+            )
         case Command.HALT:
             after = replace(known, halt_reason=f"halted {said}", flatten_reason="")
         case Command.RESUME:
-            after = _resumed(known, now_ms, now_ns)
+            after = known if is_refused(fact) else _resumed(known, now_ms, now_ns)
         case Command.ACK:
             pass  # a person has heard: nothing changes but the record of it
     return replace(after, commands_seen=seen)
+
+
+def is_refused(fact: CommandGiven) -> bool:
+    """Whether a command is not obeyed: who resumes must say who they are, and why."""
+    said = fact.note.strip() and fact.actor.strip()
+    return fact.command is Command.RESUME and not said
+
+
+def resumes(known: Standing, facts: Sequence[Fact]) -> bool:
+    """Whether a person resumes with these facts, which `known` has not seen."""
+    return any(
+        fact.command is Command.RESUME and not is_refused(fact) for fact in _fresh(known, facts)
+    )
+
+
+def _fresh(known: Standing, facts: Sequence[Fact]) -> Iterator[CommandGiven]:
+    for fact in facts:
+        if isinstance(fact, CommandGiven) and fact.command_id not in known.commands_seen:
+            yield fact
+
+
+def replies(known: Standing, facts: Sequence[Fact]) -> Iterator[Alert]:
+    """Yield what a person must hear of commands that are not obeyed, or not at once."""
+    for fact in _fresh(known, facts):
+        if is_refused(fact):
+            yield Alert(
+                severity=Severity.WARNING,
+                text=f"{fact.command} by {fact.actor or 'nobody'} was refused: it needs a reason",
+            )
+        elif fact.command is Command.FLATTEN and known.halt_reason:
+            yield Alert(
+                severity=Severity.WARNING,
+                text=f"flatten by {fact.actor} waits for a resume: {known.halt_reason}",
+            )
 
 
 def _resumed(known: Standing, now_ms: int, now_ns: int) -> Standing:

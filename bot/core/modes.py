@@ -17,11 +17,15 @@
 | RUN | nothing of all this | |
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from bot.core import pace, units
+from bot.core import losses, pace, strain, units
+from bot.core.books import BookPolicy
+from bot.core.columns import Held
 from bot.core.events import Link
+from bot.core.immutable import remembered
+from bot.core.instruments import Instrument, Kind
 from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
@@ -46,12 +50,20 @@ ALL_WELL = Judgement(mode=Mode.RUN, reason="all inputs are good", clears="")
 
 
 def judge_mode(
-    state: State, policy: SafetyPolicy, currencies: Sequence[str], limits: Judgement | None
+    state: State,
+    policy: SafetyPolicy,
+    currencies: Sequence[str],
+    limits: Judgement | None,
+    books: tuple[BookPolicy, ...] = (),
 ) -> Judgement:
-    """Return the most careful mode that anything asks for, with the first reason of that mode.
+    """Return what the first row of the table that applies asks for, with its reason.
 
-    `limits` is what the venue's delta or the margin stages ask for, if anything; `currencies` are
-    those in which books are hedged.
+    Args:
+        state: What is known.
+        policy: The limits.
+        currencies: Those in which books are hedged.
+        limits: What the venue's delta or the margin stages ask for, if anything.
+        books: What is hedged, with what.
     """
     return (
         _halted(state)
@@ -59,9 +71,15 @@ def judge_mode(
         or _paused(state)
         or _beyond_us(state)
         or _rejected(state, policy)
+        or pace.stuck_trouble(state)
+        or _misfit(state, books)
+        or strain.clock_trouble(state, policy)
         or _flattening(state)
+        or losses.trouble(state)
         or pace.trouble(state, policy)
         or limits
+        or _unsettled_expiry(state, policy)
+        or strain.trouble(state, policy)
         or ALL_WELL
     )
 
@@ -84,7 +102,74 @@ def _flattening(state: State) -> Judgement | None:
     reason = state.standing.flatten_reason
     if not reason:
         return None
-    return Judgement(mode=Mode.HOLD, reason=reason, clears="no hedge is held, or a person resumes")
+    clears = "no hedge is held, which halts, or a person resumes"
+    return Judgement(mode=Mode.DEGRADED, reason=reason, clears=clears)
+
+
+def _misfit(state: State, books: tuple[BookPolicy, ...]) -> Judgement | None:
+    """Stop where a hedge instrument is not what the configuration takes it for."""
+    reason = state.swapped or _misfits(books, state.instruments)
+    if not reason:
+        return None
+    clears = "the terms fit again, or the configuration is put right and the daemon started anew"
+    return Judgement(mode=Mode.HOLD, reason=reason, clears=clears)
+
+
+@remembered
+def _misfits(books: tuple[BookPolicy, ...], instruments: Mapping[str, Instrument]) -> str:
+    for book in books:
+        terms = instruments.get(book.hedge_instrument)
+        if terms is None:
+            continue
+        if terms.kind is Kind.OPTION:
+            return f"{terms.name} is an option and hedges nothing"
+        if terms.currency != book.currency:
+            return f"{terms.name} settles in {terms.currency}, book {book.name} in {book.currency}"
+        if terms.underlying != book.selector.underlying:
+            wanted = book.selector.underlying
+            return f"{terms.name} is on {terms.underlying}, book {book.name} on {wanted}"
+        for what, step in (("lot", terms.lot), ("tick", terms.tick_size)):
+            if not step.is_finite() or step <= 0:
+                return f"{terms.name} has a {what} of {step}: nothing can be rounded to it"
+    return ""
+
+
+def swapped(before: State, state: State, hedges: Mapping[str, str]) -> State:
+    """Note that a hedge instrument has become another one under the same name."""
+    if state.instruments is before.instruments or state.swapped:
+        return state
+    for name in hedges:
+        was, now = before.instruments.get(name), state.instruments.get(name)
+        if was is None or now is None:
+            continue
+        for what, old, new in (
+            ("settlement", was.settlement, now.settlement),
+            ("kind", was.kind, now.kind),
+            ("currency", was.currency, now.currency),
+        ):
+            if old != new:
+                return replace(state, swapped=f"the {what} of {name} changed from {old} to {new}")
+    return state
+
+
+def _unsettled_expiry(state: State, policy: SafetyPolicy) -> Judgement | None:
+    """Be careful while an option is held long after its expiry: no delivery was heard of."""
+    held = state.table.held
+    late_ms = units.wire_to_market_ms(policy.expiry_unsettled_max_ns, state.rate)
+    row = _first_expiry(held)
+    if row is None or state.now_ms - int(held.expiry_ms[row]) <= late_ms:
+        return None
+    since_s = (state.now_ms - int(held.expiry_ms[row])) / units.MS_PER_SECOND
+    reason = (
+        f"{held.names[row]} expired {since_s:,.0f} s ago and is still held: no delivery was heard "
+        f"of, limit {late_ms / units.MS_PER_SECOND:,.0f} s"
+    )
+    return Judgement(mode=Mode.DEGRADED, reason=reason, clears="it is settled")
+
+
+@remembered
+def _first_expiry(held: Held) -> int | None:
+    return int(held.expiry_ms.argmin()) if len(held.expiry_ms) else None
 
 
 def _beyond_us(state: State) -> Judgement | None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from bot.core import tally
 from bot.core.events import Fact, FillSeen
-from bot.core.immutable import remembered_while
+from bot.core.immutable import remembered, remembered_while
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
@@ -74,14 +74,17 @@ def usd_of(terms: Instrument, size_native: Decimal, price_usd: float) -> float:
 
 def trouble(state: State, policy: SafetyPolicy) -> Judgement | None:
     """Return the stop that what was traded asks for, if there is one."""
-    if not state.standing.sprees:
+    if not state.standing.tallies:
         return None
-    stuck = _stuck(state.standing.sprees)
-    if stuck is not None:
-        return stuck
     return _spent("account", state.now_ms, state.standing.tallies, policy).judgement
 
 
+def stuck_trouble(state: State) -> Judgement | None:
+    """Return the stop that orders which repeat ask for, if they did."""
+    return _stuck(state.standing.sprees) if state.standing.sprees else None
+
+
+@remembered
 def _stuck(sprees: Mapping[str, Spree]) -> Judgement | None:
     for name, spree in sorted(sprees.items()):
         if spree.stuck:

@@ -201,18 +201,23 @@ def cancels(state: State, policy: OrderPolicy) -> tuple[State, tuple[Action, ...
     """Ask for the end of what rests and should not, again and again until the venue shows it.
 
     A cancel is a request: the order counts until the venue says that it ended. While halted that is
-    all that rests or may; else what the venue says rests long after it was to have ended.
+    all that rests or may; else what the venue says rests long after it was to have ended, and when
+    hedges are to be closed, what may rest beside them.
     """
     is_halted = state.mode is Mode.HALT
+    closes = bool(state.standing.flatten_reason) and state.mode is Mode.DEGRADED
     moved: dict[str, Order] = {}
     asked: list[Action] = []
     for order in open_orders(state.standing.orders):
-        is_overdue = order.rests and state.now_ns - order.requested_ns > policy.silence_max_ns
+        is_overdue = order.rests and (
+            closes or state.now_ns - order.requested_ns > policy.silence_max_ns
+        )
         if order.status in DOUBTFUL:  # with each question
             is_due = order.asked_ns == state.now_ns and (is_halted or is_overdue)
         else:
             is_resting = order.status is OrderStatus.WORKING
-            is_due = is_halted and is_resting and _is_due(order, state.now_ns, policy)
+            must_end = is_halted or (closes and order.rests)
+            is_due = must_end and is_resting and _is_due(order, state.now_ns, policy)
             if is_due:
                 moved[order.order_id] = replace(order, asked_ns=state.now_ns)
         if is_due:

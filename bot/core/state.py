@@ -45,6 +45,7 @@ from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
 from bot.core.reported import Differences, Gap, Reported, differences, unlisted
 from bot.core.standing import Standing
+from bot.core.tally import Strain
 
 
 class Mode(StrEnum):
@@ -104,6 +105,10 @@ class State:
     gaps: Mapping[str, Gap] = field(default_factory=dict)
     host: HostMeasured | None = None
     index_still: Mapping[str, Still] = field(default_factory=dict)
+    strains: Mapping[str, Strain] = field(default_factory=dict)
+    swapped: str = ""
+    is_weighed: bool = False
+    losing: str = ""
     margin_warned: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = NOTHING_COUNTED
@@ -339,7 +344,7 @@ def _commanded(state: State, fact: CommandGiven) -> State:
     known = latch.commanded(state.standing, fact, state.now_ms, state.now_ns)
     if known is state.standing:
         return state
-    if fact.command is not Command.RESUME:
+    if fact.command is not Command.RESUME or latch.is_refused(fact):
         return replace(state, standing=known)
     return replace(state, standing=known, read_wanted="resumed", foreign="")
 

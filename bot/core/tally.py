@@ -152,3 +152,11 @@ class Worth:
     day: int
     started: float
     peak: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strain:
+    """A limit of the host that was passed, and when it was last seen to be: on the wire clock."""
+
+    reason: str
+    seen_ns: int

@@ -202,7 +202,7 @@ def test_a_halt_survives_a_restart_until_a_person_resumes() -> None:
     assert after.state.mode is Mode.HALT
     assert "drill" in after.state.mode_reason
     assert after.orders() == []
-    resume = CommandGiven(command=Command.RESUME, command_id="c2", actor="op")
+    resume = CommandGiven(command=Command.RESUME, command_id="c2", actor="op", note="looked")
     after.fold(resume)
     after.quotes()
     assert after.state.mode is not Mode.HALT
@@ -214,7 +214,7 @@ def test_a_command_given_twice_counts_once() -> None:
     world.settle(world.orders()[0])
     pause = CommandGiven(command=Command.PAUSE, command_id="c1", actor="op")
     world.fold(pause)
-    world.fold(CommandGiven(command=Command.RESUME, command_id="c2", actor="op"))
+    world.fold(CommandGiven(command=Command.RESUME, command_id="c2", actor="op", note="looked"))
     world.fold(pause)
 
     assert world.state.mode is not Mode.HOLD
@@ -347,7 +347,7 @@ def test_a_person_who_resumes_lets_go_of_an_order_that_nobody_can_explain() -> N
     assert world.fold().state.mode is Mode.HOLD
     assert "or a person resumes" in world.state.mode_clears
 
-    world.fold(CommandGiven(command=Command.RESUME, command_id="c1", actor="op"))
+    world.fold(CommandGiven(command=Command.RESUME, command_id="c1", actor="op", note="looked"))
     read = positions(moved, asked_ns=world.now_ns + 1, arrived_ns=world.now_ns + 1)
     fresh = balance(arrived_ns=world.now_ns)
     world.quotes(100_000.0, read, fresh, AccountRead(asked_ns=world.now_ns + 1))

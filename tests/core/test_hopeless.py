@@ -56,7 +56,7 @@ def test_an_order_nobody_can_explain_beside_a_position_that_differs_calls_a_pers
     assert world.state.standing.orders[order_id].status is OrderStatus.UNPROVABLE
     assert mode_of(world) is Mode.HOLD
     assert "cannot be proved" in world.state.mode_reason
-    resume = CommandGiven(command=Command.RESUME, command_id="r", actor="op")
+    resume = CommandGiven(command=Command.RESUME, command_id="r", actor="op", note="looked")
     world.quotes(100_000.0, resume)
     read(world, {**HELD, PERP: "770"})
     assert world.state.standing.positions[PERP] == Decimal(770)

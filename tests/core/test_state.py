@@ -138,7 +138,9 @@ def test_newly_listed_instruments_join_those_known() -> None:
 def test_commands_are_remembered_but_not_for_ever() -> None:
     world = World()
     for at in range(COMMANDS_KEPT + 5):
-        world.fold(CommandGiven(command=Command.RESUME, command_id=f"c{at}", actor="op"))
+        world.fold(
+            CommandGiven(command=Command.RESUME, command_id=f"c{at}", actor="op", note="looked")
+        )
 
     seen = world.state.standing.commands_seen
     assert len(seen) == COMMANDS_KEPT

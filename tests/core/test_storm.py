@@ -165,7 +165,10 @@ class Storm:
             case "command":
                 self.commands += 1
                 word = (Command.RESUME, Command.RESUME, Command.PAUSE, Command.HALT)[pick % 4]
-                return (CommandGiven(command=word, command_id=f"c{self.commands}", actor="op"),)
+                told = CommandGiven(
+                    command=word, command_id=f"c{self.commands}", actor="op", note="drill"
+                )
+                return (told,)
             case "timer":
                 name = ("reconcile", "reload-instruments", "expiry-roll", "report")[pick % 4]
                 return (TimerFired(name=name), BadMessage(source="ws", reason="not JSON"))

@@ -175,7 +175,9 @@ class Scene:
 
     def command(self, command: Command) -> Step:
         return self.fold(
-            CommandGiven(command=command, command_id=f"id-{self.now_ns}", actor="test")
+            CommandGiven(
+                command=command, command_id=f"id-{self.now_ns}", actor="test", note="drill"
+            )
         )
 
 

@@ -127,7 +127,9 @@ def test_while_the_daemon_says_that_it_cannot_hedge_is_a_gap_and_no_breach() -> 
     told(world, seen)
     world.fold(after_ms=40_000)
     told(world, seen)
-    world.fold(CommandGiven(command=Command.RESUME, command_id="r1-000000", actor="t"))
+    world.fold(
+        CommandGiven(command=Command.RESUME, command_id="r1-000000", actor="t", note="looked")
+    )
     world.quotes(after_ms=100)
     told(world, seen)
 

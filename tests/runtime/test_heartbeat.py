@@ -126,7 +126,9 @@ async def test_a_halt_is_told_at_once_and_the_resume_too() -> None:
         watch.folds(CommandGiven(command=Command.HALT, command_id="c1", actor="ann"))
         await watch.looks(2)
         await watch.looks(3)
-        watch.folds(CommandGiven(command=Command.RESUME, command_id="c2", actor="ann"))
+        watch.folds(
+            CommandGiven(command=Command.RESUME, command_id="c2", actor="ann", note="looked")
+        )
         await watch.looks(4)
 
     assert [line.split()[0] for line in heard] == [

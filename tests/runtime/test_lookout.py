@@ -92,7 +92,9 @@ def test_time_in_which_a_book_could_not_be_hedged_anyway_does_not_count() -> Non
     watch.world.begin({CALL: "-10"}, equity=0.5)
     watch.seconds(20)
     watch.seconds(20, CommandGiven(command=Command.PAUSE, command_id="c1", actor="ann"))
-    watch.seconds(1, CommandGiven(command=Command.RESUME, command_id="c2", actor="ann"))
+    watch.seconds(
+        1, CommandGiven(command=Command.RESUME, command_id="c2", actor="ann", note="looked")
+    )
     watch.seconds(20)
 
     assert watch.sightings == []
