@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -26,6 +26,7 @@ class Part(StrEnum):
     SMILES = "smiles"
     SCENARIOS = "scenarios"
     PROCESSES = "processes"
+    MARGIN = "margin"
     DECISION = "decision"
     JOURNAL = "journal"
     EXCHANGE = "exchange"
@@ -86,28 +87,40 @@ async def _measured(
     return found
 
 
+InMemory = Callable[[int, Callable[[], int]], "Sequence[Measured | Absent]"]
+
+
 async def _of(part: Part, rounds: int, directory: Path) -> "Sequence[Measured | Absent]":
-    from bot.lab.bench import decision, grids, inversion, journal, pricing, smiles, walks, wire
+    from bot.lab.bench import (
+        decision,
+        grids,
+        inversion,
+        journal,
+        margins,
+        pricing,
+        smiles,
+        walks,
+        wire,
+    )
     from bot.runtime.clock import WireClock
 
     now_ns = WireClock().monotonic_ns
     match part:
-        case Part.PRICING:
-            return pricing.pricing(rounds, now_ns)
-        case Part.INVERSION:
-            return inversion.inversion(rounds, now_ns)
-        case Part.SMILES:
-            return smiles.smiles(rounds, now_ns)
-        case Part.SCENARIOS:
-            return grids.grids(rounds, now_ns)
-        case Part.PROCESSES:
-            return walks.processes(rounds, now_ns)
-        case Part.DECISION:
-            return decision.decision(rounds, now_ns)
         case Part.JOURNAL:
             return await journal.journal(rounds, now_ns, directory)
         case Part.EXCHANGE:
             return await wire.exchange(rounds, now_ns)
+        case _:  # what neither waits nor writes
+            in_memory: Mapping[Part, InMemory] = {
+                Part.PRICING: pricing.pricing,
+                Part.INVERSION: inversion.inversion,
+                Part.SMILES: smiles.smiles,
+                Part.SCENARIOS: grids.grids,
+                Part.PROCESSES: walks.processes,
+                Part.MARGIN: margins.margins,
+                Part.DECISION: decision.decision,
+            }
+            return in_memory[part](rounds, now_ns)
 
 
 def _answer(found: "Sequence[Measured | Absent]") -> Answer:

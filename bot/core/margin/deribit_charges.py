@@ -74,7 +74,7 @@ def usd_of(pair: Pair) -> float:
 
 def roll_shock(table: Table, sizes: Floats, coin: CoinParameters) -> float:
     """Return what it costs to move each expiry's open delta to another."""
-    held = np.flatnonzero(sizes)
+    held = table.held(sizes)
     net = np.bincount(
         table.terms[held], table.delta[held] * sizes[held], minlength=len(table.term_years)
     )
@@ -106,10 +106,11 @@ def _roll(table: Table, coin: CoinParameters) -> Floats:
 
 def delta_shock(table: Table, sizes: Floats, pair: PairParameters) -> float:
     """Return what is added for a delta that the market could not take at once."""
-    held = np.flatnonzero(sizes)
-    money = table.delta[held] * sizes[held]
-    is_long = (held < len(table.pair.options.names)) & (sizes[held] > 0.0)
-    return _delta_shock(table, float(money[is_long].sum()), float(money[~is_long].sum()), pair)
+    held, long = table.held(sizes), np.maximum(sizes, 0.0)
+    long[len(table.pair.options.names) :] = 0.0
+    options = float((table.delta[held] * long[held]).sum())
+    other = float((table.delta[held] * (sizes - long)[held]).sum())
+    return _delta_shock(table, options, other, pair)
 
 
 def delta_shock_at_most(table: Table, reach: Reach, pair: PairParameters) -> float:

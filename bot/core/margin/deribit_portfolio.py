@@ -96,7 +96,7 @@ def value(account: Account, parameters: Parameters, known: Valued | None = None)
 
 def _profit(table: Table, sizes: Floats) -> Floats:
     """Add up a pair in every scenario: what is not held needs no price."""
-    held = np.flatnonzero(sizes)
+    held = table.held(sizes)
     total: Floats = (table.profit[:, held] * sizes[held]).sum(axis=1)
     return total
 
@@ -277,12 +277,12 @@ def _positions(valued: Valued, groups: list[_Charges]) -> PositionMargins:
         worst = int(group.profit.argmin())
         for at in group.at if group.worst else ():
             table, sizes = valued.tables[at], valued.sizes[at]
-            held = np.flatnonzero(sizes)
+            held = table.held(sizes)
             money = _money(valued.account, table.pair)
             lost[at][held] = -money * table.profit[worst, held] * sizes[held]
     initial = np.concatenate([np.zeros(0), *lost])
     return PositionMargins(
-        names=tuple(name for pair in valued.account.pairs for name in pair.names),
+        names=sum((table.names for table in valued.tables), ()),
         size_coin=np.concatenate([np.zeros(0), *valued.sizes]),
         initial=initial,
         maintenance=initial * valued.parameters.maintenance_factor,

@@ -108,15 +108,22 @@ class Table:
     `profit` has shape (scenarios, instruments), `delta` (instruments,): profit per relative move of
     its forward (for an inverse option the net, premium-adjusted delta). `terms` numbers the
     deliveries: instruments of one expiry share one, and `term_years` has the years to each.
+    `is_whole` says that nothing in it is nan.
     """
 
     pair: Pair
+    names: tuple[str, ...]
     rows: Mapping[str, int]
     moves: Moves
     profit: Floats
     delta: Floats
     terms: Stamps
     term_years: Floats
+    is_whole: bool
+
+    def held(self, sizes: Floats) -> Stamps | slice:
+        """Return the rows that count: all, or where a price is missing those that are held."""
+        return slice(None) if self.is_whole else np.flatnonzero(sizes)
 
 
 def table_of(
@@ -151,12 +158,14 @@ def table_of(
     delta[count:] = unit
     return Table(
         pair=pair,
+        names=tuple(rows),
         rows=rows,
         moves=moves,
         profit=profit,
         delta=delta,
         terms=terms,
         term_years=term_years,
+        is_whole=bool(np.isfinite(profit.sum() + delta.sum())),
     )
 
 
