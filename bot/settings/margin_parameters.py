@@ -1,0 +1,62 @@
+"""Margin parameters: files that the package brings and that users can replace, one a venue.
+
+A file has the shape of the frozen parameters that the models take, so that what it holds is what
+they get: shares as decimals, each set with the day that it held, its source and how sure that is.
+"""
+
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import ConfigDict, ValidationError
+
+from bot.core.margin import deribit_portfolio, deribit_standard, derive_portfolio, derive_standard
+from bot.settings.document import read
+from bot.settings.problems import ConfigError
+from bot.settings.sections import Section
+
+SHIPPED: Final = Path(__file__).parent / "margin"
+
+
+class Venue(Section):
+    """One venue's file. Not strict, as its values become the models' own types."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class Deribit(Venue):
+    """Deribit's standard and portfolio margin."""
+
+    standard: deribit_standard.Rates
+    """Options and futures, position by position."""
+    portfolio: deribit_portfolio.Parameters
+    """Scenarios and what is added to the worst."""
+
+
+class Derive(Venue):
+    """Derive's standard and portfolio manager."""
+
+    standard: derive_standard.Parameters
+    """SRM: short options alone, or the largest loss of an expiry."""
+    portfolio: derive_portfolio.Parameters
+    """PMRM2: scenarios and contingencies."""
+
+
+VenueT = TypeVar("VenueT", bound=Venue)
+
+
+def parameters(venue: type[VenueT], path: Path | None = None) -> VenueT:
+    """Read a venue's parameters from `path`, or those that the package brings.
+
+    Raises:
+        ConfigError: with every key that is missing, unknown or no such value, and its line.
+    """
+    document = read(path or SHIPPED / f"{venue.__name__.lower()}.yaml")
+    try:
+        found = venue.model_validate(document.tree)
+    except ValidationError as error:
+        for complaint in error.errors(include_url=False, include_context=False):
+            document.report(complaint["loc"], complaint["msg"])
+        raise ConfigError(document.problems) from None
+    if document.problems:
+        raise ConfigError(document.problems)
+    return found
