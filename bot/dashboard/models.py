@@ -149,9 +149,14 @@ class BalanceShown(Shown):
 
 
 class LinkShown(Shown):
-    """One connection to the venue."""
+    """One connection to the venue.
+
+    `guard` says what the venue does with our orders when it ends; it was asked, before the link was
+    called up.
+    """
 
     link: str
+    guard: str
     up: bool
     up_seconds: float | None
     lost: str

@@ -173,8 +173,15 @@ def links(state: State) -> list[LinkShown]:
         since_ns = state.links.get(link)
         up_seconds = None if since_ns is None else _seconds(state.now_ns - since_ns)
         lost = state.links_lost.get(link, "")
+        is_up = since_ns is not None
         shown.append(
-            LinkShown(link=link.value, up=since_ns is not None, up_seconds=up_seconds, lost=lost)
+            LinkShown(
+                link=link.value,
+                guard="cancel-on-disconnect" if is_up and link is Link.TRADING else "",
+                up=is_up,
+                up_seconds=up_seconds,
+                lost=lost,
+            )
         )
     return shown
 

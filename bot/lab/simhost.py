@@ -24,6 +24,7 @@ from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records, connect, recovered_loop
 from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
 from bot.runtime.daemon import Daemon, Exit, ExitCode, run_daemon
+from bot.runtime.host import Used
 from bot.runtime.journal import JournalFailedError, Ledger, LedgerRefusedError, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.loop import Loop, Observer
@@ -62,6 +63,15 @@ class SimProcess:
     def look_seconds(self) -> float:
         """As often; an order that is about to leave looks for itself."""
         return 1.0
+
+    @property
+    def heeds_steps(self) -> bool:
+        """No: strikes on the calendar show that nothing depends on it."""
+        return False
+
+    def used(self) -> Used:
+        """Nothing: the process is the whole lab's."""
+        return Used()
 
     def settle(self) -> None:
         """Leave the collector alone: it is the whole lab's."""

@@ -7,6 +7,7 @@ half-alive state.
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any, Final
 
 import structlog
 
+from bot.core.actions import CancelOrder
 from bot.core.events import Link, LinkDown
 from bot.core.standing import Standing
 from bot.core.state import Mode
-from bot.runtime.clock import WireClock, wire_seconds
+from bot.runtime.clock import WireClock
 from bot.runtime.halting import HALT_SIGNAL, Halting
 from bot.runtime.host import Host, ProcessHost
+from bot.runtime.hostwatch import STEP_MS_MAX, HostWatch, ProcessLimits, Responses
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import JournalFailedError
 from bot.runtime.loop import Loop
@@ -29,9 +32,8 @@ from bot.runtime.stopcock import halt_path, raise_flag
 from bot.runtime.timers import Timers
 from bot.venues.port import Venue
 
-LEAVE_SECONDS_MAX: Final = 8.0  # to learn what became of the orders under way, once told to stop
+CANCEL_SECONDS: Final = 1.0  # between two tries to cancel what rests, once told to stop
 CLOSE_SECONDS_MAX: Final = 3.0  # for the venue's good-bye
-LAG_SECONDS_LOUD: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,13 @@ class Exit:
     reason: str
 
 
+@dataclass(slots=True)
+class Ending:
+    """Why the daemon ends itself, in order, for its supervisor to start it again; empty if not."""
+
+    restart: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
     """The parts of a running daemon, put together by the composition root.
@@ -61,7 +70,7 @@ class Daemon:
     The venue is open, the market clock has settled, and the loop holds its first state. `extra` are
     further tasks by name (the dashboard's server); `stop` ends the daemon as a signal would, and
     `on_leaving` is called once when it does. `on_ended` is told how it ended, after the venue was
-    left; it has to come back by itself and in time.
+    left; it has to come back by itself and in time. `ending` says why it ends itself, if it does.
     """
 
     venue: Venue
@@ -73,11 +82,13 @@ class Daemon:
     wire: WireClock
     journal_path: Path
     host: Host = field(default_factory=ProcessHost)
+    limits: ProcessLimits = field(default_factory=ProcessLimits)
     on_lag: Callable[[float], None] = lambda _: None
     on_leaving: Callable[[], None] = lambda: None
     on_ended: Callable[[Exit], Coroutine[Any, Any, object]] | None = None
     extra: Mapping[str, Job] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: Ending = field(default_factory=Ending)
 
 
 class TaskDiedError(Exception):
@@ -92,7 +103,7 @@ async def run_daemon(daemon: Daemon) -> Exit:
     """Run until a signal, `stop` or the death of a task; then let go of the venue.
 
     On the first SIGTERM or SIGINT no new order is decided and those under way are resolved, for at
-    most `LEAVE_SECONDS_MAX`; a second signal ends that wait.
+    most `limits.leave_seconds`; a second signal ends that wait.
     """
     daemon.host.settle()
     halting = Halting(daemon.inbox, daemon.outbox.stopcock, daemon.wire)
@@ -103,7 +114,7 @@ async def run_daemon(daemon: Daemon) -> Exit:
         "timers": daemon.timers.run,
         "clock": daemon.sampler.run,
         "halt file": lambda: halting.watch(_standing(daemon), daemon.host.look_seconds),
-        "lag": lambda: _watch_lag(daemon),
+        "host": _host_watch(daemon).run,
         **daemon.extra,
     }
     hurry, ending = asyncio.Event(), asyncio.Event()
@@ -178,6 +189,9 @@ def _exit_of(ended: BaseExceptionGroup[BaseException], daemon: Daemon) -> Exit:
     state = daemon.loop.state
     if state.mode is Mode.HALT:
         return Exit(code=ExitCode.HALTED, reason=state.mode_reason)
+    if daemon.ending.restart:
+        reason = f"{daemon.ending.restart}: to be started again"
+        return Exit(code=ExitCode.FAILED, reason=reason)
     return Exit(code=ExitCode.DONE, reason="stopped")
 
 
@@ -197,11 +211,13 @@ async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:
     daemon.inbox.ignore_quotes()
     # Without quotes there is nothing to decide on; the core goes on minding the orders it has.
     daemon.inbox.admit(LinkDown(link=Link.MARKET, reason="the daemon is stopping"))
-    quiet = asyncio.create_task(daemon.loop.quiet())
+    quiet = asyncio.create_task(_settled(daemon))
     hurried = asyncio.create_task(hurry.wait())
     try:
         done, _ = await asyncio.wait(
-            (quiet, hurried), timeout=LEAVE_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED
+            (quiet, hurried),
+            timeout=daemon.limits.leave_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
         )
         if quiet not in done:
             log.warning("left with orders unresolved; the next start asks for them")
@@ -213,24 +229,58 @@ async def _leave(daemon: Daemon, hurry: asyncio.Event) -> None:
     raise _LeftError
 
 
+async def _settled(daemon: Daemon) -> None:
+    """Learn what became of every order, and cancel those that rest until none does."""
+    await daemon.loop.quiet()
+    while resting := daemon.loop.resting:
+        daemon.outbox.perform(
+            tuple(CancelOrder(order_id=o.order_id, instrument=o.instrument) for o in resting)
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await daemon.loop.quiet(with_resting=True)
+
+
+def _host_watch(daemon: Daemon) -> HostWatch:
+    """Return who watches the host, and has it heard."""
+
+    def restart(reason: str) -> None:
+        if not daemon.stop.is_set():
+            log.error("ending, to be started again", reason=reason)
+            daemon.ending.restart = reason
+            daemon.stop.set()
+
+    watch = HostWatch(
+        host=daemon.host,
+        wire=daemon.wire,
+        market=daemon.sampler.clock,
+        loop=daemon.loop,
+        limits=daemon.limits,
+        responses=Responses(
+            on_lag=daemon.on_lag,
+            post=daemon.inbox.admit,
+            redial=daemon.venue.redial,
+            restart=restart,
+        ),
+    )
+    daemon.loop.watch(watch.on_step)
+    if daemon.host.heeds_steps:
+        daemon.outbox.stopcock.doubt = lambda: _stepped(watch)
+    return watch
+
+
+def _stepped(watch: HostWatch) -> str:
+    """Hold an order back that was decided before anybody noticed that the machine had slept."""
+    by_ms = watch.stepped_ms()
+    return "" if abs(by_ms) <= STEP_MS_MAX else f"the host's clock stepped by {by_ms:+.0f} ms"
+
+
 async def _part(venue: Venue) -> None:
     try:
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
             await venue.close()
     except Exception as error:  # noqa: BLE001  we are leaving anyway, and have our reason already
         log.warning("venue did not close cleanly", error=repr(error))
-
-
-async def _watch_lag(daemon: Daemon) -> None:
-    """Measure how late the event loop wakes, and have the process killed if it never does."""
-    while True:
-        daemon.host.beat()
-        asleep_ns = daemon.wire.monotonic_ns()
-        await asyncio.sleep(daemon.host.beat_seconds)
-        lag = wire_seconds(daemon.wire.monotonic_ns() - asleep_ns) - daemon.host.beat_seconds
-        daemon.on_lag(max(0.0, lag))
-        if lag > LAG_SECONDS_LOUD:
-            log.warning("event loop stalled", lag_seconds=round(lag, 3))
 
 
 class _Signals:

@@ -1,8 +1,12 @@
 """The process that a daemon lives in: what is done to it, and who ends it when it stands still."""
 
+import asyncio
 import faulthandler
 import gc
+import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 BEAT_SECONDS: Final = 0.1
@@ -12,6 +16,17 @@ STDERR_FILENO: Final = 2
 STALL_SECONDS_MAX: Final = (
     30.0  # an event loop that stands so long is killed from outside of Python
 )
+MEMORY: Final = Path("/proc/self/statm")
+FILES: Final = Path("/proc/self/fd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What a process uses of its host; 0 where the host does not tell."""
+
+    memory_bytes: int = 0
+    files: int = 0
+    tasks: int = 0
 
 
 class Host(Protocol):
@@ -29,11 +44,18 @@ class Host(Protocol):
     def look_seconds(self) -> float:
         """How often the daemon looks whether a file halts it."""
 
+    @property
+    def heeds_steps(self) -> bool:
+        """Whether a step of its calendar has the daemon dial afresh."""
+
     def settle(self) -> None:
         """Make ready for a long life: everything is loaded by now."""
 
     def beat(self) -> None:
         """Take note that the event loop still turns; one that does not is killed."""
+
+    def used(self) -> Used:
+        """Return what the process uses up."""
 
     def leave(self) -> None:
         """Expect no more beats."""
@@ -41,6 +63,13 @@ class Host(Protocol):
 
 class ProcessHost:
     """This process."""
+
+    def __init__(
+        self, *, stall_seconds: float = STALL_SECONDS_MAX, trace: int = STDERR_FILENO
+    ) -> None:
+        """Say how long it may stand still, and which open file then gets its trace."""
+        self._stall_seconds = stall_seconds
+        self._trace = trace
 
     @property
     def beat_seconds(self) -> float:
@@ -52,6 +81,11 @@ class ProcessHost:
         """Twenty times a second; an order that is about to leave looks for itself."""
         return LOOK_SECONDS
 
+    @property
+    def heeds_steps(self) -> bool:
+        """A step may be the end of a sleep that no other clock noticed."""
+        return True
+
     def settle(self) -> None:
         """Keep what is loaded out of later collections; hand the interpreter over quickly."""
         gc.collect()
@@ -59,8 +93,18 @@ class ProcessHost:
         sys.setswitchinterval(SWITCH_SECONDS)
 
     def beat(self) -> None:
-        """Put the deadline off."""
-        faulthandler.dump_traceback_later(STALL_SECONDS_MAX, exit=True, file=STDERR_FILENO)
+        """Put the deadline off. A thread of C keeps it: it needs no interpreter to strike."""
+        faulthandler.dump_traceback_later(self._stall_seconds, exit=True, file=self._trace)
+
+    def used(self) -> Used:
+        """Return what the kernel counts, and the tasks of the running loop."""
+        tasks = len(asyncio.all_tasks())
+        try:
+            pages = int(MEMORY.read_text().split()[1])
+            files = len(os.listdir(FILES))  # noqa: PTH208  names alone, no objects
+        except (OSError, ValueError, IndexError):  # no Linux
+            return Used(tasks=tasks)
+        return Used(memory_bytes=pages * os.sysconf("SC_PAGE_SIZE"), files=files, tasks=tasks)
 
     def leave(self) -> None:
         """Lift the deadline."""

@@ -28,7 +28,7 @@ from bot.core.events import (
     OrderUnknown,
     QuoteSeen,
 )
-from bot.core.orders import OrderStatus
+from bot.core.orders import Order, OrderStatus
 from bot.core.standing import Standing
 from bot.core.state import State
 from bot.runtime import records
@@ -160,9 +160,18 @@ class Loop:
         """Let `run` end after what waits."""
         self._stopping = True
 
-    async def quiet(self) -> None:
-        """Wait until nothing is under way, nothing waits and the fate of every order is known."""
-        while not self._is_quiet():
+    @property
+    def resting(self) -> tuple[Order, ...]:
+        """The orders that rest at the venue, as far as we know."""
+        orders = self._state.standing.orders.values()
+        return tuple(order for order in orders if order.status is OrderStatus.WORKING)
+
+    async def quiet(self, *, with_resting: bool = False) -> None:
+        """Wait until nothing is under way, nothing waits and the fate of every order is known.
+
+        `with_resting` waits until none rests, too.
+        """
+        while not self._is_quiet() or (with_resting and self.resting):
             self._folded.clear()
             await self._folded.wait()
 

@@ -14,6 +14,7 @@ from bot.core.events import FillSeen, QuoteSeen
 from bot.core.units import NS_PER_SECOND
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock
+from bot.runtime.host import Used
 from bot.runtime.inbox import Inbox
 from bot.runtime.journal import Ledger
 from bot.runtime.loop import Stepped
@@ -104,6 +105,15 @@ class ShellMetrics:
                 "Blocks of quotes that were not recorded.",
                 lambda: 0 if tape is None else tape.blocks_dropped,
             ),
+        }
+        for name, (text, read) in readings.items():
+            Gauge(f"deltaband_{name}", text, registry=self.registry).set_function(read)
+
+    def watch_process(self, used: Callable[[], Used]) -> None:
+        """Read what the process uses whenever somebody asks for the numbers."""
+        readings: dict[str, tuple[str, Callable[[], float]]] = {
+            "memory_bytes": ("Resident memory.", lambda: used().memory_bytes),
+            "open_files": ("Open files and sockets.", lambda: used().files),
         }
         for name, (text, read) in readings.items():
             Gauge(f"deltaband_{name}", text, registry=self.registry).set_function(read)

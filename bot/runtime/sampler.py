@@ -35,7 +35,7 @@ class ClockSampler:
             on_sample: Called after each answer, for those who plan ahead in market time.
         """
         self._ask_ms = ask_ms
-        self._clock = clock
+        self.clock = clock
         self._wire = wire
         self._interval_seconds = interval_seconds
         self._on_sample = on_sample
@@ -87,7 +87,7 @@ class ClockSampler:
         if self._unanswered:
             log.info("venue tells its time again", unanswered=self._unanswered)
             self._unanswered = 0
-        self._clock.observe(
+        self.clock.observe(
             TimeSample(asked_ns=asked_ns, answered_ns=self._wire.monotonic_ns(), venue_ms=venue_ms)
         )
         return True

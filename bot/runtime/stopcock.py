@@ -6,7 +6,7 @@ which halts by being there: it works when nothing else does, and outlives the le
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +71,7 @@ class Stopcock:
         self._given: dict[str, str] = {}  # halts that the loop has not folded yet, by command id
         self._latched = ""
         self._left = ""
+        self.doubt: Callable[[], str] = str  # says why an order decided a moment ago is out of date
         self._known: tuple[int, int] | None = None  # the flag that was looked at last
         self._is_vain = False  # the directory takes no flag: the ledger holds the latch alone
 
@@ -81,7 +82,8 @@ class Stopcock:
             return self._latched
         for said in self._given.values():
             return said
-        return self._left or (f"the file {self.flag.name} is there" if self.flag.exists() else "")
+        flagged = f"the file {self.flag.name} is there" if self.flag.exists() else ""
+        return self._left or flagged or self.doubt()
 
     @property
     def is_given(self) -> bool:

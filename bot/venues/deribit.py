@@ -276,6 +276,10 @@ class DeribitVenue:
         except (NotSentError, AnswerLostError, RpcError, MessageError) as error:
             raise VenueUnreachableError(f"the venue's time is not known: {brief(error)}") from error
 
+    async def redial(self, reason: str) -> None:
+        """Drop both connections; whoever keeps them dials, subscribes and reads afresh."""
+        await asyncio.gather(self._market.close(reason), self._trading.close(reason))
+
     async def close(self) -> None:
         """Close both connections, and so their sessions and resting orders. Safe to call twice."""
         await self._desk.berth.retire("closed by us")

@@ -62,10 +62,14 @@ class TradingDesk:
         return self.berth.line
 
     async def _establish(self, session: TradingSession) -> None:
-        """Dial, log in, have orders cancelled with the connection, subscribe the account."""
+        """Dial, log in, prove that orders are cancelled with the connection, subscribe."""
         line = session.line
         await line.open()
-        await line.socket.call("private/enable_cancel_on_disconnect", {"scope": "connection"})
+        scope = {"scope": "connection"}
+        await line.socket.call("private/enable_cancel_on_disconnect", scope)
+        told = (await line.socket.call("private/get_cancel_on_disconnect", scope)).result
+        if not isinstance(told, dict) or told.get("enabled") is not True:
+            raise LinkError(f"cancel-on-disconnect is not armed: the venue says {told!r:.100}")
         portfolios = (f"user.portfolio.{currency}" for currency in self._currencies)
         channels = [CHANGES, *portfolios]
         confirmed = await line.subscribe("private/subscribe", channels)

@@ -66,5 +66,8 @@ class Venue(Protocol):
     async def market_time_ms(self) -> int:
         """Ask the venue for its time, in milliseconds of the market clock."""
 
+    async def redial(self, reason: str) -> None:
+        """Drop every connection, to be dialled afresh: what came over them may be out of date."""
+
     async def close(self) -> None:
         """Leave: log out, close sockets. Safe to call twice."""

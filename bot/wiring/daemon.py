@@ -27,6 +27,7 @@ from bot.runtime.clock import (
     WireClock,
 )
 from bot.runtime.daemon import Daemon, Job
+from bot.runtime.host import ProcessHost
 from bot.runtime.journal import Ledger, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.latency import Reservoir
@@ -134,7 +135,8 @@ async def build_daemon(
         exposure.warm()  # compile before connecting: a kernel compiled in mid-tick ages quotes
         shell = await _shell(settings, secrets, wire, stack)
         loop, ledger = shell.loop, shell.records.ledger
-        metrics = _metrics(shell)
+        host = alive.process(settings, stack)
+        metrics = _metrics(shell, host)
         herald = notify.herald()
         heart = stack.enter_context(alive.heart(settings, loop))
         jumps = JumpWatch(shell.connected.sampler, shell.connected.market)
@@ -149,6 +151,8 @@ async def build_daemon(
         tidying = _tidying(settings, ledger, wire)
         daemon = replace(
             _bare(shell),
+            host=host,
+            limits=alive.limits(settings),
             on_lag=metrics.on_lag,
             on_leaving=herald.on_leaving,
             on_ended=alive.farewells(heart, loop, shell.callers),
@@ -234,7 +238,7 @@ async def _connect(
     return connected
 
 
-def _metrics(shell: _Shell) -> ShellMetrics:
+def _metrics(shell: _Shell, host: ProcessHost) -> ShellMetrics:
     """Return the shell's numbers, which are read whenever somebody asks."""
     metrics = ShellMetrics()
     metrics.watch(
@@ -245,6 +249,7 @@ def _metrics(shell: _Shell) -> ShellMetrics:
         alerts=shell.alerts,
         tape=shell.records.tape,
     )
+    metrics.watch_process(host.used)
     shell.callers.count_in(metrics.registry)
     return metrics
 

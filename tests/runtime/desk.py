@@ -102,6 +102,7 @@ class Desk:
     position: Decimal = Decimal(0)
     requests: list[SubmitOrder] = field(default_factory=list)
     closed: bool = False
+    redialled: list[str] = field(default_factory=list)
     post: Post = field(default=lambda _: None)
     fault: Exception | None = None
     dies: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,6 +132,9 @@ class Desk:
 
     async def market_time_ms(self) -> int:
         return self.wire.epoch_ms()
+
+    async def redial(self, reason: str) -> None:
+        self.redialled.append(reason)
 
     async def close(self) -> None:
         self.closed = True

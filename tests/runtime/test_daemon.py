@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from decimal import Decimal
 
 import pytest
 
+from bot.core.actions import Action, CancelOrder, SubmitOrder
+from bot.core.events import Fact, OrderSeen, OrderSent, ReadFailed, VenueStatus
 from bot.core.orders import OrderStatus
 from bot.core.state import Mode
 from bot.runtime import records
@@ -18,6 +19,38 @@ from bot.runtime.stopcock import halt_path
 from tests.runtime.desk import Desk, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
+
+
+class RestingDesk(Desk):
+    """A venue where every order rests, and where a cancel is taken at the second asking."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancels: list[CancelOrder] = []
+
+    async def perform(self, action: Action) -> tuple[Fact, ...]:
+        match action:
+            case SubmitOrder():
+                sent = OrderSent(order_id=action.order_id, wire_ns=self.wire.monotonic_ns())
+                return (sent, self._seen(action, VenueStatus.OPEN))
+            case CancelOrder():
+                self.cancels.append(action)
+                if len(self.cancels) == 1:
+                    return (ReadFailed(what=f"cancel {action.order_id}", reason="busy"),)
+                return (self._seen(action, VenueStatus.CANCELLED),)
+            case _:
+                return await super().perform(action)
+
+    @staticmethod
+    def _seen(action: SubmitOrder | CancelOrder, status: VenueStatus) -> OrderSeen:
+        return OrderSeen(
+            order_id=action.order_id,
+            venue_order_id=f"v-{action.order_id}",
+            instrument=action.instrument,
+            status=status,
+            size_native=Decimal(-10),
+            filled_native=Decimal(0),
+        )
 
 
 @contextlib.asynccontextmanager
@@ -105,20 +138,20 @@ async def test_a_ledger_that_cannot_write_halts_the_daemon_and_nothing_is_sent(t
     assert "cannot write" in halt_path(house.ledger.path).read_text(), "the next start halts too"
 
 
-async def test_a_stalled_event_loop_is_measured(tmp_path):
-    lags: list[float] = []
-    async with House(tmp_path) as house:
-        daemon = house.daemon()
-        object.__setattr__(daemon, "on_lag", lags.append)
-        task = asyncio.create_task(run_daemon(daemon))
-        await until(lambda: lags)
-        time.sleep(0.2)  # noqa: ASYNC251  the stall itself
-        await until(lambda: max(lags) > 0.05)
-        daemon.stop.set()
-        await task
+async def test_what_rests_is_cancelled_before_the_daemon_goes(tmp_path):
+    desk = RestingDesk()
+    async with House(tmp_path, desk=desk) as house:
+        async with running(house) as (_, task):
+            desk.somebody_trades(50_000)
+            await until(lambda: house.loop.resting)
+            os.kill(os.getpid(), signal.SIGTERM)
+            result = await asyncio.wait_for(task, 8)
+        assert result.code is ExitCode.DONE
+        assert len(desk.cancels) == 2, "the first was not taken, so it was asked again"
+        assert house.loop.resting == ()
 
 
-@pytest.mark.parametrize("name", ["loop", "outbox", "timers", "lag"])
+@pytest.mark.parametrize("name", ["loop", "outbox", "timers", "host"])
 async def test_a_task_that_somebody_cancels_ends_the_process_and_not_only_itself(tmp_path, name):
     async with House(tmp_path) as house, running(house) as (_, task):
         (one,) = (each for each in asyncio.all_tasks() if each.get_name() == name)

@@ -85,6 +85,7 @@ class Server:
     scope: str = SCOPE
     expires_in: float = 900.0
     testnet: bool = True
+    cancels_on_disconnect: bool = True
     currencies: tuple[str, ...] = ("BTC",)
     limits: Any = None
     port: int = 0
@@ -171,6 +172,9 @@ class Server:
 
     def private_enable_cancel_on_disconnect(self, params):
         return "ok"
+
+    def private_get_cancel_on_disconnect(self, params):
+        return {"scope": params["scope"], "enabled": self.cancels_on_disconnect}
 
     def private_buy(self, params):
         return self.trade(params, "buy")

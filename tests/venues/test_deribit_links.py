@@ -15,12 +15,13 @@ from bot.core.events import (
     Link,
     LinkDown,
     LinkUp,
+    OrderRejected,
     QuoteSeen,
 )
 from bot.venues.ccxt_socket import SocketLimits
 from bot.venues.port import VenueUnreachableError
 from tests.venues.deribit_server import Failure, Silent, serving
-from tests.venues.edge import QUICK, Facts, running, submit, until, venue
+from tests.venues.edge import QUICK, Facts, both_up, running, submit, until, venue
 from tests.venues.payloads import PERPETUAL, ticker, trade
 
 CHANGES = "user.changes.any.any.raw"
@@ -52,6 +53,33 @@ async def test_orders_of_the_trading_line_die_with_it():
         asked = server.methods("private/enable_cancel_on_disconnect")
 
         assert [request.params for request in asked] == [{"scope": "connection"}]
+
+
+async def test_a_trading_line_whose_orders_would_outlive_it_is_never_called_up():
+    async with serving() as server:
+        server.cancels_on_disconnect = False
+        edge, facts = venue(server), Facts()
+        await edge.open(facts.append)
+        task = asyncio.create_task(edge.run())
+        await until(lambda: facts.of(LinkDown))
+        server.cancels_on_disconnect = True
+        await until(lambda: both_up(facts))
+        task.cancel()
+        await asyncio.wait({task})
+        await edge.close()
+
+    down = facts.index(facts.of(LinkDown)[0])
+    assert "cancel-on-disconnect is not armed" in facts[down].reason
+    assert LinkUp(link=Link.TRADING) not in facts[:down]
+
+
+async def test_a_line_is_dialled_afresh_when_what_came_over_it_may_be_out_of_date():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        facts.clear()
+        await edge.redial("the host slept")
+        await until(lambda: len(facts.of(LinkUp)) == 2)
+        told = {(fact.link, fact.reason) for fact in facts.of(LinkDown)}
+        assert told == {(link, "the host slept") for link in Link}
 
 
 async def test_a_test_request_is_answered():
@@ -226,3 +254,15 @@ async def test_a_trading_line_that_hears_nothing_of_the_account_is_not_up():
             with contextlib.suppress(asyncio.CancelledError):
                 await run
             await edge.close()
+
+
+async def test_a_halt_that_comes_while_an_order_waits_for_its_turn_keeps_it_here():
+    async with serving() as server, running(edge := venue(server)):
+        edge._desk._shut = lambda: "halted by somebody"
+        (fact,) = await edge.perform(submit())
+        assert isinstance(fact, OrderRejected)
+        assert (fact.reason, fact.is_passing) == ("not sent: halted by somebody", True)
+        assert server.methods("private/buy") == []
+        edge._desk._shut = str
+        await edge.perform(submit("db-2"))
+        assert len(server.methods("private/buy")) == 1
