@@ -1,7 +1,9 @@
 """`chaos`: the daemon that ships, in virtual time, under faults drawn from seeds."""
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -9,6 +11,9 @@ from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
 
 if TYPE_CHECKING:
     from bot.lab.chaos import SeedResult
+
+CORES: Final = os.cpu_count() or 1
+TOLD_EVERY: Final = 100  # seeds: a word on how far it is
 
 Seeds = Annotated[
     str, typer.Option("--seeds", metavar="A:B", help="From A up to but not B; one number is one.")
@@ -36,7 +41,7 @@ Only = Annotated[
 
 def chaos(
     seeds: Seeds = "0:10",
-    jobs: Jobs = 1,
+    jobs: Jobs = CORES,
     only: Only = "",
     shrink: Shrink = False,
     crash_points: CrashPoints = 0,
@@ -100,31 +105,63 @@ def _numbers(text: str) -> frozenset[int]:
 
 def _run(seeds: range, jobs: int, only: frozenset[int]) -> "list[SeedResult]":
     from bot.lab import chaos as lab
+    from bot.lab import workers
     from bot.lab.world import Plan
 
     plans = [Plan(seed=seed, only=only) for seed in seeds]
     results: list[SeedResult] = []
-    for result in lab.side_by_side(lab.run_seed, plans, jobs):
+    found = workers.side_by_side(lab.run_seed, plans, jobs)
+    for plan, one in zip(plans, found, strict=True):
+        result = lab.lost(plan.seed, one.reason) if isinstance(one, workers.Lost) else one
         results.append(result)
         if result.violations:
             complain(f"chaos: seed {result.seed} failed: {_worst(result)}")
+        if len(results) % TOLD_EVERY == 0 and len(results) < len(plans):
+            complain(f"chaos: {len(results)} of {len(plans)} seeds")
     return results
 
 
 def _killed(seeds: range, points: int, jobs: int) -> Answer:
     """Enumerate crash points instead of drawing faults."""
     from bot.lab import chaos as lab
-    from bot.lab import crashes
+    from bot.lab import crashes, workers
 
-    tasks = crashes.enumerations(seeds, points)
-    lived = [one for found in lab.side_by_side(crashes.enumerated, tasks, jobs) for one in found]
+    results: list[SeedResult] = []
+    failures: list[dict[str, Any]] = []
     command = f"deltaband chaos --seeds {seeds.start}:{seeds.stop} --crash-points {points}"
-    failures = [
-        _failure(one.result, command) | {"scenario": one.scenario, "killed_at": list(one.killed_at)}
-        for one in lived
-        if one.result.violations
-    ]
-    return _answer([one.result for one in lived], failures, {"crash_points": len(lived)})
+
+    def fail(result: "SeedResult", scenario: str, killed_at: Sequence[int]) -> None:
+        told = {"scenario": scenario, "killed_at": list(killed_at)}
+        failures.append(_failure(result, command) | told)
+        complain(f"chaos: {scenario!r} failed, killed at {told['killed_at']}: {_worst(result)}")
+
+    chosen: list[crashes.Point] = []
+    tasks = crashes.scenarios(seeds, points)
+    for task, found in zip(tasks, workers.side_by_side(crashes.surveyed, tasks, jobs), strict=True):
+        if isinstance(found, workers.Lost):
+            results.append(lab.lost(task.seed, found.reason))
+            fail(results[-1], task.name, ())
+        else:
+            chosen += found
+    for point, lived in zip(
+        chosen, workers.side_by_side(crashes.killed, chosen, jobs), strict=True
+    ):
+        if isinstance(lived, workers.Lost):
+            results.append(lab.lost(point.scenario.seed, lived.reason))
+            fail(results[-1], point.scenario.name, (point.step,))
+            continue
+        for one in lived:
+            results.append(one.result)
+            if one.result.violations:
+                fail(one.result, point.scenario.name, one.killed_at)
+    phases = Counter(point.phase.value for point in chosen)
+    more = {
+        "crash_points": len(chosen),
+        "recovery_points": sum(result.crashes > 1 for result in results),
+        "deepest": max((result.crashes for result in results), default=0),
+        "phases": dict(sorted(phases.items())),
+    }
+    return _answer(results, failures, more)
 
 
 def _shrunk(seed: int) -> list[int]:
@@ -154,6 +191,7 @@ def _answer(
         "seeds": len({result.seed for result in results}),
         "facts": sum(result.facts for result in results),
         "facts_min": min(result.facts for result in results),
+        "folds": sum(result.folds for result in results),
         "orders": sum(result.orders for result in results),
         "crashes": sum(result.crashes for result in results),
         "market_seconds_min": min(result.market_seconds for result in results),
@@ -171,11 +209,21 @@ def _answer(
         " ".join(f"{name}:{count}" for name, count in faults.items()),
         f"trace {payload['trace_hash']}",
     ]
+    if more is not None:
+        lines.insert(1, _torn(more))
     for failure in failures:
         lines += ["", f"seed {failure['seed']}: {failure['first']}", f"  {failure['reproduce']}"]
     lines.append("" if failures else "no violation")
     code = Exit.FAILED if failures else Exit.DONE
     return Answer(payload=payload, screen=screens.plain(lines), exit_code=code)
+
+
+def _torn(told: Mapping[str, Any]) -> str:
+    phases = ", ".join(f"{name}: {count}" for name, count in told["phases"].items())
+    return (
+        f"{told['crash_points']} crash points, {told['recovery_points']} more in recoveries, "
+        f"at most {told['deepest']} in a row; {phases}"
+    )
 
 
 def _command(seed: int, numbers: Iterable[int]) -> str:

@@ -5,14 +5,12 @@ import contextlib
 import gc
 import hashlib
 import itertools
-import multiprocessing
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from bot.exchange.reports import FillCause
 from bot.lab import swarm
@@ -21,9 +19,8 @@ from bot.lab.scene import Scene
 from bot.lab.swarm import Struck
 from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
 
-T = TypeVar("T")
-R = TypeVar("R")
 MARK_MS: Final = 6_000
+REST_SECONDS: Final = 8
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
 
 
@@ -50,8 +47,11 @@ class SeedResult:
     trace_hash: str
 
 
-def run_seed(plan: Plan) -> SeedResult:
-    """Live through one world and judge it. The same plan gives the same result, bit for bit."""
+def run_seed(plan: Plan, look: Callable[[World], None] | None = None) -> SeedResult:
+    """Live through one world and judge it. The same plan gives the same result, bit for bit.
+
+    `look` is shown the world before it begins, for whoever wants to watch.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder,
         hushed(),
@@ -64,7 +64,9 @@ def run_seed(plan: Plan) -> SeedResult:
             scene = Scene(world, world.rng("strikes"))
             if plan.killed_at:
                 world.loop.on_step = _killer(world)
-            world.loop.run_until_complete(_live(scene, strikes_of(plan)))
+            if look is not None:
+                look(world)
+            world.loop.run_until_complete(_live(scene, judge, strikes_of(plan)))
             judge.conclude()
             return _result(scene, judge)
         finally:
@@ -102,15 +104,23 @@ def strikes_of(plan: Plan) -> tuple[Struck, ...]:
     return tuple(one for one in drawn if not plan.only or one.number in plan.only)
 
 
-def side_by_side(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """Do work in so many processes; results come in the order of the tasks."""
-    if jobs == 1:
-        yield from map(work, tasks)
-        return
-    # Spawned, not forked: compiled kernels and their threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-        yield from pool.map(work, tasks)
+def lost(seed: int, reason: str) -> SeedResult:
+    """Return what a seed came to whose process did not come back: it has failed."""
+    return SeedResult(
+        seed=seed,
+        facts=0,
+        folds=0,
+        orders=0,
+        crashes=0,
+        steps=0,
+        lives=(),
+        marks=(),
+        wire_seconds=0.0,
+        market_seconds=0.0,
+        faults={},
+        violations=(Violation(invariant="I21", at_seconds=0.0, text=reason),),
+        trace_hash=reason,
+    )
 
 
 def trace_of(results: Sequence[SeedResult]) -> str:
@@ -142,7 +152,7 @@ def _killer(world: World) -> Callable[[int], None]:
     return at
 
 
-async def _live(scene: Scene, strikes: Sequence[Struck]) -> None:
+async def _live(scene: Scene, judge: Judge, strikes: Sequence[Struck]) -> None:
     world = scene.world
     jobs = {
         asyncio.create_task(world.exchange.run(), name="exchange"),
@@ -150,7 +160,7 @@ async def _live(scene: Scene, strikes: Sequence[Struck]) -> None:
         asyncio.create_task(swarm.operate(world), name="operator"),
     }
     jobs.add(asyncio.create_task(_mark(scene), name="marks"))
-    over = asyncio.create_task(_phases(scene, strikes), name="phases")
+    over = asyncio.create_task(_phases(scene, judge, strikes), name="phases")
     done, _ = await asyncio.wait({*jobs, over}, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
@@ -164,13 +174,25 @@ async def _mark(scene: Scene) -> None:
         scene.marks.append((at_ms, scene.world.loop.steps))
 
 
-async def _phases(scene: Scene, strikes: Sequence[Struck]) -> None:
+async def _phases(scene: Scene, judge: Judge, strikes: Sequence[Struck]) -> None:
     """Storm, then calm."""
     world, start_ms = scene.world, scene.world.market.start_ms
     await swarm.storm(scene, strikes)
     await world.until_market(start_ms + world.plan.storm_ms)
     swarm.heal(scene)
-    await world.until_market(start_ms + world.plan.storm_ms + world.plan.calm_ms)
+    end_ms = start_ms + world.plan.storm_ms + world.plan.calm_ms
+    if world.plan.ends_at_rest:
+        await _rest(world, judge, end_ms)
+    else:
+        await world.until_market(end_ms)
+
+
+async def _rest(world: World, judge: Judge, end_ms: int) -> None:
+    """Wait until all has been at rest for a while, but not for ever."""
+    rested = 0
+    while rested < REST_SECONDS and world.market_ms < end_ms:
+        await asyncio.sleep(1.0)
+        rested = rested + 1 if judge.is_at_rest() else 0
 
 
 def _brought(world: World, judge: Judge) -> Counter[str]:

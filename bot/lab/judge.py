@@ -16,7 +16,7 @@ from bot.core.engine import Policy
 from bot.core.events import ClockSeen, Command, CommandGiven, QuoteSeen
 from bot.core.reconcile import SETTLED, Adopted
 from bot.core.standing import Standing
-from bot.core.state import Mode
+from bot.core.state import Mode, State
 from bot.core.units import NS_PER_SECOND
 from bot.exchange.reports import FillCause
 from bot.lab import invariants
@@ -199,6 +199,19 @@ class Judge:
 
     # ------------------------------------------------------------------ the end
 
+    def is_at_rest(self) -> bool:
+        """Whether a world that has healed has nothing left to wait for."""
+        life = self.world.machine.life
+        if life is None or life.loop is None:
+            return False
+        state, outside_ns = life.loop.state, self.world.loop.now_ns - self._inside_ns
+        is_known = all(order.is_quiet for order in state.standing.orders.values())
+        return (
+            is_known
+            and invariants.healed(state, outside_ns) is None
+            and invariants.agreed(_listed(state), self.world.truth()) is None
+        )
+
     def conclude(self) -> None:
         """Judge how a world that has healed stands."""
         world, last = self.world, self.last
@@ -211,12 +224,7 @@ class Judge:
             self._hold("I10", f"no daemon runs: {world.machine.seen.refusals[-1:]}")
             return
         state = life.loop.state
-        ours = {
-            name: size
-            for name, size in state.standing.positions.items()
-            if name in state.instruments
-        }
-        self._hold("I5", invariants.agreed(ours, world.truth()))
+        self._hold("I5", invariants.agreed(_listed(state), world.truth()))
         self._hold("I10", invariants.healed(state, world.loop.now_ns - self._inside_ns))
         self._executed()
         resting = [o.label for o in world.exchange.engine.open_orders(ACCOUNT) if _is_ours(o.label)]
@@ -240,6 +248,12 @@ class Judge:
                     self._hold("I3", f"{fill.label} traded, and is not in the ledger")
         amounts = {order_id: Decimal(size) for order_id, size in filled.items()}
         self._hold("I1", invariants.executed_within(self._heard, amounts))
+
+
+def _listed(state: State) -> dict[str, Decimal]:
+    """Return our positions in what the venue lists."""
+    held = state.standing.positions.items()
+    return {name: size for name, size in held if name in state.instruments}
 
 
 def _is_ours(label: str) -> bool:

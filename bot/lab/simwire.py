@@ -52,7 +52,11 @@ class Door(Protocol):
 
 
 class Network:
-    """All wires of a world. `up` and `down` are the delays of the two directions."""
+    """All wires of a world. `up` and `down` are the delays of the two directions.
+
+    `on_sent` is told of every text that a daemon hands to a socket, `on_heard` of every message
+    that one takes from it.
+    """
 
     def __init__(self, loop: SimLoop, rng: random.Random, door: Door) -> None:
         self.loop = loop
@@ -61,6 +65,8 @@ class Network:
         self.down = Delays()
         self.wires: list[Wire] = []
         self.on_leaving: Callable[[str], None] = _unheard  # told of every frame of the daemon's
+        self.on_sent: list[Callable[[SimClient, str], None]] = []
+        self.on_heard: list[Callable[[SimClient, Any], None]] = []
         self._rng = rng
         self.world = contextvars.copy_context()
 
@@ -195,6 +201,7 @@ class SimClient:
 
     def __init__(self, tap: "SimTap", network: Network) -> None:
         self._tap = tap
+        self._network = network
         self._wire = Wire(network, self, tap.life)
         self._is_open = False
         self.is_cut = False
@@ -211,6 +218,8 @@ class SimClient:
         """Hand one frame to the socket."""
         if not self._is_open:
             raise ConnectionError("the socket is closed")
+        for told in self._network.on_sent:
+            told(self, text)
         self._wire.send(text)
 
     async def close(self) -> None:
@@ -244,6 +253,8 @@ class SimClient:
         except ValueError as error:
             self._fail(f"{type(error).__name__}: {error}")
             return
+        for told in self._network.on_heard:
+            told(self, message)
         try:
             self._tap.handle_message(self, message)
         except Exception as error:  # noqa: BLE001  as ccxt_tap guards the real one

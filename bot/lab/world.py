@@ -99,7 +99,7 @@ class Plan:
     The market moves as often as makes `quotes_an_hour` of what the daemon listens to: the more
     options it holds, the seldomer. `is_stormy` is whether faults strike at all, `storm_ms` how long
     they may, market time; `calm_ms` is what follows without any. With `only`, no strikes but those
-    of these numbers.
+    of these numbers. With `ends_at_rest` the calm ends when there is nothing left to wait for.
     `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
     `script` are faults and their times, in place of drawn ones.
     """
@@ -111,6 +111,7 @@ class Plan:
     speed: float = 16.0
     quotes_an_hour: int = 2_400
     only: frozenset[int] = frozenset()
+    ends_at_rest: bool = False
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
 

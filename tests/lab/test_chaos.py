@@ -10,8 +10,9 @@ import pytest
 import typer
 
 from bot.core.units import MS_PER_MINUTE
-from bot.lab import chaos, crashes, swarm
+from bot.lab import chaos, crashes, swarm, workers
 from bot.lab.judge import Violation
+from bot.lab.trail import Phase
 from bot.lab.world import Plan
 
 FIRST, LAST = map(int, os.environ.get("DELTABAND_SEEDS", "0:2").split(":"))
@@ -96,7 +97,7 @@ def test_the_verb_tells_what_it_did_and_how_to_see_a_seed_again(monkeypatch, cap
         violations=(Violation(invariant="I1", at_seconds=0.5, text="twice"),),
         trace_hash="ab",
     )
-    monkeypatch.setattr(chaos, "side_by_side", lambda *_: [failed])
+    monkeypatch.setattr(workers, "side_by_side", lambda *_: [failed])
     with pytest.raises(typer.Exit) as ended:
         verb.chaos(seeds="17:18", as_json=True)
     told = json.loads(capsys.readouterr().out)
@@ -108,11 +109,20 @@ def test_the_verb_tells_what_it_did_and_how_to_see_a_seed_again(monkeypatch, cap
 
 
 def test_killed_in_the_middle_of_an_order_and_again_while_it_starts_it_breaks_nothing():
-    task = crashes.Enumeration(seed=3, scenario="an answer is lost", points=2)
-    lived = crashes.enumerated(task)
-    assert [len(one.killed_at) for one in lived] == [1, 2, 1, 2]
-    assert [one.result.crashes for one in lived] == [1, 2, 1, 2]
-    assert [one.result.violations for one in lived] == [()] * 4
+    points = crashes.surveyed(crashes.Scenario(seed=3, name="an answer is lost", points=16))
+    assert len({point.step for point in points}) == 16
+    torn = {point.phase: point for point in points}
+    assert {Phase.DURABLE, Phase.SENT, Phase.HEARD} <= torn.keys()
+    for phase in (Phase.DURABLE, Phase.SENT):
+        lived = crashes.killed(torn[phase])
+        assert [one.result.crashes for one in lived] == list(range(1, len(lived) + 1))
+        assert [one.result.violations for one in lived] == [()] * len(lived)
+        assert len(lived) >= 2, "and again in its recovery"
+
+
+def test_a_fill_that_arrived_before_its_row_was_durable_is_a_point_to_be_killed_at():
+    points = crashes.surveyed(crashes.Scenario(seed=3, name="an order is filled", points=8))
+    assert Phase.FILL in {point.phase for point in points}
 
 
 def test_a_ledger_that_was_damaged_and_one_that_was_restored_are_repaired_and_lived_with():
