@@ -37,6 +37,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "I15": "nothing is adopted that the venue did not hold lately",
         "I17": "no order of ours rests at the venue",
         "I21": "queues and tasks stay bounded, and no task fails unseen",
+        "I22": "what ledger and tape hold replays to the same actions",
     }
 )
 

@@ -19,7 +19,7 @@ from bot.core.standing import Standing
 from bot.core.state import Mode, State
 from bot.core.units import NS_PER_SECOND
 from bot.exchange.reports import FillCause
-from bot.lab import invariants
+from bot.lab import invariants, replay_law
 from bot.lab.simexchange import ACCOUNT
 from bot.lab.simhost import INSTANCE, Life
 from bot.lab.world import BOOK, PREFIX, World
@@ -233,6 +233,9 @@ class Judge:
         found = verify(world.disk.path)
         if isinstance(found, Broken):
             self._hold("I12", f"row {found.seq} {found.reason}")
+        if world.disk.is_taped:
+            folds = 0 if world.disk.durable.was_rewritten else self.folds
+            self._hold("I22", replay_law.unlike(world.disk.path, folds))
         self._trace.update(repr(sorted(world.truth().items())).encode())
         self._trace.update(f"{world.loop.steps} {world.loop.now_ns}".encode())
 

@@ -19,6 +19,7 @@ from bot.runtime.ledger_file import VOLUME, Entry
 from bot.runtime.tape_blocks import TapedFold, TapedState
 
 FOLD_KINDS: Final = frozenset({"facts", "command", "step", "standing", "change", "crash"})
+ENDS: Final = "the ledger ends"
 Item = TapedFold | TapedState
 Rows = list[tuple[Entry, Mapping[str, Any]]]
 
@@ -241,10 +242,8 @@ class _Run:
             self._differ(item.number, "crash", b"no error", _said(error), facts=facts)
             return
         self._state = step.state
-        if is_tail and not rows and _leaves_rows(item.number, before, step):
-            self.told.notes.append(
-                f"the ledger ends before fold {item.number}: the process was ended here"
-            )
+        if is_tail and _is_cut(item.number, rows, before, step):
+            self._note_end(item.number, "within" if rows else "before")
             return
         for kind, expected, found in _compared(item.number, rows, before, step):
             if expected != found:
@@ -256,6 +255,12 @@ class _Run:
         self.told.rows += len(rows)
         self.told.actions += len(step.actions)
         self.told.orders += sum(isinstance(action, SubmitOrder) for action in step.actions)
+
+    def _note_end(self, number: int, where: str) -> None:
+        """Say where the rows of a run end whose tape goes on."""
+        if not any(note.startswith(ENDS) for note in self.told.notes):
+            why = "the process was ended here" if where == "before" else "it was cut here"
+            self.told.notes.append(f"{ENDS} {where} fold {number}: {why}")
 
     def _finish(self, folds: _Folds) -> None:
         """Pass what the ledger holds beyond the tape; a crash brought its own facts along."""
@@ -323,13 +328,13 @@ def _apart_in_time(item: TapedFold, rows: Rows) -> str | None:
     return None
 
 
-def _leaves_rows(number: int, before: Standing, step: Step) -> bool:
-    return bool(
-        step.actions
-        or step.decisions
-        or step.notes
-        or records.change_text(number, before, step.state.standing)
-    )
+def _is_cut(number: int, rows: Rows, before: Standing, step: Step) -> bool:
+    """Whether the rows of a run's last fold are the first of those that it leaves, but not all.
+
+    A kill takes all of a fold's rows or none; a repair cuts behind any row.
+    """
+    there = [bool(kept) for _, kept, found in _compared(number, rows, before, step) if found]
+    return not all(there) and there == sorted(there, reverse=True)
 
 
 def _compared(

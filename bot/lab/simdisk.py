@@ -9,21 +9,27 @@ import json
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from bot.core.units import NS_PER_MS
 from bot.lab.simloop import SimLoop
 from bot.runtime.journal import Ledger
 from bot.runtime.ledger_disk import Disk
+from bot.runtime.tape import Tape, tape_beside
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 KIND: Final = 4  # columns of a row, as `ledger_file.COLUMNS` lists them
 AT_MS: Final = 2
 BODY: Final = 5
 LOCKED: Final = "database is locked"
 FOLD: Final = b'"fold":'
+TAPE_BYTES_MAX: Final = 1 << 26
 SUBMITS: Final = '"$":"SubmitOrder"'
 
 
@@ -40,11 +46,13 @@ class Trouble:
 class Durable:
     """What the disk has: how many rows, and the ids of orders that were to be sent.
 
-    `is_rewritten` says that the file is no longer what was written to it.
+    `is_rewritten` says that the file is no longer what was written to it, `was_rewritten` that this
+    happened some time.
     """
 
     rows: int = 0
     is_rewritten: bool = False
+    was_rewritten: bool = False
     order_ids: set[str] = field(default_factory=set)
     on_row: list[Callable[[str, int, str], None]] = field(default_factory=list)
 
@@ -63,10 +71,23 @@ class Durable:
                 told(kind, row[AT_MS], body)
 
 
-class SimDisk:
-    """One disk, which outlives the daemons that write on it."""
+class SimThread(Executor):
+    """Does at once what a thread would do meanwhile."""
 
-    def __init__(self, loop: SimLoop, rng: random.Random, folder: Path) -> None:
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
+        """Do it."""
+        done: Future[R] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+class SimDisk:
+    """One disk, which outlives the daemons that write on it; with `is_taped` they keep a tape."""
+
+    def __init__(
+        self, loop: SimLoop, rng: random.Random, folder: Path, *, is_taped: bool = False
+    ) -> None:
+        self.is_taped = is_taped
         self.path = folder / "journal.sqlite3"
         self.trouble = Trouble()
         self.durable = Durable()
@@ -77,6 +98,12 @@ class SimDisk:
     def mounted(self) -> Disk:
         """Return what a ledger is opened with."""
         return Disk(scribe=self._hired, connection=connection_of(self))
+
+    def tape(self) -> Tape | None:
+        """Return the tape of a daemon that begins now, if it keeps one."""
+        if not self.is_taped:
+            return None
+        return Tape(tape_beside(self.path), bytes_max=TAPE_BYTES_MAX, thread=SimThread())
 
     def _hired(self) -> "SimScribe":
         self._scribe = SimScribe(self._loop, self._rng, self.trouble)
@@ -101,7 +128,7 @@ class SimDisk:
         for end in ("-wal", "-shm"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
         copy.replace(self.path)
-        self.durable.is_rewritten = True
+        self.durable.is_rewritten = self.durable.was_rewritten = True
 
     def flip(self) -> bool:
         """Change one byte in the middle of what was written; False if there is nothing yet."""
@@ -111,7 +138,7 @@ class SimDisk:
             return False
         content[at + len(FOLD)] ^= 1
         self.path.write_bytes(content)
-        self.durable.is_rewritten = True
+        self.durable.is_rewritten = self.durable.was_rewritten = True
         return True
 
     def fails_now(self) -> str:

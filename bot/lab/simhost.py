@@ -30,6 +30,7 @@ from bot.runtime.jumps import JumpWatch
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.pager import Pager
 from bot.runtime.stopcock import halt_path
+from bot.runtime.tape import Tape
 from bot.settings.problems import ConfigError
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit import DeribitOptions, DeribitVenue
@@ -111,6 +112,7 @@ class Life:
     task: asyncio.Task[None] | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     ledger: Ledger | None = None
+    tape: Tape | None = None
     loop: Loop | None = None
     daemon: Daemon | None = None
     exit: Exit | None = None
@@ -256,6 +258,8 @@ class SimMachine:
             life.exit = Exit(code=ExitCode.HALTED, reason=str(error))
         finally:
             await venue.close()
+            if life.tape is not None:
+                life.tape.close()
             if life.ledger is not None:
                 life.ledger.close()
             life.over.set()
@@ -284,12 +288,13 @@ class SimMachine:
             disk=self._disk.mounted(),
         )
         assert life.policy is not None, "it was read first"
+        life.tape = self._disk.tape()
         pager = life.pager = self.phone.pager(wire)
         alerts = Alerts(wire.epoch_ms, listen=pager.tell)
         loop, outbox = recovered_loop(
             connected,
             life.policy,
-            Records(ledger=ledger),
+            Records(ledger=ledger, tape=life.tape),
             alerts,
             wire,
             instance=lambda: INSTANCE,

@@ -17,6 +17,7 @@ import contextvars
 import heapq
 import itertools
 import random
+import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
@@ -141,6 +142,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def bury(self) -> None:
         """Close the loop and what still hangs in it; nothing of that is heard any more."""
         self.set_exception_handler(lambda _, __: None)
+        self._tasks_held = sys.maxsize  # what is begun now is put beside, to be closed as well
         # As the running loop: what a dying task still begins is a task of it, closed in its turn.
         asyncio.events._set_running_loop(self)  # noqa: SLF001
         try:

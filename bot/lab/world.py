@@ -100,6 +100,7 @@ class Plan:
     options it holds, the seldomer. `is_stormy` is whether faults strike at all, `storm_ms` how long
     they may, market time; `calm_ms` is what follows without any. With `only`, no strikes but those
     of these numbers. With `ends_at_rest` the calm ends when there is nothing left to wait for.
+    Every so manieth seed, `taped_every`, keeps a tape, and is replayed when it is over.
     `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
     `script` are faults and their times, in place of drawn ones.
     """
@@ -109,11 +110,17 @@ class Plan:
     storm_ms: int = 40 * MS_PER_MINUTE
     calm_ms: int = 24 * MS_PER_MINUTE
     speed: float = 16.0
-    quotes_an_hour: int = 2_400
+    quotes_an_hour: int = 3_000
     only: frozenset[int] = frozenset()
     ends_at_rest: bool = False
+    taped_every: int = 10
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_taped(self) -> bool:
+        """Whether the daemon keeps a tape, for the run to be replayed: in every so manieth seed."""
+        return self.taped_every > 0 and self.seed % self.taped_every == 0
 
     def rng(self, name: str) -> random.Random:
         """Return the generator of one part of a world."""
@@ -146,7 +153,7 @@ class World:
             lies=self.lies,
         )
         self.network = Network(self.loop, self.rng("network"), self.exchange)
-        self.disk = SimDisk(self.loop, self.rng("disk"), folder)
+        self.disk = SimDisk(self.loop, self.rng("disk"), folder, is_taped=plan.is_taped)
         self.machine = SimMachine(
             clock,
             self.rng("machine"),

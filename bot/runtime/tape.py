@@ -10,7 +10,7 @@ File: a magic line, then frames of `length, crc32` (little-endian u32) and a zli
 import struct
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,12 +47,13 @@ class _Batch:
 class Tape:
     """A tape being written. Packing, compression and the disk are a thread's business."""
 
-    def __init__(self, folder: Path, *, bytes_max: int) -> None:
+    def __init__(self, folder: Path, *, bytes_max: int, thread: Executor | None = None) -> None:
         """Begin a new segment after the last one in `folder`.
 
         Args:
             folder: Made if it is not there.
             bytes_max: All segments together; the oldest are deleted beyond it.
+            thread: Who packs and writes; one of its own if None.
 
         Raises:
             OSError: the folder cannot be made.
@@ -64,7 +65,7 @@ class Tape:
         names = [int(path.stem) for path in segments(folder)]
         self._next_segment = max(names, default=0) + 1
         self._path: Path | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
+        self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
         self._waiting: list[Future[None]] = []
         self._folds: list[TapedFold] = []
         self._quotes = 0

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_in_fair_weather_the_shell_hedges_for_an_hour_and_breaks_nothing():
-    result = chaos.run_seed(replace(QUICK, seed=1, is_stormy=False))
+    result = chaos.run_seed(replace(QUICK, seed=1, is_stormy=False, taped_every=1))
     assert result.violations == ()
     assert result.market_seconds >= 3_600.0
     assert result.facts >= 2_000
@@ -127,7 +127,7 @@ def test_a_fill_that_arrived_before_its_row_was_durable_is_a_point_to_be_killed_
 
 def test_a_ledger_that_was_damaged_and_one_that_was_restored_are_repaired_and_lived_with():
     script = (("D4", 4 * MS_PER_MINUTE), ("D5", 14 * MS_PER_MINUTE))
-    result = chaos.run_seed(replace(QUICK, seed=2, script=script))
+    result = chaos.run_seed(replace(QUICK, seed=2, script=script, taped_every=1))
     assert result.violations == ()
     assert (result.faults["D4"], result.faults["D5"]) == (1, 1)
     assert result.crashes == 2
