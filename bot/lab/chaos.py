@@ -52,11 +52,12 @@ def run_seed(plan: Plan, look: Callable[[World], None] | None = None) -> SeedRes
 
     `look` is shown the world before it begins, for whoever wants to watch.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder,
-        hushed(),
-        _uncollected(),
-    ):
+    with _uncollected():  # its own frame: what it made is garbage when it has returned
+        return _lived_through(plan, look)
+
+
+def _lived_through(plan: Plan, look: Callable[[World], None] | None) -> SeedResult:
+    with tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder, hushed():
         judge = Judge(POLICY)
         world = World(plan, Path(folder), [judge])
         judge.watch(world)
