@@ -58,6 +58,32 @@ def stepped(text: str, step_ms: int) -> str:
     return dumps(answer)
 
 
+def of_another_shape(text: str) -> str:
+    """An answer or a push with objects for numbers, and a field that nobody knows in each object.
+
+    Who asked and which channel it is stay as they are, and so does an error.
+    """
+    message: dict[str, Json] = json.loads(text)
+    params = message.get("params")
+    if "result" in message:
+        message["result"] = _reshaped(message["result"])
+    elif isinstance(params, dict) and "data" in params:
+        params["data"] = _reshaped(params["data"])
+    return dumps(message)
+
+
+def _reshaped(value: Json) -> Json:
+    match value:
+        case dict():
+            return {**{name: _reshaped(each) for name, each in value.items()}, "unheard_of": {}}
+        case list():
+            return [_reshaped(each) for each in value]
+        case int() | float() if not isinstance(value, bool):
+            return {"value": value}
+        case _:
+            return value
+
+
 def with_timestamp_of(text: str, older: str) -> str:
     """A push with the market time of an older one."""
     found = TIMESTAMP.search(older)

@@ -1,7 +1,9 @@
 """The faults of HTTP: of a request and its response, and of a WebSocket's opening."""
 
 import asyncio
+import gzip
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -84,8 +86,10 @@ async def _delivered(
             case FaultKind.CORRUPT_COMPRESSION:
                 return _garbled(response)
             case FaultKind.CLOCK_STEP:
-                text = fault_frames.stepped(_body(response).decode(), armed.fault.harm.step_ms)
-                response.body = text.encode()
+                step_ms = armed.fault.harm.step_ms
+                _reword(response, partial(fault_frames.stepped, step_ms=step_ms))
+            case FaultKind.WRONG_SCHEMA:
+                _reword(response, fault_frames.of_another_shape)
             case _:
                 pass
     return response
@@ -124,6 +128,15 @@ async def _broken_off(request: web.Request, response: web.Response) -> web.Respo
 
 def _body(response: web.Response) -> bytes:
     return response.body if isinstance(response.body, bytes) else b""
+
+
+def _reword(response: web.Response, reworded: Callable[[str], str]) -> None:
+    """Put another text in place of a response's own, packed as that was."""
+    body, coding = _body(response), response.headers.get("Content-Encoding")
+    if coding == "gzip":
+        response.body = gzip.compress(reworded(gzip.decompress(body).decode()).encode())
+    else:
+        response.body = reworded(body.decode()).encode()
 
 
 def _garbled(response: web.Response) -> web.Response:

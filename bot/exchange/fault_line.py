@@ -195,6 +195,8 @@ class FaultyLine:
                 return None
             case FaultKind.CLOCK_STEP:
                 return fault_frames.stepped(text, harm.step_ms)
+            case FaultKind.WRONG_SCHEMA:
+                return fault_frames.of_another_shape(text)
             case FaultKind.STUCK_TIMESTAMP:
                 first = self._first.setdefault((armed.number, channel), text)
                 return first if harm.whole else fault_frames.with_timestamp_of(text, first)

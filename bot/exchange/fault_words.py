@@ -89,6 +89,11 @@ TRAITS: Final[Mapping[FaultKind, Trait]] = MappingProxyType(
             "frame of garbage in place of the answer or push.",
             places=SAID,
         ),
+        FaultKind.WRONG_SCHEMA: Trait(
+            about="An answer or a push of another shape: objects where numbers were, and fields "
+            "that nobody knows. Errors stay as they are.",
+            places=SAID,
+        ),
         FaultKind.HTML_200: Trait(
             about="A page of HTML with status 200. `processed` (false): the request is carried "
             "out nevertheless.",

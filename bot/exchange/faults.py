@@ -28,6 +28,7 @@ class FaultKind(StrEnum):
     REORDER = "reorder"
     TRUNCATE = "truncate"
     CORRUPT_COMPRESSION = "corrupt_compression"
+    WRONG_SCHEMA = "wrong_schema"
     HTML_200 = "html_200"
     EMPTY_200 = "empty_200"
     HTTP_STATUS = "http_status"

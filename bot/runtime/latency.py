@@ -1,8 +1,11 @@
 """How long things took: a fair sample of a whole run in bounded memory."""
 
 import random
+from array import array
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 KEPT: Final = 8_192
 
@@ -21,7 +24,7 @@ class Reservoir:
 
     def __init__(self) -> None:
         self._chance = random.Random(0)
-        self._kept: list[int] = []
+        self._kept = array("q")
         self._count = 0
 
     def add(self, duration_ns: int) -> None:
@@ -38,10 +41,9 @@ class Reservoir:
         """Return the quantiles so far, None before the first duration."""
         if not self._kept:
             return None
-        ranked = sorted(self._kept)
-        last = len(ranked) - 1
-        return Quantiles(
-            count=self._count,
-            p50=ranked[round(last * 0.50)] / 1_000,
-            p99=ranked[round(last * 0.99)] / 1_000,
-        )
+        last = len(self._kept) - 1
+        places = (round(last * 0.50), round(last * 0.99))
+        # A copy put half in order: it is asked for every second, between two folds.
+        ranked = np.partition(np.frombuffer(self._kept, dtype=np.int64), places)
+        middle, late = (float(ranked[place]) / 1_000 for place in places)
+        return Quantiles(count=self._count, p50=middle, p99=late)
