@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bot.cli import wire as real
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def chaos(
     only: Only = "",
     shrink: Shrink = False,
     crash_points: CrashPoints = 0,
+    wire: real.Wire = False,
+    kills: real.Kills = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run the shell that ships through faults, in virtual time, and hold it to its invariants.
@@ -63,6 +66,10 @@ def chaos(
 
     def work() -> Answer:
         chosen = _range(seeds)
+        if wire:
+            return real.stormed(only)
+        if kills:
+            return real.killed(kills, chosen.start)
         if crash_points:
             return _killed(chosen, crash_points, jobs)
         numbers = _numbers(only)

@@ -1,7 +1,9 @@
-"""`chaos --wire` and `chaos --kills`: real processes, real sockets, judged by the venue."""
+"""`chaos --wire` and `chaos --kills`: real processes over real sockets, judged by the venue."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from statistics import quantiles
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,47 +11,99 @@ import typer
 from bot.cli.answer import Answer, Exit, VerbError, complain
 
 if TYPE_CHECKING:
+    from bot.lab.wire.kills import Killed
+    from bot.lab.wire.old_ledger import Opened
+    from bot.lab.wire.repeat import Repeated
     from bot.lab.wire.storm import Outcome
 
 Wire = Annotated[
     bool,
     typer.Option(
         "--wire",
-        help="Instead: every fault of the wire, and of processes, against a real daemon.",
+        help="Instead: each fault of wire, process and disk, against a real daemon process.",
     ),
 ]
+Kills = Annotated[
+    int,
+    typer.Option(
+        "--kills",
+        metavar="N",
+        min=0,
+        help="Instead: SIGKILL a busy daemon process N times, at moments that a seed draws.",
+    ),
+]
+TO_RUN_SECONDS_MAX = 5.0
+OPENING_TO_RUN_SECONDS_MAX = 1.0
+PERCENT = 100
 
 
 def stormed(only: str = "") -> Answer:
-    """Let every fault of the wire befall a real daemon, one after the other."""
+    """Let every fault of wire, process and disk befall a real daemon, one after the other.
+
+    `only` are words that the names of those wanted have in them.
+    """
+    from bot.lab.wire import harm
     from bot.lab.wire.place import fresh_folder
     from bot.lab.wire.processes import WireLabError
+    from bot.lab.wire.repeat import repeated
     from bot.lab.wire.rig import rig
+    from bot.lab.wire.storm import harmed
     from bot.lab.wire.storm import stormed as storm
     from bot.lab.wire.strikes import STRIKES
 
-    chosen = [strike for strike in STRIKES if only in strike.name]
+    def tell(outcome: "Outcome") -> None:
+        complain(f"chaos: {_line(outcome)}")
+
+    strikes = [each for each in STRIKES if only in each.name]
+    harms = [each for each in harm.HARMS if only in each.name]
+    found: list[Outcome] = []
+    again: list[Repeated] = []
     try:
         folder = fresh_folder(Path("var"), "wire")
         with rig(folder) as pair:
-            found = storm(pair, chosen, lambda outcome: complain(f"chaos: {_line(outcome)}"))
+            found += storm(pair, strikes, tell)
+            found += harmed(pair, harms, tell) if pair.running.lives else []
+        again.append(repeated(pair.journal))
+        if only in harm.DISK_FULL:
+            with harm.small_disk(folder / "disk") as disk:
+                complain(f"chaos: the disk that fills is {disk.means}")
+                with rig(disk.folder, log_folder=folder) as pair:
+                    found += harmed(pair, [harm.full(disk)], tell)
+                again.append(repeated(pair.journal))
     except (OSError, WireLabError) as error:
         raise VerbError(f"chaos: {error}") from error
-    return _answer(found, folder / "ledger.sqlite3")
+    return _stormed_answer(found, again, folder)
 
 
-def _answer(found: "Sequence[Outcome]", journal: Path) -> Answer:
+def _stormed_answer(
+    found: "Sequence[Outcome]", again: "Sequence[Repeated]", folder: Path
+) -> Answer:
     from bot.cli import screens
-    from bot.lab.wire.repeat import repeated
 
-    again = repeated(journal)
     failed = [one for one in found if not one.ok]
+    replays_differ = [one.difference or "nothing was taped" for one in again if not one.ok]
+    ok = not failed and not replays_differ
     payload: dict[str, Any] = {
-        "ok": not failed and again.ok,
+        "ok": ok,
         "faults": [_row(one) for one in found],
+        "failed": len(failed),
+        "orders": sum(one.orders for one in found),
+        "requests": sum(one.requests for one in found),
+        "ids": sorted({name for one in found for name in one.ids.split()}),
+        "replays": [asdict(one) for one in again],
+        "folder": str(folder),
     }
-    lines = [_line(one) for one in found]
-    code = Exit.DONE if payload["ok"] else Exit.FAILED
+    lines = [
+        *(_line(one) for one in found),
+        "",
+        (
+            f"{len(found)} faults, {len(failed)} failed; {payload['orders']} orders in the ledger, "
+            f"{payload['requests']} requests at the venue"
+        ),
+        *(f"replay: {one.folds:,} folds, {one.actions:,} actions the same" for one in again),
+        *(f"replay DIFFERS: {one}" for one in replays_differ),
+    ]
+    code = Exit.DONE if ok else Exit.FAILED
     return Answer(payload=payload, screen=screens.plain(lines), exit_code=code)
 
 
@@ -70,7 +124,87 @@ def _row(one: "Outcome") -> dict[str, Any]:
 def _line(one: "Outcome") -> str:
     healed = "not healed" if one.healed_seconds is None else f"{one.healed_seconds:4.1f} s"
     said = (
-        f"{one.fault:<44} {one.ids:<14} struck {one.struck:>3}  orders {one.orders:>3}  "
+        f"{one.fault:<42} {one.ids:<12} struck {one.struck:>3}  orders {one.orders:>3}  "
         f"requests {one.requests:>3}  lost {one.lost}  healed {healed}"
     )
     return f"{said}  ok" if one.ok else f"{said}  FAILED\n{one.why}"
+
+
+def killed(kills: int, seed: int) -> Answer:
+    """Kill a busy daemon so often, then see how fast a month-old ledger is taken up."""
+    from bot.lab.wire import old_ledger
+    from bot.lab.wire.kills import killed_often
+    from bot.lab.wire.place import fresh_folder
+    from bot.lab.wire.processes import WireLabError
+    from bot.lab.wire.repeat import repeated
+
+    def tell(words: str) -> None:
+        complain(f"chaos: {words}")
+
+    try:
+        folder = fresh_folder(Path("var"), "kills")
+        found = killed_often(kills, seed, folder, tell)
+        tell("repeating its ledger and tape ...")
+        again = repeated(found.journal)
+        tell("a ledger of a month is made, and opened again and again ...")
+        opened = old_ledger.opened_often(folder / "month", tell)
+    except (OSError, WireLabError) as error:
+        raise VerbError(f"chaos: {error}") from error
+    return _killed_answer(found, again, opened)
+
+
+def _killed_answer(found: "Killed", again: "Repeated", opened: "Opened") -> Answer:
+    from bot.cli import screens
+
+    to_run, opening = _shares(found.to_run_seconds), _shares(opened.opening_to_run_seconds)
+    missed = list(found.violations)
+    if to_run["p99"] >= TO_RUN_SECONDS_MAX:
+        missed.append(f"from exec to RUN p99 {to_run['p99']} s, not under {TO_RUN_SECONDS_MAX:g}")
+    if opening["p99"] >= OPENING_TO_RUN_SECONDS_MAX:
+        missed.append(
+            f"from opening a month's ledger to RUN p99 {opening['p99']} s, "
+            f"not under {OPENING_TO_RUN_SECONDS_MAX:g}"
+        )
+    if not again.ok:
+        missed.append(f"the ledger does not repeat: {again.difference or 'nothing could'}")
+    payload: dict[str, Any] = {
+        "ok": not missed,
+        "kills": found.kills,
+        "kills_while_starting": found.kills_while_starting,
+        "violations": len(found.violations),
+        "missed": missed,
+        "orders": found.orders,
+        "fills": found.fills,
+        "exec_to_run_s": to_run,
+        "month_old_ledger": {
+            "rows": opened.rows,
+            "mb": round(opened.mb, 1),
+            "openings": len(opened.opening_to_run_seconds),
+            "opening_to_run_s": opening,
+            "exec_to_run_s": _shares(opened.to_run_seconds),
+        },
+        "replay": asdict(again),
+        "journal": str(found.journal),
+    }
+    lines = [
+        (
+            f"{found.kills} kills ({found.kills_while_starting} of them while starting), "
+            f"{found.orders} orders, {found.fills} fills, {len(found.violations)} violations"
+        ),
+        f"  exec to RUN                 p50 {to_run['p50']} s, p99 {to_run['p99']} s",
+        (
+            f"  a month's ledger to RUN     p50 {opening['p50']} s, p99 {opening['p99']} s "
+            f"({opened.rows:,} rows, {opened.mb:,.0f} MB, {len(opened.to_run_seconds)} openings)"
+        ),
+        f"  replay                      {again.folds:,} folds, {again.actions:,} actions",
+        *(f"MISSED: {one}" for one in missed),
+    ]
+    code = Exit.FAILED if missed else Exit.DONE
+    return Answer(payload=payload, screen=screens.plain(lines), exit_code=code)
+
+
+def _shares(seconds: Sequence[float]) -> dict[str, float]:
+    """Return the median, the value that 1 in 100 exceed (inclusive), and the longest."""
+    cuts = quantiles(seconds, n=PERCENT, method="inclusive") if len(seconds) > 1 else []
+    middle, late = (cuts[49], cuts[98]) if cuts else (seconds[0], seconds[0])
+    return {"p50": round(middle, 3), "p99": round(late, 3), "max": round(max(seconds), 3)}

@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
 
+import structlog
+
 import bot
 from bot.core import exposure
 from bot.core.instruments import Instrument
-from bot.core.units import MS_PER_MINUTE
+from bot.core.units import MS_PER_MINUTE, NS_PER_MS
 from bot.dashboard import address, app, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
@@ -50,6 +52,8 @@ MEGABYTE: Final = 1_000_000
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 INSTANCE_BYTES: Final = 3
 LIBRARIES: Final = ("ccxt", "numpy", "numba")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +198,16 @@ def _records(
 
 def _ledger(settings: Settings, wire: WireClock) -> Ledger:
     """Open the ledger for this run."""
-    return Ledger.open(
+    began_ns = wire.monotonic_ns()
+    ledger = Ledger.open(
         Path(settings.journal.path),
         _header(settings),
         wire,
         volume_bytes=settings.journal.volume_mb * MEGABYTE,
     )
+    took_ms = round((wire.monotonic_ns() - began_ns) / NS_PER_MS, 1)
+    log.info("ledger opened", rows=ledger.head.seq, took_ms=took_ms)
+    return ledger
 
 
 def _tidying(settings: Settings, ledger: Ledger, wire: WireClock) -> Job:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.lab.books import submitted
-from tests.end_to_end.fault_rig import HEDGE, Rig, rig
+from bot.lab.wire.rig import HEDGE, Rig, rig
 from tests.end_to_end.processes import daemon, until
 
 TICKER = f"ticker.{HEDGE}"
@@ -206,7 +206,11 @@ def test_a_daemon_does_not_start_on_a_page_where_its_instruments_should_be(
 ) -> None:
     pair.arm("html_200", method="public/get_instruments", transport="http", window_ms=60_000)
     ledger = tmp_path / "other.sqlite3"
-    with daemon(pair.venue.rest_url, pair.venue.ws_url, ledger) as other:
+    # By another name of this machine, or it would be refused for the account that is taken.
+    rest_url, ws_url = (
+        url.replace("127.0.0.1", "localhost") for url in (pair.venue.rest_url, pair.venue.ws_url)
+    )
+    with daemon(rest_url, ws_url, ledger) as other:
         until("it gives up", lambda: other.process.poll() is not None, 20, other.said)
         assert other.process.returncode == 1
         assert "instrument" in other.said(), "it says what the venue does not tell"

@@ -69,6 +69,21 @@ async def test_half_a_body_and_a_body_that_is_no_gzip_cannot_be_read() -> None:
         assert (await desk.get("public/test")).status == 200
 
 
+async def test_an_answer_of_another_shape_keeps_its_packing_and_loses_its_numbers() -> None:
+    async with bench() as desk:
+        await desk.arm("wrong_schema", method="public/get_time")
+        assert list((await (await desk.get("public/get_time")).json())["result"]) == ["value"]
+        path = "public/get_instruments?currency=BTC&kind=future"  # long enough to be packed
+        await desk.arm("wrong_schema", method="public/get_instruments")
+        bent = (await (await desk.get(path)).json())["result"][0]
+        right = (await (await desk.get(path)).json())["result"][0]
+        assert bent["tick_size"] == {"value": right["tick_size"]}
+        assert bent["instrument_name"] == right["instrument_name"]
+        assert (bent["unheard_of"], "unheard_of" in right) == ({}, False)
+        await desk.arm("wrong_schema", method="public/nothing")
+        assert (await (await desk.get("public/nothing")).json())["error"]["code"] == -32601
+
+
 async def test_a_server_that_never_answers_is_left_by_its_client() -> None:
     async with bench() as desk:
         await desk.arm("half_open", method="public/test", transport="http")
@@ -113,6 +128,6 @@ async def test_the_levers_list_what_is_armed_and_refuse_what_is_not() -> None:
         }
         assert (await desk.lever("DELETE", query="?id=7"))[0] == 400
         _, told = await desk.lever("GET", query="?describe")
-        assert len(told["kinds"]) == 21
+        assert len(told["kinds"]) == 22
         assert len((await desk.lever("POST", {"kind": "clear"}))[1]["cleared"]) == 1
         assert (await desk.lever("GET"))[1] == {"faults": []}

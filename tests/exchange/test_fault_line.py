@@ -168,6 +168,17 @@ async def test_a_garbage_frame_and_an_error_without_an_id_come_over_a_line_that_
         ]
 
 
+async def test_an_answer_and_a_push_of_another_shape_say_whose_they_are_and_no_number() -> None:
+    async with bench() as desk, line_to(desk.server) as line:
+        await desk.arm("wrong_schema", method="public/get_time")
+        told = await line.call("public/get_time")
+        assert list(told) == ["value"]
+        await line.call("public/subscribe", channels=[TICKER])
+        await desk.arm("wrong_schema", channel=TICKER)
+        while not isinstance((await line.told(TICKER))["mark_price"], dict):
+            pass
+
+
 async def test_a_stalled_channel_is_silent_while_the_rest_of_the_line_speaks() -> None:
     async with bench() as desk, line_to(desk.server) as line:
         index = "deribit_price_index.btc_usd"

@@ -144,9 +144,21 @@ class Daemon:
     """A `run` of the demo configuration against an exchange."""
 
     def __init__(
-        self, venue_urls: tuple[str, str], journal: Path, *, sets: Sequence[str] = ()
+        self,
+        venue_urls: tuple[str, str],
+        journal: Path,
+        *,
+        sets: Sequence[str] = (),
+        log_folder: Path | None = None,
     ) -> None:
-        """Start one: `venue_urls` are those of HTTP and WebSocket, `sets` more of its settings."""
+        """Start one.
+
+        Args:
+            venue_urls: Those of HTTP and WebSocket.
+            journal: Its ledger.
+            sets: More of its settings.
+            log_folder: Where its log goes, beside the ledger if None.
+        """
         rest_url, ws_url = venue_urls
         settings = (
             f"venue.rest_url={rest_url}",
@@ -158,7 +170,8 @@ class Daemon:
         command = [sys.executable, "-m", "bot", "run", str(DEMO), "--json", *words]
         self.journal = journal
         self.began_ns = WIRE.monotonic_ns()
-        self.log = journal.with_suffix(f".{self.began_ns}.log")
+        folder = journal.parent if log_folder is None else log_folder
+        self.log = folder / f"{journal.stem}.{self.began_ns}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603  our own program
                 command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
@@ -173,6 +186,14 @@ class Daemon:
     def is_served(self) -> bool:
         """Whether it says where its pages are."""
         return self._port.exists()
+
+    @property
+    def answers(self) -> bool:
+        """Whether its page of status is there; the file may still be its forerunner's."""
+        try:
+            return self.lives and self.is_served and bool(self.status())
+        except (OSError, ValueError):
+            return False
 
     @property
     def _port(self) -> Path:
@@ -201,6 +222,15 @@ class Daemon:
             self.send(signal.SIGTERM)
         return self.process.wait(LEAVE_SECONDS_MAX)
 
+    def resume(self, reason: str) -> None:
+        """Let it go on after a halt, as a person does who has a reason. WireLabError: refused."""
+        words = ["resume", "--journal", str(self.journal), "--reason", reason]
+        told = subprocess.run(  # noqa: S603  our own program
+            [sys.executable, "-m", "bot", *words], cwd=ROOT, capture_output=True, check=False
+        )
+        if told.returncode != 0:
+            raise WireLabError(f"it was not resumed: {told.stderr.decode()}")
+
     def said(self) -> str:
         """Return the end of its log."""
         return self.log.read_text(errors="replace")[-SAID_CHARACTERS:]
@@ -208,10 +238,14 @@ class Daemon:
 
 @contextmanager
 def daemon(
-    venue_urls: tuple[str, str], journal: Path, *, sets: Sequence[str] = ()
+    venue_urls: tuple[str, str],
+    journal: Path,
+    *,
+    sets: Sequence[str] = (),
+    log_folder: Path | None = None,
 ) -> Iterator[Daemon]:
     """Run a daemon until the block ends."""
-    running = Daemon(venue_urls, journal, sets=sets)
+    running = Daemon(venue_urls, journal, sets=sets, log_folder=log_folder)
     try:
         yield running
     finally:

@@ -16,7 +16,6 @@ from bot.lab.wire.processes import (
     Exchange,
     Shaker,
     WireLabError,
-    daemon,
     exchange,
     pause,
     until,
@@ -46,7 +45,7 @@ class Tally:
 
     orders: int
     requests: int
-    lost: int
+    lost: set[str]
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Rig:
     read_seq: int = 0
     facts: list[Any] = field(default_factory=list, repr=False)
     attempts: list[str] = field(default_factory=list, repr=False)
+    lost: set[str] = field(default_factory=set)
 
     # ------------------------------------------------------------------ what each side says
 
@@ -125,32 +125,30 @@ class Rig:
         return "; ".join([shown["mode"]["reason"], *reasons])
 
     def tally(self) -> Tally:
-        """Count what the ledger says was sent and what the venue saw."""
-        attempts = list(self.submitted())  # first, so that each may have arrived by the next line
+        """Count what the ledger says was sent, and what of it the venue saw."""
+        attempts = set(self.submitted())
         labels = [row["label"] for row in self.venue.order_requests()]
-        lost = len(set(attempts) - set(labels))
-        return Tally(orders=len(attempts), requests=len(labels), lost=lost)
+        known = [label for label in labels if label in attempts]  # not those sent just now
+        return Tally(orders=len(attempts), requests=len(known), lost=attempts - set(labels))
 
     def rested(self) -> Tally:
         """Wait until no order is under way, and count."""
-        until("no order is under way", lambda: not self.status()["open_orders"], said=self.why)
-        return self.tally()
+        return self.tallied(self.lost, lost_max=0)
 
-    def tallied(self, before: Tally, *, lost_max: int) -> Tally:
-        """Count once every attempt since `before` has arrived, but for those that may be lost.
+    def tallied(self, lost: set[str], *, lost_max: int) -> Tally:
+        """Count once every attempt has arrived, but for those `lost` and as many as may be.
 
         Raises:
             WireLabError: more are missing.
         """
-        found = [before]
+        found = [self.tally()]
 
         def arrived() -> bool:
             found[0] = self.tally()
-            missing = found[0].lost - before.lost
-            more = found[0].requests - found[0].orders + found[0].lost
-            return missing <= lost_max and more == 0
+            return self.running.answers and len(found[0].lost - lost) <= lost_max
 
-        until("every attempt has reached the venue once", arrived, SETTLED_SECONDS, self.why)
+        until("every attempt has reached the venue", arrived, SETTLED_SECONDS, self.why)
+        self.lost = found[0].lost
         return found[0]
 
     # ------------------------------------------------------------------ what is done to them
@@ -197,6 +195,20 @@ class Rig:
 
     # ------------------------------------------------------------------ what must be true
 
+    def started_again(self) -> float:
+        """Start the next daemon of the same ledger.
+
+        Returns:
+            The seconds from when it had loaded and opened its ledger until all was well.
+
+        Raises:
+            WireLabError: that took too long, or it did not start.
+        """
+        urls = (self.venue.rest_url, self.venue.ws_url)
+        self.running = Daemon(urls, self.journal, log_folder=self.running.log.parent)
+        until("it answers", lambda: self.running.answers, START_SECONDS, self.running.said)
+        return until("all is well after a start", self.is_well, HEAL_SECONDS, self.why)
+
     def healed(self) -> float:
         """Disarm, and wait until all is well; return the seconds that took."""
         self.clear()
@@ -228,9 +240,10 @@ class Rig:
 
     def why(self) -> str:
         """Return what a person needs to see why all is not well."""
-        if not self.running.lives:
+        try:
+            shown = self.status()
+        except OSError:
             return self.running.said()
-        shown = self.status()
         parts = {key: shown[key] for key in ("mode", "open_orders", "links", "books")}
         told = json.dumps({**parts, "differences": self.differences()}, indent=1)
         return told + self.running.said()
@@ -256,24 +269,30 @@ class Rig:
 
 
 @contextmanager
-def rig(folder: Path, *options: str, sets: Sequence[str] = ()) -> Iterator[Rig]:
+def rig(
+    folder: Path, *options: str, sets: Sequence[str] = (), log_folder: Path | None = None
+) -> Iterator[Rig]:
     """Run an exchange and a daemon until the block ends; the daemon must leave in peace.
 
-    `options` are the exchange's, `sets` settings of the daemon.
+    Args:
+        folder: Where the ledger goes.
+        options: The exchange's.
+        sets: Settings of the daemon.
+        log_folder: Where the daemon's log goes, beside the ledger if None.
 
     Raises:
         WireLabError: it did not start, or did not leave with exit code 0.
     """
     journal = folder / "ledger.sqlite3"
     with exchange("--seed", "7", "--speed", SPEED, *options) as venue:
-        urls = (venue.rest_url, venue.ws_url)
-        with daemon(urls, journal, sets=sets) as running:
-            pair = Rig(venue, running, journal, Shaker(venue, every_seconds=SHAKE_SECONDS))
-            until("the daemon answers", lambda: running.is_served, START_SECONDS, running.said)
-            until("the daemon trades", pair.is_well, START_SECONDS, running.said)
-            try:
-                yield pair
-            finally:
-                last = pair.running
-            if last.leave() != 0:
-                raise WireLabError(f"it did not leave in peace\n{last.said()}")
+        first = Daemon((venue.rest_url, venue.ws_url), journal, sets=sets, log_folder=log_folder)
+        pair = Rig(venue, first, journal, Shaker(venue, every_seconds=SHAKE_SECONDS))
+        try:
+            until("the daemon answers", lambda: first.is_served, START_SECONDS, first.said)
+            until("the daemon trades", pair.is_well, START_SECONDS, first.said)
+            yield pair
+            if pair.running.leave() != 0:
+                raise WireLabError(f"it did not leave in peace\n{pair.running.said()}")
+        finally:
+            if pair.running.lives:
+                pair.running.kill()

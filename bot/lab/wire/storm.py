@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bot.lab.wire.harm import Harm
 from bot.lab.wire.processes import WireLabError, until
 from bot.lab.wire.rig import HEAL_SECONDS, Rig
 from bot.lab.wire.strikes import Strike
@@ -53,7 +54,7 @@ def befallen(pair: Rig, strike: Strike) -> Outcome:
         took_seconds = until("all is well again", pair.is_well, HEAL_SECONDS, pair.why)
         pair.see_sound()
         pair.hedges_again()
-        after = pair.tallied(before, lost_max=struck if strike.swallows else 0)
+        after = pair.tallied(before.lost, lost_max=struck if strike.swallows else 0)
     except (OSError, WireLabError) as error:
         after, why = pair.tally(), str(error)
     return Outcome(
@@ -62,7 +63,7 @@ def befallen(pair: Rig, strike: Strike) -> Outcome:
         struck=struck,
         orders=after.orders - before.orders,
         requests=after.requests - before.requests,
-        lost=after.lost - before.lost,
+        lost=len(after.lost - before.lost),
         healed_seconds=took_seconds,
         why=why,
     )
@@ -83,3 +84,37 @@ def _strike(pair: Rig, strike: Strike) -> int:
 
 def _says(pair: Rig, words: str) -> bool:
     return words in pair.why_it_held() or pair.decided(words)
+
+
+def harmed(pair: Rig, harms: Iterable[Harm], tell: Callable[[Outcome], None]) -> list[Outcome]:
+    """Do each harm to the daemon's process or disk; stop at one after which nobody is left."""
+    found: list[Outcome] = []
+    for harm in harms:
+        found.append(judged(pair, harm))
+        tell(found[-1])
+        if not pair.running.lives:
+            break
+    return found
+
+
+def judged(pair: Rig, harm: Harm) -> Outcome:
+    """Do one harm to the daemon's process or disk, mend it, and judge."""
+    before = pair.rested()
+    took_seconds, why = None, ""
+    try:
+        took_seconds = harm.done(pair)
+        pair.see_sound()
+        pair.hedges_again()
+        after = pair.tallied(before.lost, lost_max=1 if harm.swallows else 0)
+    except (OSError, WireLabError) as error:
+        after, why = pair.tally(), str(error)
+    return Outcome(
+        fault=harm.name,
+        ids=harm.ids,
+        struck=1,
+        orders=after.orders - before.orders,
+        requests=after.requests - before.requests,
+        lost=len(after.lost - before.lost),
+        healed_seconds=took_seconds,
+        why=why,
+    )

@@ -107,6 +107,7 @@ STRIKES: Final[tuple[Strike, ...]] = (
         name="requests: too many, then shut out",
         ids="N6",
         arms=({"kind": "rate_limit", "window_ms": 1_500},),
+        swallows=True,  # in the session that the venue shuts
         lasts_seconds=1.5,
     ),
     Strike(
