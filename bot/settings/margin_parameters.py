@@ -9,7 +9,17 @@ from typing import Final, TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
-from bot.core.margin import deribit_portfolio, deribit_standard, derive_portfolio, derive_standard
+from bot.core.margin import (
+    bybit,
+    deribit_portfolio,
+    deribit_standard,
+    derive_portfolio,
+    derive_standard,
+    hyperliquid,
+    okx,
+    paradex,
+    paradex_portfolio,
+)
 from bot.settings.document import read
 from bot.settings.problems import ConfigError
 from bot.settings.sections import Section
@@ -39,6 +49,36 @@ class Derive(Venue):
     """SRM: short options alone, or the largest loss of an expiry."""
     portfolio: derive_portfolio.Parameters
     """PMRM2: scenarios and contingencies."""
+
+
+class Okx(Venue):
+    """OKX's options outside the portfolio mode."""
+
+    options: okx.Rates
+    """Position by position."""
+
+
+class Bybit(Venue):
+    """Bybit's options in a unified account."""
+
+    options: bybit.Rates
+    """Position by position."""
+
+
+class Paradex(Venue):
+    """Paradex's cross and portfolio margin."""
+
+    standard: paradex.Rates
+    """Position by position."""
+    portfolio: paradex_portfolio.Parameters
+    """Weighted scenarios and the least charge on delta."""
+
+
+class Hyperliquid(Venue):
+    """Hyperliquid's perpetuals."""
+
+    cross: hyperliquid.Rates
+    """Tiers of leverage."""
 
 
 VenueT = TypeVar("VenueT", bound=Venue)

@@ -8,8 +8,7 @@ out-of-the-money amount is taken from the index or from the expiry's forward is 
 published sources: the larger requirement of the two is used.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,15 +17,9 @@ import numpy as np
 from bot.core.columns import Flags, Floats, OptionTable
 from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Settlement
-from bot.core.margin.account import Account, OpenOrder, Pair
-from bot.core.margin.report import (
-    NO_SCENARIOS,
-    Contingency,
-    PositionMargins,
-    Provenance,
-    Report,
-    doubtful,
-)
+from bot.core.margin.account import Account, Pair
+from bot.core.margin.report import Provenance, Report
+from bot.core.margin.summing import Needs, Told, filled, summed
 
 MODEL: Final = "deribit_standard"
 MAINTENANCE_OF_INITIAL: Final = 2.0 / 3.0  # of futures, since August 2026
@@ -201,49 +194,13 @@ def report(account: Account, rates: Rates) -> Report:
     sells filled, and the premium of options that are to be bought. Fees are not counted. NaN where
     a short option has no mark, or an order's instrument no row.
     """
-    rows = [_instruments(pair, pair.sizes, rates) for pair in account.pairs]
-    margins = PositionMargins(
-        names=tuple(name for pair in account.pairs for name in pair.names),
-        size_coin=np.concatenate([np.zeros(0), *(pair.sizes for pair in account.pairs)]),
-        initial=np.concatenate([np.zeros(0), *(initial for initial, _ in rows)]),
-        maintenance=np.concatenate([np.zeros(0), *(maintenance for _, maintenance in rows)]),
-    )
-    orders = account.stated.open_orders
-    if orders is None:
-        orders = sum(_orders(pair, account.orders, rates) for pair in account.pairs)
-        orders += 0.0 if account.knows_its_orders else math.nan
-    parts = [
-        Contingency(
-            name=kind,
-            initial=float(margins.initial[chosen].sum()),
-            maintenance=float(margins.maintenance[chosen].sum()),
-        )
-        for kind, chosen in _by_kind(account)
-    ]
-    parts.append(Contingency(name="open orders", initial=orders, maintenance=0.0))
-    return Report(
-        model=MODEL,
-        currency=account.currency,
-        currency_usd=account.currency_usd,
-        initial=sum(part.initial for part in parts),
-        maintenance=sum(part.maintenance for part in parts),
-        positions=margins,
-        scenarios=NO_SCENARIOS,
-        contingencies=tuple(parts),
-        provenance=rates.provenance,
-        doubts=doubtful(rates.provenance) + _doubts(account, rates),
-    )
-
-
-def _by_kind(account: Account) -> tuple[tuple[str, Flags], tuple[str, Flags]]:
-    """Return which instruments are options, and which are futures."""
-    options = np.concatenate(
-        [
-            np.zeros(0, dtype=np.bool_),
-            *(np.arange(len(pair.names)) < len(pair.options.names) for pair in account.pairs),
-        ]
-    )
-    return ("options", options), ("futures", ~options)
+    needs = []
+    for pair in account.pairs:
+        initial, maintenance = _instruments(pair, pair.sizes, rates)
+        orders = _orders(account, pair, initial, rates)
+        needs.append(Needs(initial=initial, maintenance=maintenance, orders=orders))
+    doubts = _doubts(account, rates)
+    return summed(account, needs, Told(model=MODEL, provenance=rates.provenance, doubts=doubts))
 
 
 def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
@@ -275,21 +232,19 @@ def _options(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
     return np.where(short, -sizes * initial, 0.0), np.where(short, -sizes * maintenance, 0.0)
 
 
-def _orders(pair: Pair, orders: Sequence[OpenOrder], rates: Rates) -> float:
+def _orders(account: Account, pair: Pair, now: Floats, rates: Rates) -> float:
     """Return what the open orders on a pair's instruments add to its initial margin at worst."""
-    rows = {name: row for row, name in enumerate(pair.names)}
-    ours = [(rows[order.instrument], order) for order in orders if order.instrument in rows]
-    if not ours:
+    if not account.orders:
         return 0.0
-    bought, sold, premium = np.zeros(len(rows)), np.zeros(len(rows)), 0.0
-    for row, order in ours:
-        (bought if order.size_coin > 0.0 else sold)[row] += order.size_coin
-        if order.size_coin > 0.0 and row < len(pair.options.names):
-            premium += order.size_coin * order.price
-    now = _instruments(pair, pair.sizes, rates)[0]
-    after_buys = _instruments(pair, pair.sizes + bought, rates)[0]
-    after_sells = _instruments(pair, pair.sizes + sold, rates)[0]
+    change, options = filled(account, pair), set(pair.options.names)
+    after_buys = _instruments(pair, pair.sizes + change.bought, rates)[0]
+    after_sells = _instruments(pair, pair.sizes + change.sold, rates)[0]
     worst = np.maximum(np.maximum(after_buys, after_sells), now)
+    premium = sum(
+        order.size_coin * order.price
+        for order in account.orders
+        if order.size_coin > 0.0 and order.instrument in options
+    )
     return float((worst - now).sum()) + premium
 
 
