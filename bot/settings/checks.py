@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 from bot.core import units
 from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
-from bot.settings import alert_checks
+from bot.settings import alert_checks, safety_checks
 from bot.settings.models import Book, Config, Hedge, RunMode
-from bot.settings.problems import KeyPath
+from bot.settings.problems import Finding, KeyPath
 from bot.settings.sections import SecretReference
 from bot.settings.selectors import Parsed, may_hold, overlap, parse_name, settles_in
 
@@ -26,8 +26,6 @@ TESTNET_HOST: Final = "test.deribit.com"
 FRACTION_MAX: Final = 1.5
 SHARE_SLACK: Final = 1e-9
 
-Finding = tuple[KeyPath, str]
-
 
 def findings(config: Config) -> Iterator[Finding]:
     """Yield everything that does not fit together, as key path and message."""
@@ -39,6 +37,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _overlaps(config)
     yield from _margin(config)
     yield from _orders(config)
+    yield from safety_checks.findings(config)
     yield from _dashboard(config)
     yield from alert_checks.findings(config.alerts)
 

@@ -13,6 +13,7 @@ from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
 from bot.settings.alert_models import Alerts
 from bot.settings.host_models import Process, Watchdog
+from bot.settings.safety_models import Safety
 from bot.settings.sections import NAME_PATTERN, FilePath, SecretReference, Section, Shape
 
 INSTRUMENT_PATTERN = r"^[A-Z0-9][A-Za-z0-9_.-]{2,40}$"
@@ -268,33 +269,6 @@ class Margin(Section):
     """Share of the margin balance that stays free of initial margin."""
     futures_rates: FuturesRates = FuturesRates()
     """Standard margin of the hedge position by size, for each underlying."""
-
-
-class Safety(Section):
-    """Limits that hold whatever the hedge wants."""
-
-    order_max_usd: Annotated[float, Field(ge=10, le=1e9)] = 100_000.0
-    """Largest single order; a larger hedge goes out in several."""
-    orders_per_minute_max: Annotated[int, Field(ge=1, le=1_000)] = 20
-    """Most orders in any minute of market time."""
-    divergence_max_percent: Annotated[float, Field(gt=0, le=50)] = 2.0
-    """Nothing is sent while the perpetual's mark is further than this from the index."""
-    delta_gap_max_usd: Annotated[float, Field(gt=0, le=1e9)] = 50_000.0
-    """Largest difference between our delta and each of the venue's own figures for the account,
-    valued at the index."""
-    delta_gap_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 15.0
-    """How long that difference may last before hedging stops. Real seconds."""
-    delta_gap_skew_max_seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
-    """Only quotes that arrived within this of the venue's figure are compared with it. Real
-    seconds."""
-    rejects_max: Annotated[int, Field(ge=1, le=100)] = 5
-    """After this many rejections of orders in a row trading stops until a person has looked."""
-    position_jump_max_usd: Annotated[float, Field(gt=0, le=1e12)] = 1_000_000.0
-    """A hedge position that moved by more than this at the venue, not by us, is adopted, and
-    trading stops until a person has looked."""
-    unknown_delta_max_usd: Annotated[float, Field(gt=0, le=1e12)] = 1_000_000.0
-    """Trading halts when orders of unknown fate may have left a book further than this from its
-    target, valued at the index."""
 
 
 class Journal(Section):

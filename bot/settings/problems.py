@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
+Finding = tuple[KeyPath, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

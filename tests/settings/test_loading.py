@@ -240,7 +240,10 @@ def test_what_is_in_force_can_be_written_down_and_loaded_again(
     config["books"][0]["hedge"] |= {
         "band_low_coin": low, "band_high_coin": high, "ratio_percent": ratio,
     }  # fmt: skip
-    config["safety"]["order_max_usd"] = usd
+    config["safety"] |= {
+        "order_max_usd": usd, "turnover_per_hour_max_usd": 1e9,
+        "hedge_over_options_max_percent": 50,
+    }  # fmt: skip
     first = load(written(folder, json.dumps(config)))
 
     again = folder / "again.yaml"

@@ -8,6 +8,7 @@ import pytest
 from bot.core.hedger import HedgeTo
 from bot.core.instruments import Kind
 from bot.core.margin.deribit_standard import FuturesRate
+from bot.core.safety import Stop
 from bot.quant.conventions import Convention
 from tests.settings.builders import books, changed, loaded, refused
 
@@ -172,3 +173,41 @@ def test_a_name_in_both_lists_is_refused(tmp_path: Path):
     text = changed(("include: []", f"include: [{CALL}]"), ("exclude: []", f"exclude: [{CALL}]"))
 
     assert "excluded as well" in refused(tmp_path, text)[0].message
+
+
+def test_no_hedge_may_be_asked_to_become_larger_than_it_may(tmp_path: Path):
+    more = ("ratio_percent: 100", "ratio_percent: 115")
+    (problem,) = refused(tmp_path, changed(more))
+    assert problem.key == "books[0].hedge.ratio_percent"
+    assert "expected at most 100 + safety.hedge_over_options_max_percent = 110" in problem.message
+
+    allowed = ("hedge_over_options_max_percent: 10 ", "hedge_over_options_max_percent: 20 ")
+    assert loaded(tmp_path, more, allowed).policy().safety.hedge_over_options_max == 0.2
+
+
+def test_an_hour_must_hold_at_least_one_order(tmp_path: Path):
+    little = ("turnover_per_hour_max_usd: 50000000", "turnover_per_hour_max_usd: 1000")
+    (problem,) = refused(tmp_path, changed(little))
+
+    assert problem.key == "safety.turnover_per_hour_max_usd"
+
+
+def test_limits_reach_the_core_in_its_units_and_are_named_by_their_keys(tmp_path: Path):
+    settings = loaded(
+        tmp_path,
+        ("clock_skew_max_seconds: 1 ", "clock_skew_max_seconds: 0.25 "),
+        ("repeats_within_seconds: 120", "repeats_within_seconds: 1.5"),
+        ("loss_stop: hold", "loss_stop: halt"),
+        ("executed_over_wished_max_percent: 300", "executed_over_wished_max_percent: 250"),
+    )
+    safety = settings.policy().safety
+
+    assert (safety.clock_skew_max_ms, safety.repeats_within_ms) == (250.0, 1_500)
+    assert (safety.loss_stop, safety.executed_over_wished_max) == (Stop.HALT, 2.5)
+    written = {
+        f"{section}.{key}": value
+        for section in ("safety", "quotes", "margin")
+        for key, value in settings.redacted()[section].items()
+        if isinstance(value, int | float)
+    }
+    assert settings.policy().limits == written, "every limit is named and valued as in the file"
