@@ -1,0 +1,205 @@
+"""What orders in flight may come to, and positions that moved further than anybody explains."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.core import codec, standing
+from bot.core.actions import Alert, Severity
+from bot.core.engine import Step
+from bot.core.events import Command, CommandGiven
+from bot.core.exposure import Exposure
+from bot.core.fills import allocated
+from bot.core.orders import OrderStatus, Share
+from bot.core.safety import SafetyPolicy
+from bot.core.state import Mode
+from tests.builders import CALL, PERP, World, book, fill, policy, positions
+from tests.core.order_truth import ID, order_of, requested
+
+DECAY = 1e-6  # of delta in a fraction of a second
+RESUME = CommandGiven(command=Command.RESUME, command_id="r", actor="op", note="looked")
+
+
+def valued(step: Step, name: str) -> Exposure:
+    exposure = step.exposures[name]
+    assert isinstance(exposure, Exposure)
+    return exposure
+
+
+@pytest.mark.parametrize("status", [OrderStatus.WORKING, OrderStatus.UNKNOWN])
+def test_whatever_an_order_comes_to_the_delta_of_every_book_stays_in_its_interval(status) -> None:
+    rules = policy(book("one", band_low_coin=-1e6, band_high_coin=1e6), book("two"))
+    world = World(rules)
+    world.begin({CALL: "-10"})
+    world.quotes()
+    order = replace(
+        order_of(requested(Decimal(60_000))),
+        status=status,
+        shares=(
+            Share(book="one", size_native=Decimal(100_000)),
+            Share(book="two", size_native=Decimal(-40_000)),
+        ),
+    )
+    known = standing.with_order(world.state.standing, order)
+    world.state = replace(world.state, standing=known)
+    step = world.quotes()
+    bounds = {name: valued(step, name) for name in ("one", "two")}
+    for done in range(0, 60_001, 6_000):
+        outcome = World(rules, standing=known)
+        outcome.begin({CALL: "-10"})
+        if done:
+            outcome.fold(fill(ID, size=str(done)))
+        step = outcome.quotes()
+        for name, bound in bounds.items():
+            delta = valued(step, name).delta_coin
+            assert bound.delta_low_coin - DECAY <= delta <= bound.delta_high_coin + DECAY, done
+    assert all(b.delta_high_coin - b.delta_low_coin > 0.3 for b in bounds.values())
+
+
+def test_a_fill_is_divided_as_the_order_was_asked_for() -> None:
+    shares = (
+        Share(book="one", size_native=Decimal(100)),
+        Share(book="two", size_native=Decimal(-40)),
+    )
+    parts = {share.book: share.size_native for share in allocated(Decimal(30), shares)}
+
+    assert parts == {"one": Decimal(50), "two": Decimal(-20)}
+
+
+# ------------------------------------------------------------------------------ too far to be borne
+
+
+def unknown(size: int, status: OrderStatus = OrderStatus.UNKNOWN, **limits: float) -> World:
+    """A book short 2.87 coins of delta, and an order of unknown fate."""
+    wide = book(band_low_coin=-1e6, band_high_coin=1e6)
+    world = World(policy(wide, safety=SafetyPolicy(**limits)))  # type: ignore[arg-type]
+    world.begin({CALL: "-10"})
+    world.quotes()
+    share = Share(book="main", size_native=Decimal(size))
+    order = replace(
+        order_of(requested(Decimal(size))),
+        status=status,
+        shares=(share,),
+        reason="timeout",
+        requested_ns=world.now_ns,
+        unknown_since_ns=world.now_ns,
+    )
+    known = standing.with_order(world.state.standing, order)
+    world.state = replace(world.state, standing=known)
+    world.quotes()
+    return world
+
+
+def test_an_unknown_order_that_may_have_gone_too_far_halts_and_pages() -> None:
+    world = unknown(-100_000, unknown_delta_max_usd=380_000.0)
+
+    assert world.state.mode is Mode.HALT
+    assert world.state.mode_reason == (
+        "book main may be -3.8716 from its target (387,163 USD, limit 380,000) "
+        f"by order {ID}, whose fate is unknown: timeout"
+    )
+    assert world.last is not None
+    loud = [a for a in world.last.actions if isinstance(a, Alert) and "may be" in a.text]
+    assert [a.severity for a in loud] == [Severity.CRITICAL]
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "status"),
+    [
+        (-100_000, 390_000.0, OrderStatus.UNKNOWN),  # within the limit
+        (100_000, 100_000.0, OrderStatus.UNKNOWN),  # it can only have brought the book back
+        (-100_000, 380_000.0, OrderStatus.REQUESTED),  # its answer is on the way
+    ],
+)
+def test_an_order_that_is_no_new_danger_does_not_halt(size, limit, status) -> None:
+    assert unknown(size, status, unknown_delta_max_usd=limit).state.mode is not Mode.HALT
+
+
+def test_an_order_so_large_that_it_overshoots_counts_on_the_other_side() -> None:
+    world = unknown(700_000, unknown_delta_max_usd=400_000.0)
+
+    assert world.state.mode is Mode.HALT
+    assert "may be +4.1284 from its target" in world.state.mode_reason
+
+
+def test_a_book_without_a_number_is_not_judged_by_it() -> None:
+    world = unknown(-100_000, unknown_delta_max_usd=1e9)
+    world.policy = replace(world.policy, safety=SafetyPolicy(unknown_delta_max_usd=1.0))
+    world.fold(after_ms=60_000)  # every quote is stale
+    assert world.state.mode is not Mode.HALT
+
+
+# ---------------------------------------------------------------------------- a position that jumps
+
+
+def steady(jump_max_usd: float = 10_000.0) -> World:
+    wide = book(band_low_coin=-1e6, band_high_coin=1e6)
+    world = World(policy(wide, safety=SafetyPolicy(position_jump_max_usd=jump_max_usd)))
+    world.begin({CALL: "-10", PERP: "1000"})
+    world.quotes()
+    assert world.state.mode is Mode.RUN, "what was there before us is where we start from"
+    return world
+
+
+def moved(world: World, size: str) -> None:
+    pushed = positions(
+        {PERP: size}, complete=False, asked_ns=None, arrived_ns=world.now_ns + 100_000_000
+    )
+    world.quotes(100_000.0, pushed)
+
+
+@pytest.mark.parametrize("size", ["11010", "-9010"])
+def test_a_hedge_that_jumps_is_adopted_and_waits_for_a_person(size) -> None:
+    world = steady()
+    moved(world, size)
+
+    assert world.state.standing.positions[PERP] == Decimal(size), "the venue is right"
+    assert world.state.mode is Mode.HOLD
+    assert "10,010 USD, limit 10,000" in world.state.mode_reason
+    assert world.last is not None
+    severities = {a.severity for a in world.last.actions if isinstance(a, Alert)}
+    assert Severity.CRITICAL in severities, "nobody knows of it: it must wake somebody"
+    world.quotes(100_000.0, RESUME)
+    assert world.state.mode is not Mode.HOLD
+
+
+@pytest.mark.parametrize("size", ["11000", "-9000", "0"])
+def test_a_smaller_change_by_hand_is_adopted_without_a_word_to_wait_for(size) -> None:
+    world = steady()
+    moved(world, size)
+
+    assert world.state.mode is Mode.RUN
+
+
+def test_a_jump_while_the_daemon_was_away_waits_for_a_person_too() -> None:
+    before = steady()
+    world = World(before.policy, standing=before.state.standing)
+    world.begin({CALL: "-10", PERP: "50000"})
+    world.quotes()
+
+    assert world.state.mode is Mode.HOLD
+    again = World(before.policy, standing=codec.loads(codec.dumps(world.state.standing)))  # type: ignore[arg-type]
+    again.begin({CALL: "-10", PERP: "50000"})
+    again.quotes()
+    assert again.state.mode is Mode.HOLD, "a restart is no confirmation"
+
+
+def test_our_own_trades_and_options_by_hand_are_no_jump() -> None:
+    world = steady()
+    world.fold(fill("", size="50000"))
+    moved(world, "51000")
+    assert not world.state.standing.pause_reason
+
+    pushed = positions({CALL: "-900"}, complete=False, asked_ns=None, arrived_ns=world.now_ns)
+    world.quotes(100_000.0, pushed)
+    assert world.state.standing.positions[CALL] == Decimal(-900)
+    assert not world.state.standing.pause_reason
+
+
+def test_a_pause_by_a_person_is_not_replaced_by_a_jump() -> None:
+    world = steady()
+    world.fold(CommandGiven(command=Command.PAUSE, command_id="p", actor="op"))
+    moved(world, "90000")
+
+    assert world.state.mode_reason == "paused by op"
