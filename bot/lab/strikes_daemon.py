@@ -17,7 +17,7 @@ from bot.runtime.ledger_file import SCHEMA_VERSION
 from bot.runtime.loop import Stepped
 from bot.settings import load
 
-JOBS: Final = ("outbox", "loop", "venue", "timers", "clock", "halt file", "lag")
+JOBS: Final = ("outbox", "loop", "venue", "timers", "clock", "halt file", "host")
 END_SECONDS_MAX: Final = 15.0  # from the death of a task to that of its process
 CONFIG: Final = """\
 mode: rehearsal
