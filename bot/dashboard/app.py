@@ -102,7 +102,8 @@ def _vitals(app: FastAPI, window: Window) -> None:
         return _vital(window.ready())
 
     @app.get("/metrics")
-    async def exposition() -> Response:
+    def exposition() -> Response:
+        # In a thread: thousands of lines of text a minute are no reason to let a quote wait.
         return PlainTextResponse(metrics.exposition(window), media_type=metrics.MEDIA_TYPE)
 
 

@@ -68,6 +68,7 @@ class ProcessHost:
         self, *, stall_seconds: float = STALL_SECONDS_MAX, trace: int = STDERR_FILENO
     ) -> None:
         """Say how long it may stand still, and which open file then gets its trace."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stall_seconds = stall_seconds
         self._trace = trace
 
@@ -88,6 +89,7 @@ class ProcessHost:
 
     def settle(self) -> None:
         """Keep what is loaded out of later collections; hand the interpreter over quickly."""
+        self._loop = asyncio.get_running_loop()
         gc.collect()
         gc.freeze()  # what is loaded by now stays: do not walk it again in mid-tick
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -97,8 +99,8 @@ class ProcessHost:
         faulthandler.dump_traceback_later(self._stall_seconds, exit=True, file=self._trace)
 
     def used(self) -> Used:
-        """Return what the kernel counts, and the tasks of the running loop."""
-        tasks = len(asyncio.all_tasks())
+        """Return what the kernel counts, and the loop's tasks. Once settled, a thread may ask."""
+        tasks = len(asyncio.all_tasks(self._loop))
         try:
             pages = int(MEMORY.read_text().split()[1])
             files = len(os.listdir(FILES))  # noqa: PTH208  names alone, no objects

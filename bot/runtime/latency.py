@@ -24,26 +24,27 @@ class Reservoir:
 
     def __init__(self) -> None:
         self._chance = random.Random(0)
-        self._kept = array("q")
+        # Never resized: a thread may be reading it.
+        self._kept = array("q", bytes(KEPT * 8))
         self._count = 0
 
     def add(self, duration_ns: int) -> None:
         """Take one duration."""
         self._count += 1
-        if len(self._kept) < KEPT:
-            self._kept.append(duration_ns)
-            return
-        place = int(self._chance.random() * self._count)
+        place = self._count - 1
+        if place >= KEPT:
+            place = int(self._chance.random() * self._count)
         if place < KEPT:
             self._kept[place] = duration_ns
 
     def quantiles(self) -> Quantiles | None:
         """Return the quantiles so far, None before the first duration."""
-        if not self._kept:
+        count = self._count
+        if not count:
             return None
-        last = len(self._kept) - 1
+        last = min(count, KEPT) - 1
         places = (round(last * 0.50), round(last * 0.99))
         # A copy put half in order: it is asked for every second, between two folds.
-        ranked = np.partition(np.frombuffer(self._kept, dtype=np.int64), places)
+        ranked = np.partition(np.frombuffer(self._kept, dtype=np.int64)[: last + 1], places)
         middle, late = (float(ranked[place]) / 1_000 for place in places)
-        return Quantiles(count=self._count, p50=middle, p99=late)
+        return Quantiles(count=count, p50=middle, p99=late)

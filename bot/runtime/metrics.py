@@ -85,12 +85,13 @@ class ShellMetrics:
         alerts: Alerts,
         tape: Tape | None,
     ) -> None:
-        """Read these parts whenever somebody asks for the numbers."""
+        """Read these parts whenever somebody asks for the numbers, which may be in a thread."""
+        loop = asyncio.get_running_loop()
         readings: dict[str, tuple[str, Callable[[], float]]] = {
             "quotes_admitted": ("Quotes that arrived.", lambda: inbox.quotes_admitted),
             "quotes_conflated": ("Quotes replaced unread.", lambda: inbox.quotes_conflated),
             "inbox_waiting": ("Facts that wait for the loop.", lambda: len(inbox)),
-            "tasks": ("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
+            "tasks": ("Tasks of the event loop.", lambda: len(asyncio.all_tasks(loop))),
             "actions_performed": ("Actions begun.", lambda: outbox.performed),
             "actions_in_flight": ("Actions under way.", lambda: len(outbox.in_flight)),
             "ledger_rows": ("Durable rows of the ledger.", lambda: ledger.head.seq),
@@ -100,7 +101,7 @@ class ShellMetrics:
                 "How far the market clock may be off.",
                 lambda: market.uncertainty_ms,
             ),
-            "alerts": ("Alerts raised.", lambda: sum(alerts.counts.values())),
+            "alerts": ("Alerts raised.", lambda: sum(list(alerts.counts.values()))),
             "tape_blocks_dropped": (
                 "Blocks of quotes that were not recorded.",
                 lambda: 0 if tape is None else tape.blocks_dropped,
