@@ -42,7 +42,7 @@ def replayed(journal: str) -> Any:
 
 @pytest.mark.timeout(120)
 def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None:
-    told = rehearsed(tmp_path, "demo.yaml", "--seconds", "15", "--seed", "7")
+    told = rehearsed(tmp_path, "demo.yaml", "--seconds", "8", "--seed", "7")
 
     assert told.keys() >= PROMISED
     assert told["hedges_sent"] >= 3
@@ -61,8 +61,8 @@ def test_a_rehearsal_hedges_its_book_and_its_books_agree(tmp_path: Path) -> None
 def test_four_books_in_three_currencies_are_hedged_at_once_and_over_an_expiry(
     tmp_path: Path,
 ) -> None:
-    """Ten minutes of market before 08:00 and ten after it, at a speed that makes them 10 s."""
-    words = ("--seconds", "10", "--speed", "120", "--from", "2026-03-05T07:50", "--seed", "5")
+    """Three minutes of market before 08:00 and three after it, at a speed that makes them 6 s."""
+    words = ("--seconds", "6", "--speed", "60", "--from", "2026-03-05T07:57", "--seed", "5")
     told = rehearsed(tmp_path, "demo-four.yaml", *words)
     books = told["books"]
 

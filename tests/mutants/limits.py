@@ -66,11 +66,64 @@ LIMITS = (
         "::test_a_halt_cancels_what_rests_once_a_second_until_none_is_open",
     ),
     Mutant(
+        name="hedges beyond what is to be hedged",
+        incident="a size that is ten times too large opens a naked perpetual",
+        file="bot/core/sizing.py",
+        was="    yield _backed(state, asked, policy)\n",
+        becomes="",
+        killed_by="tests/core/test_last_defences.py"
+        "::test_a_size_ten_times_too_large_opens_no_naked_perpetual",
+    ),
+    Mutant(
+        name="losses without end",
+        incident="hedging itself loses the account, and nothing stops it",
+        file="bot/core/losses.py",
+        was="    if started > 0.0 and lost >= policy.loss_per_day_max * started:",
+        becomes="    if started < 0.0 and lost >= policy.loss_per_day_max * started:",
+        killed_by="tests/core/test_last_defences.py"
+        "::test_a_quarter_of_the_equity_lost_in_a_day_stops_trading_until_a_person_has_looked",
+    ),
+    Mutant(
+        name="turnover is not counted",
+        incident="a hedge that goes to and fro trades the account's worth every hour",
+        file="bot/core/pace.py",
+        was="    _add(tallies, TURNOVER, turnover_usd, HOUR, now_ms)",
+        becomes="    _add(tallies, TURNOVER, 0.0 * turnover_usd, HOUR, now_ms)",
+        killed_by="tests/core/test_last_defences.py"
+        "::test_what_was_traded_in_an_hour_bounds_what_follows_also_after_a_restart",
+    ),
+    Mutant(
+        name="a restart forgives what was traded",
+        incident="the supervisor starts it every minute, and every minute has a fresh limit",
+        file="bot/core/engine.py",
+        was="        tallies=tally.begun(standing.tallies, now_ms),",
+        becomes="        tallies={},",
+        killed_by="tests/core/test_last_defences.py"
+        "::test_what_was_traded_in_an_hour_bounds_what_follows_also_after_a_restart",
+    ),
+    Mutant(
+        name="fees are not counted",
+        incident="many small hedges cost more in fees than the options brought in",
+        file="bot/core/pace.py",
+        was="    _add(tallies, FEES, fee_usd, DAY, now_ms)",
+        becomes="    _add(tallies, FEES, -fee_usd, DAY, now_ms)",
+        killed_by="tests/core/test_last_defences.py::test_fees_of_a_day_bound_what_follows",
+    ),
+    Mutant(
+        name="flatten opens",
+        incident="a person closes the hedges in a fright, and they are doubled",
+        file="bot/core/flatten.py",
+        was="    asked = _asked(state, name, -held, cap_bps, policy)",
+        becomes="    asked = _asked(state, name, held, cap_bps, policy)",
+        killed_by="tests/core/test_last_defences.py"
+        "::test_who_flattens_closes_every_hedge_with_orders_that_only_reduce_and_is_halted",
+    ),
+    Mutant(
         name="the flag file is not looked at",
         incident="HTTP is dead, a person leaves the file that halts, and orders go on",
         file="bot/runtime/stopcock.py",
-        was='is there" if self.flag.exists() else "")',
-        becomes='is there" if not self.flag else "")',
+        was='is there" if self.flag.exists() else ""',
+        becomes='is there" if not self.flag else ""',
         killed_by="tests/runtime/test_stopcock.py"
         "::test_a_flag_alone_shuts_and_the_words_of_whoever_left_it_stay",
     ),

@@ -82,7 +82,7 @@ SENDING = (
     Mutant(
         name="an order without a deadline",
         incident="a request that a stalled line held back is executed minutes later",
-        file="bot/core/dealing.py",
+        file="bot/core/placing.py",
         was="TimeInForce.IOC,\n        valid_until_ms=valid_until_ms,",
         becomes="TimeInForce.IOC,\n        valid_until_ms=2 * valid_until_ms,",
         killed_by="tests/core/test_dealing.py"
@@ -92,7 +92,7 @@ SENDING = (
         name="orders outlive the connection",
         incident="the daemon dies, and what rested is filled an hour later",
         file="bot/venues/deribit_trading.py",
-        was='socket.call("private/enable_cancel_on_disconnect", {"scope": "connection"})',
+        was='socket.call("private/enable_cancel_on_disconnect", scope)',
         becomes='socket.call("public/test", {})',
         killed_by="tests/venues/test_deribit_links.py::test_orders_of_the_trading_line_die_with_it",
     ),
