@@ -227,7 +227,7 @@ def _standing(standing: Standing) -> str:
     parts = [
         f"{_counted(len(standing.positions), 'position')}",
         f"{_counted(waiting, 'order')} under way",
-        f"{standing.order_counter:,} sent so far",
+        f"{standing.orders_sent:,} sent so far",
     ]
     latched = (standing.flatten_reason, standing.pause_reason, standing.halt_reason)
     parts += [reason for reason in latched if reason]

@@ -88,7 +88,9 @@ def _halted(state: State) -> Judgement | None:
     reason = state.standing.halt_reason
     if not reason:
         return None
-    return Judgement(mode=Mode.HALT, reason=reason, clears="a person resumes")
+    open_yet = ", ".join(order.order_id for order in open_orders(state.standing.orders))
+    shown = f"the venue shows the end of {open_yet}, and " if open_yet else ""
+    return Judgement(mode=Mode.HALT, reason=reason, clears=f"{shown}a person resumes")
 
 
 def _paused(state: State) -> Judgement | None:

@@ -20,9 +20,10 @@ def beyond(
     only have brought it back is no new danger. A book without a number is not judged; nothing is
     sent for it either.
     """
-    unknown = {o.instrument: o for o in open_orders(state.standing.orders) if o.status in DOUBTFUL}
-    if not unknown:
+    waiting = open_orders(state.standing.orders)
+    if not waiting:
         return None
+    unknown = {order.instrument: order for order in waiting if order.status in DOUBTFUL}
     for plan in plans:
         order = unknown.get(plan.book.hedge_instrument)
         valued = exposure_of(state, plan.book, quotes) if order else None

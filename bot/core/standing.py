@@ -52,10 +52,11 @@ class Standing:
 
     `positions` are native sizes: the sum of fills, settlements and external changes. `holdings`
     divide the position of each hedge instrument among the books. `instance` names this ledger's
-    daemon in every order label; the ledger begins at `since_ms`. Rejections of orders up to
-    `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument) and
-    `worths` (by currency) are what limits count; `limits` are those that the last run obeyed, by
-    their keys in the configuration.
+    daemon in every order label; the ledger begins at `since_ms`. The number in the last order's id
+    is `order_counter`, which leaves gaps; `orders_sent` counts them all. Rejections of orders up
+    to `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument)
+    and `worths` (by currency) are what limits count; `limits` are those that the last run obeyed,
+    by their keys in the configuration.
     """
 
     instance: str
@@ -69,6 +70,7 @@ class Standing:
     trades_until_ms: int = 0
     commands_seen: tuple[str, ...] = ()
     order_counter: int = 0
+    orders_sent: int = 0
     forgiven_counter: int = 0
     halt_reason: str = ""
     pause_reason: str = ""
@@ -99,7 +101,8 @@ def numbered(standing: Standing, prefix: str) -> tuple[Standing, str]:
     counter = standing.order_counter + 1
     order_id = order_id_of(prefix, standing.instance, counter)
     assert order_id not in standing.orders, f"{order_id} was given out before"
-    return replace(standing, order_counter=counter), order_id
+    sent = standing.orders_sent + 1
+    return replace(standing, order_counter=counter, orders_sent=sent), order_id
 
 
 def renumbered(standing: Standing, now_ms: int) -> Standing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.core import attribution, units
+from bot.core import attribution, ladder, units
 from bot.core.dealing import BookPlan
 from bot.core.engine import Step
 from bot.core.events import BalanceSeen, Link
@@ -134,7 +134,7 @@ def _order(order: Order, now_ns: int) -> OrderShown:
         filled_native=float(order.filled_native),
         limit=float(order.limit),
         status=order.status.value,
-        reason=order.reason,
+        reason="; ".join(part for part in (order.reason, ladder.words(order)) if part),
         age_seconds=_seconds(now_ns - order.requested_ns),
         valid_until_ms=order.valid_until_ms,
         books={share.book: float(share.size_native) for share in order.shares},
@@ -215,7 +215,7 @@ def counts(state: State) -> CountsShown:
         fills=seen.fills,
         rejects=seen.rejects,
         refusals=dict(seen.refusals),
-        orders_in_ledger=state.standing.order_counter,
+        orders_in_ledger=state.standing.orders_sent,
     )
 
 

@@ -174,6 +174,12 @@ def test_the_filled_quantity_never_decreases_in_whatever_order_messages_come(new
     assert known.status is S.CLOSED
 
 
+def test_what_an_older_ledger_knew_of_an_order_without_its_parts_is_not_forgotten() -> None:
+    known = order(reported_native=Decimal(30))
+
+    assert told(known, VenueStatus.CANCELLED, "0").reported_native == Decimal(30)
+
+
 def test_a_sell_counts_its_fills_downward() -> None:
     short = replace(order(), size_native=Decimal(-100))
     fact = order_seen(ID, VenueStatus.CANCELLED, size="-100", filled="-60")

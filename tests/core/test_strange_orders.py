@@ -315,6 +315,7 @@ def test_how_many_orders_there_were_since_a_person_forgave_is_what_it_was_after_
     known = replace(requested().standing, order_counter=7, forgiven_counter=3)
     begun = standing.renumbered(known, START_MS + 10_000)
 
+    assert begun.orders_sent == known.orders_sent, "numbers were left out, orders were not"
     assert begun.order_counter - begun.forgiven_counter == 4
     assert standing.renumbered(begun, START_MS + 10_000) == begun
     assert standing.renumbered(known, START_MS - 5) == known, "a rehearsal that begins anew"
@@ -355,10 +356,12 @@ def test_a_halt_is_not_done_while_a_cancel_was_only_asked_for() -> None:
 
     assert cancel in step.actions
     assert 8 <= asked <= 11, "again and again, once a second"
+    assert world.state.mode_clears == f"the venue shows the end of {order_id}, and a person resumes"
     part_filled = fill(order_id, size="100")
     world.fold(leg(order_id, "A", GONE, size, 100), part_filled)  # it filled while it was cancelled
     assert world.state.standing.positions[PERP] == Decimal(100)
     assert not any(isinstance(a, CancelOrder) for a in world.fold(after_ms=5_000).actions)
+    assert world.state.mode_clears == "a person resumes"
 
 
 def test_what_rests_is_in_doubt_from_the_moment_the_trading_line_is_lost() -> None:
