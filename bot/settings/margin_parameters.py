@@ -11,12 +11,14 @@ from pydantic import ConfigDict, ValidationError
 
 from bot.core.margin import (
     bybit,
+    bybit_portfolio,
     deribit_portfolio,
     deribit_standard,
     derive_portfolio,
     derive_standard,
     hyperliquid,
     okx,
+    okx_portfolio,
     paradex,
     paradex_portfolio,
 )
@@ -52,17 +54,21 @@ class Derive(Venue):
 
 
 class Okx(Venue):
-    """OKX's options outside the portfolio mode."""
+    """OKX's options outside the portfolio mode, and the portfolio mode."""
 
     options: okx.Rates
     """Position by position."""
+    portfolio: okx_portfolio.Parameters
+    """Risk units."""
 
 
 class Bybit(Venue):
-    """Bybit's options in a unified account."""
+    """Bybit's options in a unified account, and its portfolio margin."""
 
     options: bybit.Rates
     """Position by position."""
+    portfolio: bybit_portfolio.Parameters
+    """Worst scenario and contingencies."""
 
 
 class Paradex(Venue):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.core.margin.account import OpenOrder, Pair
 from bot.core.margin.deribit_portfolio import report, report_of, value, what_if
+from bot.core.margin.deribit_table import Grid, table_of
 from tests.core.margin import slowly
 from tests.core.margin.test_deribit_portfolio import ETH_COIN, ETH_PAIR, PERP, book
 from tests.core.margin.vectors import COIN, PAIR, account, futures, pair, parameters
@@ -63,6 +64,14 @@ def test_after_a_quote_the_known_table_gives_what_a_new_one_would(column: str) -
     assert again.tables[0].delta.tolist() == anew.tables[0].delta.tolist()
     assert report_of(again).initial == report_of(anew).initial
     assert report_of(again).initial != report_of(known).initial
+
+
+def test_a_known_table_under_other_parameters_is_not_used() -> None:
+    known = table_of(book(3), Grid(), PAIR)
+
+    again = table_of(book(3), Grid(), ETH_PAIR, known)
+
+    assert again.profit.tolist() == table_of(book(3), Grid(), ETH_PAIR).profit.tolist()
 
 
 def test_a_known_table_of_other_instruments_or_futures_is_not_used() -> None:
