@@ -186,9 +186,9 @@ class SimLoop(asyncio.BaseEventLoop):
         """Nothing: a cancelled timer leaves the heap when it is due."""
 
     def _made(
-        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **kwargs: Any
+        self, _: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **kwargs: Any
     ) -> SimTask[T]:
-        task: SimTask[T] = SimTask(coro, loop=loop, **kwargs)
+        task: SimTask[T] = SimTask(coro, loop=self, **kwargs)
         self._tasks.append(task)
         if len(self._tasks) > self._tasks_held:
             self._tasks = [each for each in self._tasks if not each.done()]

@@ -12,7 +12,7 @@ import typer
 from bot.core.units import MS_PER_MINUTE
 from bot.lab import chaos, crashes, swarm, workers
 from bot.lab.judge import Violation
-from bot.lab.trail import Phase
+from bot.lab.trail import Phase, Trail
 from bot.lab.world import Plan
 
 FIRST, LAST = map(int, os.environ.get("DELTABAND_SEEDS", "0:2").split(":"))
@@ -62,6 +62,14 @@ def test_the_same_seed_leaves_the_same_trace_in_a_process_with_other_hashes():
         check=True,
     )
     assert done.stdout.strip() == here.trace_hash
+
+
+def test_a_seed_leaves_the_same_trace_alone_after_others_and_whoever_watches():
+    alone = chaos.run_seed(SHORT)
+    chaos.run_seed(replace(SHORT, seed=6))
+    again = chaos.run_seed(replace(SHORT, taped_every=1), lambda world: Trail(world).follow())
+    assert again.trace_hash == alone.trace_hash
+    assert (again.steps, again.facts) == (alone.steps, alone.facts)
 
 
 def test_strikes_are_drawn_from_the_seed_over_the_whole_storm():
