@@ -141,13 +141,14 @@ def exchange(*options: str) -> Iterator[Exchange]:
 
 
 class Daemon:
-    """A `run` of the demo configuration against an exchange."""
+    """A `run` of the demo configuration against an exchange, or another verb beside one."""
 
     def __init__(
         self,
         venue_urls: tuple[str, str],
         journal: Path,
         *,
+        verb: str = "run",
         sets: Sequence[str] = (),
         log_folder: Path | None = None,
     ) -> None:
@@ -156,6 +157,7 @@ class Daemon:
         Args:
             venue_urls: Those of HTTP and WebSocket.
             journal: Its ledger.
+            verb: What it does; `watchdog` watches the daemon of that ledger.
             sets: More of its settings.
             log_folder: Where its log goes, beside the ledger if None.
         """
@@ -167,7 +169,7 @@ class Daemon:
             *sets,
         )
         words = [word for one in settings for word in ("--set", one)]
-        command = [sys.executable, "-m", "bot", "run", str(DEMO), "--json", *words]
+        command = [sys.executable, "-m", "bot", verb, str(DEMO), "--json", *words]
         self.journal = journal
         self.began_ns = WIRE.monotonic_ns()
         folder = journal.parent if log_folder is None else log_folder
