@@ -212,6 +212,8 @@ def test_a_delta_that_the_market_cannot_take_costs_more_than_in_proportion() -> 
     assert parts["delta shock"] == pytest.approx(1_000 * 0.00005 * 800)
     assert large.initial == pytest.approx(5 * small.initial + 40.0)
     assert any("delta shock" in doubt for doubt in large.doubts)
+    huge = report(account(pair(futures=futures((PERP, -5_000.0, 1e5, 0.0)))))
+    assert huge.contingencies[2].initial == pytest.approx(0.1 * 5_000)  # no more than that
 
 
 def test_long_options_lower_the_delta_shock_but_never_make_one() -> None:

@@ -147,6 +147,15 @@ def test_underlyings_that_move_apart_are_each_at_their_own_worst() -> None:
     assert any("several price indices" in doubt for doubt in apart.doubts)
 
 
+def test_what_may_offset_is_limited_in_dollars() -> None:
+    long, short = pair(futures=futures((PERP, 1.0, 1e5, 0.0))), eth(-25.0)
+    little = {coin: replace(given, offset_max_usd=1_000.0) for coin, given in COINS.items()}
+
+    found = report(account(long, short, currency="USD"), parameters(PAIRS, little, ("BTC", "ETH")))
+
+    assert found.scenarios.worst_loss == pytest.approx(100_000.0 * (1 / 0.84 - 1) - 1_000.0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_cross_account_agrees_with_plain_arithmetic(seed: int) -> None:
     under = parameters(PAIRS, COINS, ("BTC", "ETH") if seed else ())
