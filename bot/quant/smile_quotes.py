@@ -235,19 +235,36 @@ def _in_order(verdict: IntArray, quotes: Quotes) -> IntArray:
 def _drop_outliers(verdict: IntArray, quotes: Quotes, vol: FloatArray, policy: QuotePolicy) -> None:
     """Mark as wild what two lines through nearest strikes do not come near, then thin expiries.
 
-    Six lines, so that a neighbour which is itself wild spoils some of them only: between the
-    nearest strikes, between the second nearest, and from either side. At the ends of a smile, where
-    there are fewer than four, one has to do.
+    Where there are wild ones all are judged once more, by the others alone: several beside each
+    other at the end of a smile condemn good neighbours at first, and speak for the last of their
+    own.
     """
     at = _in_order(verdict, quotes)
     years, value = quotes.years[at], vol[at]
     k = np.log(quotes.strike[at] / quotes.forward[at])
-    off = np.full((len(LINES), at.size), np.inf)
+    wild = _is_wild((k, value, years), np.ones(at.size, dtype=np.bool_), policy)
+    if wild.any():
+        wild = _is_wild((k, value, years), ~wild, policy)
+    verdict[at[wild]] = Drop.WILD
+    _, expiry, count = np.unique(years[~wild], return_inverse=True, return_counts=True)
+    verdict[at[~wild][count[expiry] < policy.expiry_quotes_min]] = Drop.THIN
+
+
+def _is_wild(
+    columns: tuple[FloatArray, FloatArray, FloatArray], among: BoolArray, policy: QuotePolicy
+) -> BoolArray:
+    """Whether the lines through the nearest of the strikes `among` come near to each quote.
+
+    Six lines, so that a neighbour which is itself wild spoils some of them only: between the
+    nearest strikes, between the second nearest, and from either side. At the ends of a smile, where
+    there are fewer than four, one has to do. `columns` are k, volatility and years, in order.
+    """
+    k, value, years = columns
+    off = np.full((len(LINES), k.size), np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
         for row, (first, second) in zip(off, LINES, strict=True):
             (k1, v1, t1), (k2, v2, t2) = (
-                tuple(_shifted(column, by) for column in (k, value, years))
-                for by in (first, second)
+                tuple(_neighbour(column, by, among) for column in columns) for by in (first, second)
             )
             line = v1 + (v2 - v1) * (k - k1) / (k2 - k1)
             near = np.abs(k - k1) <= REACH_OF_LINE_MAX * np.abs(k2 - k1)
@@ -256,17 +273,16 @@ def _drop_outliers(verdict: IntArray, quotes: Quotes, vol: FloatArray, policy: Q
     lines = np.isfinite(off).sum(axis=0)
     off.sort(axis=0)
     best = np.where(lines >= LINES_FOR_TWO, off[1], off[0])
-    wild = (lines > 0) & (best > policy.wild_share_max)
-    verdict[at[wild]] = Drop.WILD
-    _, expiry, count = np.unique(years[~wild], return_inverse=True, return_counts=True)
-    verdict[at[~wild][count[expiry] < policy.expiry_quotes_min]] = Drop.THIN
+    wild: BoolArray = (lines > 0) & (best > policy.wild_share_max)
+    return wild
 
 
-def _shifted(column: FloatArray, by: int) -> FloatArray:
-    """The column as seen from `by` places before: nan over its ends."""
+def _neighbour(column: FloatArray, by: int, among: BoolArray) -> FloatArray:
+    """What the column holds `by` of the places `among` after each of its own: nan over its ends."""
+    places = np.flatnonzero(among)
+    before: IntArray = np.cumsum(among) - among
+    wanted: IntArray = before + by if by < 0 else before + among + (by - 1)
+    inside = (wanted >= 0) & (wanted < places.size)
     out = np.full(column.size, np.nan)
-    if by > 0:
-        out[:-by] = column[by:]
-    else:
-        out[-by:] = column[:by]
+    out[inside] = column[places[wanted[inside]]]
     return out

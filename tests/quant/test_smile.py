@@ -230,6 +230,7 @@ def test_a_bad_quote_is_left_out_by_the_first_rule_it_breaks_and_moves_nothing(c
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(1369362)  # three of the last five quotes of a day's smile are wild, the last one too
 @settings(max_examples=15, deadline=None)
 def test_stale_and_wild_quotes_among_good_ones_change_little(seed):
     noise = np.random.default_rng(seed)
