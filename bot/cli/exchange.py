@@ -1,6 +1,7 @@
 """`exchange`: the embedded exchange as a process, until it is told to end."""
 
 import asyncio
+import gc
 import os
 import socket
 from datetime import UTC, datetime
@@ -98,6 +99,7 @@ def exchange(
 
     def work() -> None:
         _refuse_taken(port)
+        gc.disable()  # until all is loaded, which stays
         from bot.wiring.exchange import ExchangeOptions
 
         options = ExchangeOptions(
@@ -111,7 +113,10 @@ def exchange(
             sim=sim,
             limits=limits.value,
         )
-        asyncio.run(_serve(_built(options), options, with_parent, as_json))
+        built = _built(options)
+        gc.freeze()
+        gc.enable()
+        asyncio.run(_serve(built, options, with_parent, as_json))
 
     deliver(work, as_json=as_json)
 

@@ -1,6 +1,7 @@
 """`run`: the daemon, until it is told to end."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ def run(
     """
 
     def work() -> Answer:
+        gc.disable()  # until the daemon settles: what is loaded on the way there stays anyway
         settings = load(config, overrides or ())
         confirm_live(settings, understood=i_understand_live, why="trades real money")
         return asyncio.run(_run(settings, _secrets(settings)))

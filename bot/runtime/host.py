@@ -92,6 +92,7 @@ class ProcessHost:
         self._loop = asyncio.get_running_loop()
         gc.collect()
         gc.freeze()  # what is loaded by now stays: do not walk it again in mid-tick
+        gc.enable()
         sys.setswitchinterval(SWITCH_SECONDS)
 
     def beat(self) -> None:

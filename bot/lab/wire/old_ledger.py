@@ -15,7 +15,7 @@ from typing import Final
 
 from bot.core.standing import Standing
 from bot.lab.wire.kills import seconds_to_run
-from bot.lab.wire.processes import Shaker, WireLabError, daemon, exchange, until
+from bot.lab.wire.processes import WIRE, Shaker, WireLabError, daemon, exchange, until
 from bot.lab.wire.rig import SHAKE_SECONDS, SPEED, Rig, standing
 from bot.runtime import ledger_reading, records
 from bot.runtime.journal import Ledger, Row, RunHeader
@@ -24,6 +24,7 @@ OPENINGS: Final = 20
 VOLUME_MB: Final = 256  # config/demo.yaml's own
 MADE_SHARE: Final = 0.9  # of a volume
 BATCH_ROWS: Final = 5_000
+COPIED_CHARACTERS_MAX: Final = 8_000  # longer rows, such as what is listed, come once a start
 ORDERS_FIRST: Final = 5
 MS_PER_S: Final = 1_000.0
 BYTES_PER_MB: Final = 1_000_000
@@ -64,36 +65,34 @@ def opened_often(
             until("all is well", pair.is_well, said=pair.why)
             running.leave()
         rows = grown(journal, megabytes)
-        tell(f"{rows:,} rows, {journal.stat().st_size / BYTES_PER_MB:,.0f} MB")
+        size_mb = journal.stat().st_size / BYTES_PER_MB
+        tell(f"{rows:,} rows, {size_mb:,.0f} MB")
         took, since_opening = [], []
         for _ in range(openings):
             with daemon(urls, journal) as running:
                 took.append(seconds_to_run(running))
-                since_opening.append(_since_opening(journal, running.said()))
+                now_ms = WIRE.epoch_ms()
+                since_opening.append(_since_opening(journal, now_ms, running.said()))
                 running.kill()
     return Opened(
         rows=rows,
-        mb=journal.stat().st_size / BYTES_PER_MB,
+        mb=size_mb,
         to_run_seconds=took,
         opening_to_run_seconds=since_opening,
     )
 
 
-def _since_opening(journal: Path, said: str) -> float:
-    """Return the seconds from the opening of the ledger to the first row that was written in RUN.
+def _since_opening(journal: Path, now_ms: int, said: str) -> float:
+    """Return the seconds from the opening of the ledger until now; `now_ms` is wire time.
 
     Raises:
-        WireLabError: the daemon did not say how long the opening took, or has no such row.
+        WireLabError: the daemon did not say how long the opening took.
     """
     opening = _OPENED.search(said)
     if opening is None:
         raise WireLabError(f"it does not say how long it took to open its ledger\n{said}")
-    (run,) = ledger_reading.tail(journal, 1, "run")
-    for entry in ledger_reading.entries(journal, run.seq + 1):
-        if entry.kind == "step" and json.loads(entry.body)["mode"] == "run":
-            ms = float(opening[1]) + entry.wire_epoch_ms - run.wire_epoch_ms
-            return ms / MS_PER_S
-    raise WireLabError("no row was written in RUN")
+    (run,) = ledger_reading.tail(journal, 1, "run")  # the first that was written to it, once open
+    return (float(opening[1]) + now_ms - run.wire_epoch_ms) / MS_PER_S
 
 
 def grown(journal: Path, megabytes: float) -> int:
@@ -108,7 +107,7 @@ def grown(journal: Path, megabytes: float) -> int:
     copied = [
         Row(kind=entry.kind, at_ms=entry.at_ms, body=entry.body)
         for entry in ledger_reading.entries(journal)
-        if entry.kind in {"facts", "step"}
+        if entry.kind in {"facts", "step"} and len(entry.body) < COPIED_CHARACTERS_MAX
     ]
     ledger = Ledger.open(journal, header)
     try:
