@@ -12,7 +12,7 @@ from bot.core.margin.deribit_portfolio import report, report_of, value, what_if
 from bot.core.margin.deribit_table import Grid, table_of
 from tests.core.margin import slowly
 from tests.core.margin.test_deribit_portfolio import ETH_COIN, ETH_PAIR, PERP, book
-from tests.core.margin.vectors import COIN, PAIR, account, futures, pair, parameters
+from tests.core.margin.vectors import COIN, PAIR, account, futures, options, pair, parameters
 
 FILLS = st.dictionaries(
     st.sampled_from(["O1", "O2", "O5", PERP, "BTC-F"]), st.floats(-30.0, 30.0), max_size=4
@@ -112,6 +112,48 @@ def test_whichever_part_of_the_orders_fills_the_account_needs_no_more_than_it_ho
 
     assert after.initial <= reserved.initial + 1e-8
     assert reserved.maintenance == report(replace(held, orders=()), under).maintenance
+
+
+def resting(*orders: tuple[str, float]) -> tuple[OpenOrder, ...]:
+    return tuple(OpenOrder(instrument=name, size_coin=size, price=0.0) for name, size in orders)
+
+
+def test_a_buy_and_a_sell_that_rest_do_not_cover_each_other() -> None:
+    held = account(
+        pair(futures=futures((PERP, 0.0, 1e5, 0.0))), orders=resting((PERP, 10.0), (PERP, -10.0))
+    )
+
+    reserved = report(held, parameters())
+
+    after = what_if(value(replace(held, orders=()), parameters()), {PERP: 10.0})
+    assert after.initial == pytest.approx(reserved.initial)
+    assert reserved.maintenance == 0.0
+
+
+def test_an_order_that_would_bare_a_large_delta_holds_its_shock() -> None:
+    calls = options((3_000.0, 1e5, 100.0, True), forward=1e5)
+    short = futures((PERP, -1_000.0, 1e5, 0.0))
+    held = account(pair(options=calls, futures=short), orders=resting((calls.names[0], -3_000.0)))
+
+    reserved = report(held, parameters())
+
+    after = what_if(value(replace(held, orders=()), parameters()), {calls.names[0]: -3_000.0})
+    shock = {part.name: part.initial for part in after.contingencies}["delta shock"]
+    assert shock == pytest.approx(40.0)
+    assert {part.name: part.initial for part in reserved.contingencies}["delta shock"] == 0.0
+    assert after.initial <= reserved.initial
+
+
+def test_contracts_of_both_settlements_share_their_underlyings_scenarios() -> None:
+    inverse = pair(futures=futures((PERP, 1.0, 1e5, 0.0)))
+    linear = pair(futures=futures(("BTC_USDC-PERPETUAL", -1.0, 1e5, 0.0)), linear=True)
+    under = parameters(PAIRS, {"BTC": replace(COIN, offset=1.0)})
+
+    found = report(account(inverse, linear, currency="USD"), under)
+
+    # In coins of today a fall costs the inverse one more than the linear one earns.
+    assert found.scenarios.worst_loss == pytest.approx(1e5 * (1 / 0.84 - 1) - 1e5 * 0.16)
+    assert len(found.scenarios.profit) == 35
 
 
 def test_an_order_on_an_unknown_instrument_is_no_number() -> None:
