@@ -71,6 +71,11 @@ async def test_a_daemon_comes_up_answers_and_goes_on_from_its_ledger(
     config = configured(exchange, ledger)
     async with running(config) as system:
         told = await status(system)
+        assert {link["link"]: link["guard"] for link in told["links"]} == {
+            "market": "",
+            "trading": "cancel-on-disconnect",
+        }
+        assert (told["alerts"]["unheard"], told["alerts"]["channels"]) == (0, [])
         first = system.loop.state.standing
         other = configured(exchange, tmp_path / "another.db")
         for same_account in (config, other):

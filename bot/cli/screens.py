@@ -25,6 +25,7 @@ def status(answer: Json) -> RenderableType:
     """Show the daemon's status, most important first."""
     return Group(
         _mode_line(answer),
+        *_alerts(answer["alerts"]),
         *(_book(book) for book in answer["books"]),
         _money(answer),
         _agreement(answer),
@@ -71,6 +72,23 @@ def _mode_text(name: str, reason: str, clears: str) -> Text:
     if clears:
         text.append(f"  (cleared by: {clears})", style="dim")
     return text
+
+
+def _alerts(alerts: Json) -> list[RenderableType]:
+    """Say what calls and was not heard, and which way to a person is out of order."""
+    lines = [
+        f"ALERT {one['number']} ({one['severity']}, told {one['told']} times): {one['text']}"
+        for one in alerts["incidents"]
+        if one["calls"]
+    ]
+    if lines:
+        lines.append("  not heard yet: `deltaband ack` says that you have")
+    lines += [
+        f"channel {one['name']} FAILS: {one['failing']}"
+        for one in alerts["channels"]
+        if one["failing"]
+    ]
+    return [Text(line, style="bold red") for line in lines]
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -190,7 +208,8 @@ def _health(answer: Json) -> RenderableType:
 
 def _link(link: Json) -> str:
     if link["up"]:
-        return f"link {link['link']}: up for {link['up_seconds']:,.0f} s"
+        guard = f", {link['guard']} armed" if link["guard"] else ""
+        return f"link {link['link']}: up for {link['up_seconds']:,.0f} s{guard}"
     return f"link {link['link']}: DOWN {link['lost']}"
 
 

@@ -219,6 +219,39 @@ class CountsShown(Shown):
     orders_in_ledger: int
 
 
+class AlertShown(Shown):
+    """Something that was told and is not over. `heard` says who has heard, empty if nobody has.
+
+    `raised_ms` is the host's time; one that `calls` is repeated until somebody has heard.
+    """
+
+    number: int
+    severity: str
+    text: str
+    raised_ms: int
+    told: int
+    heard: str
+    calls: bool
+
+
+class ChannelShown(Shown):
+    """One way to a person; `failing` says why it did not take the last message, empty if it did."""
+
+    name: str
+    delivered: int
+    failed: int
+    failing: str
+
+
+class AlertsShown(Shown):
+    """Who was called about what. `undelivered` is what no channel took, empty if there is none."""
+
+    unheard: int = 0
+    undelivered: str = ""
+    incidents: list[AlertShown] = []
+    channels: list[ChannelShown] = []
+
+
 class Status(Shown):
     """Everything a person asks first. `pnl_coin` is that of the first book's currency."""
 
@@ -239,6 +272,7 @@ class Status(Shown):
     delta_gaps: list[GapShown]
     latencies: dict[str, Percentiles]
     counts: CountsShown
+    alerts: AlertsShown
 
 
 class BookExplained(Shown):

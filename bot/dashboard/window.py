@@ -12,6 +12,7 @@ from bot.core.hedger import Decision
 from bot.dashboard import views
 from bot.dashboard.models import (
     About,
+    AlertsShown,
     Decisions,
     Explanation,
     Health,
@@ -39,6 +40,7 @@ class Frame:
     wire_ns: Callable[[], int]
     latencies: Callable[[], Mapping[str, Percentiles]] = dict
     shell_metrics: Callable[[], bytes] = bytes
+    alerts: Callable[[], AlertsShown] = AlertsShown
 
 
 class Window:
@@ -109,6 +111,7 @@ class Window:
             delta_gaps=views.delta_gaps(state),
             latencies=dict(self.frame.latencies()),
             counts=views.counts(state),
+            alerts=self.frame.alerts(),
         )
 
     def explanation(self) -> Explanation | None:

@@ -8,6 +8,7 @@ again; where a channel does not take a page its stand-in gets it.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -19,6 +20,7 @@ from bot.core.units import NS_PER_SECOND
 from bot.runtime import channels, page_words, paging, scenes
 from bot.runtime.channels import Address, Delivered, Outcome, Undelivered
 from bot.runtime.clock import WireClock
+from bot.runtime.heard import read_heard, write_heard
 from bot.runtime.lookout import Lookout
 from bot.runtime.loop import Stepped
 from bot.runtime.page_queue import Letter, Pace, PageQueue
@@ -84,6 +86,7 @@ class Pager:
         policy: PagerPolicy,
         wire: WireClock,
         client: Callable[[], httpx.AsyncClient] = httpx.AsyncClient,
+        heard: Path | None = None,
     ) -> None:
         """Put up the desks.
 
@@ -93,6 +96,7 @@ class Pager:
             policy: What is told how often.
             wire: Paces and stamps.
             client: Makes what requests go out with; once a run.
+            heard: The file that keeps over a restart what a person has heard of; None for none.
         """
         self._daemon = daemon
         self._policy = policy
@@ -108,7 +112,10 @@ class Pager:
             )
             for channel in channels
         }
-        self.board = Board()
+        self._heard_file = heard
+        before = {} if heard is None else read_heard(heard)
+        self.board = Board(heard_before=before)
+        self._kept = self.board.heard
         self.undelivered = ""
         self._sent = 0
         self._begun_ms = wire.epoch_ms()
@@ -130,6 +137,7 @@ class Pager:
             if isinstance(fact, CommandGiven) and fact.command is Command.ACK:
                 note = f": {fact.note}" if fact.note else ""
                 self._take(paging.heard(self.board, f"by {fact.actor}{note}", self._now()))
+                self._keep_heard()
         for sighting in self._lookout.seen(stepped):
             if sighting.over:
                 self.board = paging.over(self.board, sighting.alert, sighting.over, self._now())
@@ -170,6 +178,13 @@ class Pager:
             while True:
                 await asyncio.sleep(TICK_SECONDS)
                 self._take(paging.ticked(self.board, self._now(), self._policy.paging))
+                self._keep_heard()
+
+    def _keep_heard(self) -> None:
+        heard = self.board.heard
+        if self._heard_file is not None and heard != self._kept:
+            write_heard(self._heard_file, heard)
+        self._kept = heard
 
     def _now(self) -> Moment:
         return Moment(wire_ns=self._wire.monotonic_ns(), epoch_ms=self._wire.epoch_ms())

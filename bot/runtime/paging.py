@@ -98,9 +98,13 @@ class Incident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """Everything that was told and is not over, by the family of its text."""
+    """Everything that was told and is not over, by the family of its text.
+
+    `heard_before` is what a person had heard of before the process was started again, and who.
+    """
 
     incidents: Mapping[str, Incident] = field(default_factory=dict)
+    heard_before: Mapping[str, str] = field(default_factory=dict)
     numbered: int = 0
     suppressed: int = 0
 
@@ -108,6 +112,12 @@ class Board:
     def unheard(self) -> int:
         """How many critical incidents nobody has heard of yet."""
         return sum(incident.calls for incident in self.incidents.values())
+
+    @property
+    def heard(self) -> Mapping[str, str]:
+        """What a person has heard of and is not over, and who: what a restart should know."""
+        now = {name: one.heard_by for name, one in self.incidents.items() if one.heard_by}
+        return {**self.heard_before, **now}
 
 
 Paged = tuple[Board, tuple[Page, ...]]
@@ -120,6 +130,8 @@ def family(alert: Alert) -> str:
 
 def raised(board: Board, alert: Alert, now: Moment) -> Paged:
     """Take one alert in."""
+    if alert.topic is Topic.RUN and board.heard_before:
+        board = replace(board, heard_before={})  # whatever it was, it is over
     if alert.topic is Topic.RUN and (calmed := _calmed(board, alert, now)) is not board:
         return calmed, ()
     if alert.topic is Topic.RECONCILING:
@@ -141,6 +153,7 @@ def raised(board: Board, alert: Alert, now: Moment) -> Paged:
         text=alert.text,
         raised_ms=now.epoch_ms,
         told_ns=now.wire_ns,
+        heard_by=board.heard_before.get(name, ""),
     )
     kept = _bounded({**others, name: incident})
     page = _page(incident, PageKind.NEW)

@@ -17,7 +17,7 @@ import bot
 from bot.core import exposure
 from bot.core.instruments import Instrument
 from bot.core.units import MS_PER_MINUTE, NS_PER_MS
-from bot.dashboard import address, app, serve
+from bot.dashboard import address, app, callers, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
 from bot.dashboard.window import Frame, Window
@@ -147,7 +147,7 @@ async def build_daemon(
         watching: tuple[Observer, ...] = (heart.on_step, metrics.on_step, Narrator(), jumps)
         for observer in (*watching, herald.on_step, *shell.callers.observers, *observers):
             loop.watch(observer)
-        window = Window(_frame(settings, loop, metrics, wire))
+        window = Window(_frame(settings, shell, metrics))
         loop.watch(lambda stepped: window.show(stepped.step))
         give = halting.giver(shell.connected.inbox, shell.outbox.stopcock)
         pages = app.build(window, give, _rules(settings, secrets.token))
@@ -323,7 +323,8 @@ def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: 
             )
 
 
-def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireClock) -> Frame:
+def _frame(settings: Settings, shell: _Shell, metrics: ShellMetrics) -> Frame:
+    loop = shell.loop
     about = About(
         version=bot.__version__,
         libraries={name: version(name) for name in LIBRARIES},
@@ -350,7 +351,8 @@ def _frame(settings: Settings, loop: Loop, metrics: ShellMetrics, wire: WireCloc
             "reduce_only": policy.gate.reduce_only,
             "hold": policy.gate.hold,
         },
-        wire_ns=wire.monotonic_ns,
+        wire_ns=shell.wire.monotonic_ns,
+        alerts=partial(callers.alerts, shell.callers.pager),
         latencies=lambda: _latencies(reservoirs),
         shell_metrics=metrics.exposition,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, assert_never
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from bot.runtime.call_metrics import CallMetrics
 from bot.runtime.channels import Address
 from bot.runtime.clock import WireClock
 from bot.runtime.daemon import Exit, ExitCode
+from bot.runtime.heard import heard_path
 from bot.runtime.heartbeat import Heartbeat, Switch
 from bot.runtime.loop import Observer
 from bot.runtime.pager import Channel, Pager, PagerPolicy
@@ -75,6 +77,7 @@ def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock, *, of: s
             open_ns=_ns(alerts.unhedged_max_seconds),
         ),
         wire=wire,
+        heard=None if of else heard_path(Path(settings.journal.path)),
     )
     switch = dead_man(settings, secrets)
     if switch is None:
