@@ -57,7 +57,10 @@ def run_seed(plan: Plan, look: Callable[[World], None] | None = None) -> SeedRes
 
 
 def _lived_through(plan: Plan, look: Callable[[World], None] | None) -> SeedResult:
-    with tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder, hushed():
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder,
+        hushed() as said,
+    ):
         judge = Judge(POLICY)
         world = World(plan, Path(folder), [judge])
         judge.watch(world)
@@ -68,6 +71,7 @@ def _lived_through(plan: Plan, look: Callable[[World], None] | None) -> SeedResu
             if look is not None:
                 look(world)
             world.loop.run_until_complete(_live(scene, judge, strikes_of(plan)))
+            judge.lines = tuple(said)
             judge.conclude()
             return _result(scene, judge)
         finally:

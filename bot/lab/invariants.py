@@ -33,11 +33,17 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "I10": "once faults heal the daemon runs, with every fate known and delta in its band",
         "I11": "what is recovered is what was last written, and recovering twice changes nothing",
         "I12": "the ledger's chain is whole and reaches its high-water mark",
+        "I13": "of two daemons on one account at most one sends",
         "I14": "what is adopted is what the venue reported",
         "I15": "nothing is adopted that the venue did not hold lately",
+        "I16": "delta lies where orders in doubt may have brought it, and they are bounded",
         "I17": "no order of ours rests at the venue",
+        "I18": "no key, token or secret is written anywhere",
+        "I19": "a halt is obeyed within 100 ms, and a command given twice is obeyed once",
+        "I20": "setting the host's clock changes no decision",
         "I21": "queues and tasks stay bounded, and no task fails unseen",
-        "I22": "what ledger and tape hold replays to the same actions",
+        "I22": "a seed leaves one trace, and what ledger and tape hold replays to the same actions",
+        "I23": "what the account gained is what options, hedge, fees and funding made",
     }
 )
 
@@ -65,6 +71,104 @@ def executed_within(sizes: Mapping[str, Decimal], filled: Mapping[str, Decimal])
 def durable(order_id: str, on_disk: Collection[str]) -> str | None:
     """I2, I3: an order that the venue hears of is on disk."""
     return None if order_id in on_disk else f"order {order_id} left before its row was durable"
+
+
+def bounded_life(
+    order_id: str, valid_until_ms: object, market_ms: int, longest_ms: float
+) -> str | None:
+    """I1: the venue is told until when it may begin to work on an order, and that is soon."""
+    if not isinstance(valid_until_ms, int):
+        return f"order {order_id} may be begun at any time: valid_until is {valid_until_ms!r}"
+    left_ms = valid_until_ms - market_ms
+    return f"order {order_id} may be begun for {left_ms} ms" if left_ms > longest_ms else None
+
+
+def kept_open(known: Mapping[str, Order], recovered: Mapping[str, Order]) -> str | None:
+    """I11: an order whose fate was not known is not known at the next start either."""
+    for order_id, order in known.items():
+        after = recovered.get(order_id)
+        if not order.is_quiet and (after is None or after.is_quiet):
+            return f"order {order_id} was {order.status}, and is forgotten at the next start"
+        if (
+            order.status is not OrderStatus.CLOSED
+            and after is not None
+            and (after.status not in DOUBTFUL)
+        ):
+            return f"order {order_id} was {order.status}, and is {after.status} unasked"
+    return None
+
+
+def absent_for_real(absent: Iterable[str], taken: Collection[str]) -> str | None:
+    """I15: what is called absent never came to be. `taken` are labels of orders that did."""
+    for order_id in absent:
+        if order_id in taken:
+            return f"order {order_id} was called absent, and the venue took it"
+    return None
+
+
+def noticed_excess(before: Mapping[str, Order], after: Standing) -> str | None:
+    """I1: more traded under an id than was ordered is seen at once, and stops everything."""
+    for order_id, order in after.orders.items():
+        was = before.get(order_id)
+        if abs(order.filled_native) <= abs(order.size_native):
+            continue
+        if (was is None or was.filled_native != order.filled_native) and not after.halt_reason:
+            return f"{order_id} of {order.size_native} was filled {order.filled_native}, unnoticed"
+    return None
+
+
+def spanned(exposure: object, orders: Iterable[Order], most_usd: float) -> str | None:
+    """I16: the interval of delta covers what orders in flight may come to, and is bounded.
+
+    For one book, whose all orders are.
+    """
+    if not isinstance(exposure, Exposure):
+        return None
+    low = high = 0.0
+    for order in orders:
+        if order.status is not OrderStatus.CLOSED:
+            left = float(order.size_native - order.filled_native)
+            left = left if left * float(order.size_native) > 0.0 else 0.0
+            low, high = low + min(left, 0.0), high + max(left, 0.0)
+    unit = exposure.hedge_coin_per_native
+    wanted = sorted((low * unit, high * unit))
+    below = exposure.delta_low_coin - exposure.delta_coin
+    above = exposure.delta_high_coin - exposure.delta_coin
+    if below > wanted[0] + 1e-6 or above < wanted[1] - 1e-6:
+        return f"orders in flight may move delta by {wanted}, counted are {[below, above]}"
+    if max(-low, high) > most_usd + 1e-6:
+        return f"orders in flight come to {max(-low, high):.0f} USD one way, at most {most_usd:.0f}"
+    return None
+
+
+def alone(
+    strangers: Mapping[str, bool], sent: Sequence[SubmitOrder], *, is_resumed: bool
+) -> str | None:
+    """I13: once another daemon was heard of, nothing is sent until a person resumes.
+
+    `strangers` are labels of its orders, True for those at which nobody has looked yet.
+    """
+    unseen = [label for label, is_new in strangers.items() if is_new]
+    if unseen and sent and not is_resumed:
+        return f"{sent[0].order_id} was sent although {unseen[0]} is another daemon's"
+    return None
+
+
+def obeyed_once(before: Standing, after: Standing, *, repeated: bool) -> str | None:
+    """I19: a command that was given before changes nothing. `repeated`: no other was given."""
+    if not repeated:
+        return None
+    was = (before.pause_reason, before.flatten_reason)
+    now = (after.pause_reason, after.flatten_reason)
+    return f"a command given twice was obeyed twice: {was} became {now}" if was != now else None
+
+
+def conserved(gained: float, attributed: float, most: float) -> str | None:
+    """I23: what the account gained by the venue's books is what was attributed (coins)."""
+    residual = gained - attributed
+    if abs(residual) <= most:
+        return None
+    return f"the account gained {gained:.5f}, attributed are {attributed:.5f}: {residual:+.5f}"
 
 
 def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:

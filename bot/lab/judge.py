@@ -5,7 +5,7 @@ Judged by the venue's books and the disk, not by what the daemon thinks of itsel
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -13,21 +13,22 @@ from typing import Any, Final
 from bot.core import codec, engine
 from bot.core.actions import SubmitOrder
 from bot.core.engine import Policy
-from bot.core.events import ClockSeen, Command, CommandGiven, QuoteSeen
+from bot.core.events import ClockSeen, Command, CommandGiven, FillSeen, OrderSeen, QuoteSeen
 from bot.core.reconcile import SETTLED, Adopted
 from bot.core.standing import Standing
 from bot.core.state import Mode, State
-from bot.core.units import NS_PER_SECOND
-from bot.exchange.reports import FillCause
+from bot.core.units import NS_PER_MS, NS_PER_SECOND
 from bot.lab import invariants, replay_law
-from bot.lab.simexchange import ACCOUNT
-from bot.lab.simhost import INSTANCE, Life
+from bot.lab.reckoning import Reckoning, is_ours
+from bot.lab.simhost import Life
+from bot.lab.watches import GrowthWatch, HaltWatch
 from bot.lab.world import BOOK, PREFIX, World
 from bot.runtime.journal import Broken, verify
 from bot.runtime.loop import Stepped
 from bot.runtime.records import STANDING_KINDS, body_of, standing_after
 
 TRUTH_KEPT_NS: Final = 90 * NS_PER_SECOND
+CLOCK_OFF_MS: Final = 120_000
 VIOLATIONS_MAX: Final = 20
 
 
@@ -44,15 +45,20 @@ class Violation:
 class Judge:
     """One world's judge. `watch` it before it begins; `conclude` when it is over."""
 
-    policy: Policy
+    usual: Policy
+    lines: Sequence[str] = ()
     violations: list[Violation] = field(default_factory=list)
     facts: int = 0
     folds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     last: Stepped | None = None
     _inside_ns: int = 0
+    _strangers: dict[str, bool] = field(default_factory=dict)
     _ran: dict[int, int] = field(default_factory=dict)
     _world: World | None = None
+    _halts: HaltWatch | None = None
+    _growth: GrowthWatch | None = None
+    _reckoning: Reckoning | None = None
     _before: Standing | None = None
     _written: list[tuple[str, str]] = field(default_factory=list)
     _heard: dict[str, Decimal] = field(default_factory=dict)
@@ -65,12 +71,33 @@ class Judge:
         world.exchange.watchers.append(self._requested)
         world.disk.durable.on_row.append(self._row)
         world.machine.on_recovered = self._recovered
+        self._halts, self._growth = HaltWatch(world), GrowthWatch(world)
+        self._reckoning = Reckoning(world)
+        world.machine.on_command = self._halts.commanded
+        world.network.on_leaving = self._left
 
     @property
     def world(self) -> World:
         """The world that is watched."""
         assert self._world is not None, "a judge watches first"
         return self._world
+
+    @property
+    def policy(self) -> Policy:
+        """What the daemon that lives now obeys."""
+        life = self.world.machine.life
+        return self.usual if life is None or life.policy is None else life.policy
+
+    @property
+    def reckoning(self) -> Reckoning:
+        """What is judged at the end."""
+        assert self._reckoning is not None, "a judge watches first"
+        return self._reckoning
+
+    @property
+    def looks(self) -> int:
+        """How often everything that might grow was measured."""
+        return 0 if self._growth is None else self._growth.looks
 
     @property
     def trace_hash(self) -> str:
@@ -102,30 +129,56 @@ class Judge:
         self.folds += 1
         self.facts += sum(1 for fact in stepped.facts if not isinstance(fact, ClockSeen))
         self.last = stepped
-        state, standing = stepped.state, stepped.state.standing
+        standing = stepped.state.standing
         sent = [one for one in stepped.step.actions if isinstance(one, SubmitOrder)]
-        if state.mode is Mode.RUN:
+        if stepped.state.mode is Mode.RUN:
             self._ran.setdefault(len(self.world.machine.seen.births), self.world.loop.steps)
         if invariants.inside(stepped.step.exposures.get(BOOK), self.policy):
             self._inside_ns = self.world.loop.now_ns
         self._note_truth()
-        self._adopted(stepped)
+        self.reckoning.count_money(stepped.state, is_disturbed=self._adopted(stepped))
+        if self._growth is not None:
+            self._hold("I21", self._growth.look())
+        is_resumed = _is_resumed(stepped)
+        self._strangers.update(dict.fromkeys(_foreign_of(stepped), True) | self._strangers)
+        self._hold("I13", invariants.alone(self._strangers, sent, is_resumed=is_resumed))
+        if is_resumed:  # a person has looked at all of them
+            self._strangers = dict.fromkeys(self._strangers, False)
         if standing is self._before and not sent:
             return
-        is_resumed = _is_resumed(stepped)
-        self._hold("I4", invariants.one_doubt(standing.orders.values(), sent))
         if self._before is not None:
-            before = self._before
-            self._hold("I9", invariants.halted(before, sent, is_resumed=is_resumed))
-            self._hold("I9", invariants.still_halted(before, standing, is_resumed=is_resumed))
+            self._changed(stepped, self._before, sent, is_resumed=is_resumed)
         self._before = standing
+        self._orders(stepped, sent)
+
+    def _changed(
+        self, stepped: Stepped, before: Standing, sent: list[SubmitOrder], *, is_resumed: bool
+    ) -> None:
+        """Judge what became of the standing."""
+        standing = stepped.state.standing
+        self.reckoning.note(standing.orders)
+        self._hold("I1", invariants.noticed_excess(before.orders, standing))
+        repeats = _repeats(stepped, before)
+        self._hold("I19", invariants.obeyed_once(before, standing, repeated=repeats))
+        self._hold("I9", invariants.halted(before, sent, is_resumed=is_resumed))
+        self._hold("I9", invariants.still_halted(before, standing, is_resumed=is_resumed))
+
+    def _orders(self, stepped: Stepped, sent: list[SubmitOrder]) -> None:
+        """Judge the orders that are open, and those that are sent now."""
+        state, standing = stepped.state, stepped.state.standing
+        exposure = stepped.step.exposures.get(BOOK)
+        self._hold("I4", invariants.one_doubt(standing.orders.values(), sent))
+        if not standing.halt_reason:
+            new = {action.order_id for action in sent}  # sent after the book was valued
+            known = [order for order in standing.orders.values() if order.order_id not in new]
+            most_usd = self.usual.safety.order_max_usd
+            self._hold("I16", invariants.spanned(exposure, known, most_usd))
         if sent:
             most = self.policy.safety.orders_per_minute_max
             orders = standing.orders.values()
             self._hold("I8", invariants.at_rate(orders, state.now_ms, most))
         for action in sent:
             self.counts["orders"] += 1
-            exposure = stepped.step.exposures.get(BOOK)
             self._hold("I6", invariants.bounded(action, state, exposure, self.policy))
             self._hold("I7", invariants.fresh(action, state, self.policy))
         life = self.world.machine.life
@@ -141,11 +194,13 @@ class Judge:
         while len(self._truth) > 1 and self._truth[1][0] < now_ns - TRUTH_KEPT_NS:
             self._truth.popleft()
 
-    def _adopted(self, stepped: Stepped) -> None:
+    def _adopted(self, stepped: Stepped) -> bool:
+        """Judge what was taken over; return whether anything was."""
+        adopted = False
         for note in stepped.step.notes:
             if not isinstance(note, Adopted):
                 continue
-            name, size = note.instrument, note.after_native
+            name, size, adopted = note.instrument, note.after_native, True
             self.counts["adopted"] += 1
             report = stepped.state.reported.get(name)
             if report is None or report.row.size_native != size:
@@ -153,6 +208,7 @@ class Judge:
             is_known = any(held.get(name, Decimal(0)) == size for _, held in self._truth)
             if not is_known and note.reason != SETTLED:  # that is known by the calendar
                 self._hold("I15", f"{name}: adopted {size}, which the venue did not hold lately")
+        return adopted
 
     # ------------------------------------------------------------------ the venue and the disk
 
@@ -161,9 +217,19 @@ class Judge:
         self._trace.update(f"{method} {order_id} {self.world.loop.now_ns}\n".encode())
         self._hold("I1", invariants.sent_once(order_id, self._heard))
         self._hold("I2", invariants.durable(order_id, self.world.disk.durable.order_ids))
+        longest_ms = self.policy.orders.lifetime_ns / NS_PER_MS * self.world.plan.speed
+        longest_ms += CLOCK_OFF_MS  # by which the daemon may be wrong about the venue's time
+        until_ms = params.get("valid_until")
+        self._hold(
+            "I1", invariants.bounded_life(order_id, until_ms, self.world.market_ms, longest_ms)
+        )
         if self.world.is_settling:
             self.counts["A5"] += 1
         self._heard[order_id] = Decimal(str(params.get("amount", 0)))
+
+    def _left(self, text: str) -> None:
+        if self._halts is not None:
+            self._hold("I19", self._halts.left(text))
 
     def _row(self, kind: str, at_ms: int, body: str) -> None:
         folder = str(self.world.disk.path.parent)  # which a halt may name, and no run shares
@@ -184,6 +250,7 @@ class Judge:
         self._before = state.standing if known is None else known
         if known is None:
             return
+        self._hold("I11", invariants.kept_open(known.orders, state.standing.orders))
         once = engine.begin(known, state.now_ms, state.now_ns).standing
         twice = engine.begin(once, state.now_ms, state.now_ns).standing
         if codec.digest(once) != codec.digest(state.standing):
@@ -226,10 +293,8 @@ class Judge:
         state = life.loop.state
         self._hold("I5", invariants.agreed(_listed(state), world.truth()))
         self._hold("I10", invariants.healed(state, world.loop.now_ns - self._inside_ns))
-        self._executed()
-        resting = [o.label for o in world.exchange.engine.open_orders(ACCOUNT) if _is_ours(o.label)]
-        if resting:
-            self._hold("I17", f"{resting[0]} rests at the venue")
+        for invariant, text in self.reckoning.broken(state, self._heard, self.lines):
+            self._hold(invariant, text)
         found = verify(world.disk.path)
         if isinstance(found, Broken):
             self._hold("I12", f"row {found.seq} {found.reason}")
@@ -239,28 +304,11 @@ class Judge:
         self._trace.update(repr(sorted(world.truth().items())).encode())
         self._trace.update(f"{world.loop.steps} {world.loop.now_ns}".encode())
 
-    def _executed(self) -> None:
-        filled: Counter[str] = Counter()
-        forged = self.world.forged
-        for fill in self.world.exchange.engine.ledger_fills():
-            if fill.order_id in forged:
-                continue
-            if fill.cause is FillCause.TRADE and _is_ours(fill.label):
-                filled[fill.label] += fill.amount  # type: ignore[assignment]  # a Decimal adds up
-                if fill.label not in self.world.disk.durable.order_ids:
-                    self._hold("I3", f"{fill.label} traded, and is not in the ledger")
-        amounts = {order_id: Decimal(size) for order_id, size in filled.items()}
-        self._hold("I1", invariants.executed_within(self._heard, amounts))
-
 
 def _listed(state: State) -> dict[str, Decimal]:
     """Return our positions in what the venue lists."""
     held = state.standing.positions.items()
     return {name: size for name, size in held if name in state.instruments}
-
-
-def _is_ours(label: str) -> bool:
-    return label.startswith(PREFIX + INSTANCE)
 
 
 def _is_resumed(stepped: Stepped) -> bool:
@@ -269,3 +317,15 @@ def _is_resumed(stepped: Stepped) -> bool:
         for fact in stepped.facts
         if not isinstance(fact, QuoteSeen)
     )
+
+
+def _repeats(stepped: Stepped, before: Standing) -> bool:
+    """Whether commands came with this fold, all of which had been given before."""
+    given = [fact for fact in stepped.facts if isinstance(fact, CommandGiven)]
+    return bool(given) and all(fact.command_id in before.commands_seen for fact in given)
+
+
+def _foreign_of(stepped: Stepped) -> list[str]:
+    """Return the labels of other daemons of our kind that this fold was told of."""
+    told = [fact.order_id for fact in stepped.facts if isinstance(fact, OrderSeen | FillSeen)]
+    return [label for label in told if label.startswith(PREFIX) and not is_ours(label)]

@@ -50,6 +50,7 @@ SPOILED: Final = frozenset(
         FaultKind.HTTP_STATUS,
     }
 )
+TOKENS: Final = ("access_token", "refresh_token")
 ORDER_METHODS: Final = ("private/buy", "private/sell")
 
 Watcher = Callable[[str, Mapping[str, Any]], None]
@@ -86,6 +87,7 @@ class SimExchange:
     ) -> None:
         self.lies = lies
         self.watchers: list[Watcher] = []
+        self.secrets: set[str] = set()  # tokens that were handed out
         self._loop = loop
         self._epoch_ms = epoch_ms
         clocks = WireClocks(epoch_ms=epoch_ms, monotonic_ns=lambda: loop.now_ns)
@@ -177,6 +179,11 @@ class SimExchange:
             f"nonce={self._nonce},sig={digest}"
         )
 
+    def handed_out(self, text: str) -> None:
+        """Remember the tokens in an answer, so that they can be looked for."""
+        result = json.loads(text).get("result") or {}
+        self.secrets.update(result[name] for name in TOKENS if name in result)
+
     def saw(self, method: str, params: Mapping[str, Any]) -> None:
         """Tell the watchers of a request that reached the venue."""
         if method in ORDER_METHODS:
@@ -251,6 +258,8 @@ class SimConnection:
         caller = Caller(transport=Transport.WS, session=self.session, refusal=instead)
         self._exchange.saw(request.method, request.params)
         reply = answer(floor, request, caller)
+        if request.method == "public/auth":
+            self._exchange.handed_out(reply.text)
         text = self._exchange.lies.answer(request.method, request.params, reply.text)
         self._line.say(text)
         floor.publish()

@@ -80,6 +80,7 @@ async def storm(scene: Scene, strikes: Sequence[Struck]) -> None:
 def heal(scene: Scene) -> None:
     """Mend everything: from here on the daemon has no excuse."""
     world = scene.world
+    world.healed_ns = world.loop.now_ns
     scene.disarm()
     scene.mend()
     world.lies.clear()

@@ -133,6 +133,7 @@ class World:
     def __init__(self, plan: Plan, folder: Path, observers: Sequence[Observer]) -> None:
         self.plan = plan
         self.forged: set[str] = set()  # venue ids of orders that somebody else sent as ours
+        self.healed_ns: int | None = None  # when everything was mended
         self.complaints: list[tuple[str, str]] = []  # broken invariants that a strike itself saw
         self.loop = SimLoop(self.rng("loop"))
         clock = HostClock(self.loop)
