@@ -87,7 +87,6 @@ class SimExchange:
     ) -> None:
         self.lies = lies
         self.watchers: list[Watcher] = []
-        self.secrets: set[str] = set()  # tokens that were handed out
         self._loop = loop
         self._epoch_ms = epoch_ms
         clocks = WireClocks(epoch_ms=epoch_ms, monotonic_ns=lambda: loop.now_ns)
@@ -125,9 +124,9 @@ class SimExchange:
         self.engine = engine
         self.floor = server.floor
         self.bench = FaultBench(floor=self.floor, account=ACCOUNT)
-        self._opened = 0
-        self._nonce = 0
+        self._opened = self._nonce = 0
         self.is_shut = False
+        self.secrets: set[str] = set()  # tokens that were handed out
 
     async def run(self) -> None:
         """Let market time pass, say what is due and mind the heartbeats, until cancelled."""

@@ -24,12 +24,13 @@ from bot.runtime.alerts import Alerts
 from bot.runtime.assembly import Connected, Records, connect, recovered_loop
 from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
 from bot.runtime.daemon import Daemon, Exit, ExitCode, run_daemon
+from bot.runtime.halting import giver
 from bot.runtime.host import Used
 from bot.runtime.journal import JournalFailedError, Ledger, LedgerRefusedError, RunHeader
 from bot.runtime.jumps import JumpWatch
 from bot.runtime.loop import Loop, Observer
 from bot.runtime.pager import Pager
-from bot.runtime.stopcock import halt_path
+from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape
 from bot.settings.problems import ConfigError
 from bot.venues.ccxt_venue import Clocks
@@ -157,7 +158,7 @@ class SimMachine:
         self.seen = Lives()
         self.life: Life | None = None
         self.on_recovered: Callable[[Life], None] = _unwatched
-        self.on_command: Callable[[Command], None] = _unheard
+        self.on_command: Callable[[Command, str], None] = _unheard
         self._loop = clock.loop
         self._rng = rng
         self._network = network
@@ -184,8 +185,8 @@ class SimMachine:
         life = self.life
         if life is None or life.daemon is None:
             return False
-        self.on_command(command)
-        life.daemon.inbox.admit(
+        self.on_command(command, command_id)
+        giver(life.daemon.inbox, life.daemon.outbox.stopcock)(
             CommandGiven(
                 command=command, command_id=command_id, actor="the lab", note="as the lab plays it"
             )
@@ -248,10 +249,11 @@ class SimMachine:
             return
         wire = self.clock.wire()
         market = VenueMarketClock(wire)
-        venue = self._venue(wire, market)
+        stopcock = Stopcock(halt_path(self._disk.path))
+        venue = self._venue(wire, market, stopcock)
         try:
             connected = await connect(venue, market, wire, place="the lab")
-            await self._serve(life, connected, wire)
+            await self._serve(life, connected, wire, stopcock)
         except (VenueUnreachableError, VenueRefusedError, LedgerRefusedError) as error:
             self.seen.refusals.append(str(error))
         except JournalFailedError as error:  # the run's header could not be written
@@ -264,7 +266,7 @@ class SimMachine:
                 life.ledger.close()
             life.over.set()
 
-    def _venue(self, wire: WireClock, market: MarketClock) -> DeribitVenue:
+    def _venue(self, wire: WireClock, market: MarketClock, stopcock: Stopcock) -> DeribitVenue:
         return DeribitVenue(
             options=OPTIONS,
             credentials=KEY,
@@ -277,9 +279,12 @@ class SimMachine:
             sleep=asyncio.sleep,
             chance=self._rng.random,
             client=self._network.client,
+            shut=lambda: stopcock.reason,
         )
 
-    async def _serve(self, life: Life, connected: Connected, wire: WireClock) -> None:
+    async def _serve(
+        self, life: Life, connected: Connected, wire: WireClock, stopcock: Stopcock
+    ) -> None:
         ledger = life.ledger = Ledger.open(
             self._disk.path,
             HEADER,
@@ -294,7 +299,7 @@ class SimMachine:
         loop, outbox = recovered_loop(
             connected,
             life.policy,
-            Records(ledger=ledger, tape=life.tape),
+            Records(ledger=ledger, tape=life.tape, stopcock=stopcock),
             alerts,
             wire,
             instance=lambda: INSTANCE,
@@ -324,7 +329,7 @@ class SimMachine:
         return self.life.loop.state.mode if self.life and self.life.loop else None
 
 
-def _unheard(_: Command) -> None:
+def _unheard(_: Command, __: str) -> None:
     """Nobody listens."""
 
 

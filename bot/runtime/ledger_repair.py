@@ -2,8 +2,7 @@
 
 Nothing is thrown away: the damaged file is renamed, and every row that can still be read from the
 first broken one on is written out beside it. The next start halts until a person has compared the
-account with the venue: what was lost may have been orders. Its order ids begin far beyond those
-that were lost, so that none of them is ever given out twice.
+account with the venue: what was lost may have been orders.
 """
 
 import json
@@ -30,8 +29,6 @@ from bot.runtime.ledger_file import (
 )
 from bot.runtime.ledger_lock import kept_away
 
-EPOCH_MS_AT_2020: Final = 1_577_836_800_000
-ORDERS_SKIPPED: Final = 100_000  # more than any daemon sends between two backups of its ledger
 BATCH_ROWS: Final = 5_000
 SIDE_FILES: Final = ("", "-wal", "-shm")
 
@@ -190,7 +187,7 @@ def _sign(
     known = _standing(target)
     epoch_ms = wire.epoch_ms()
     if known is not None:
-        halted = _latched(known, told, epoch_ms)
+        halted = _latched(known, told)
         rows.append(("standing", records.standing_text(0, halted).decode()))
     run_id = f"repair{epoch_ms:x}"
     made: list[Entry] = []
@@ -239,15 +236,14 @@ def _standing(target: sqlite3.Connection) -> Standing | None:
         raise LedgerRefusedError(f"the standing is another version's: {error}") from error
 
 
-def _latched(known: Standing, told: Repaired, epoch_ms: int) -> Standing:
-    """Halt, and give out no order id that may have been given out in what was lost.
+def _latched(known: Standing, told: Repaired) -> Standing:
+    """Halt the next start.
 
-    An earlier repair may be in what was lost, with ids far beyond those that are left; so ids go on
-    from the milliseconds of the host's calendar, which no daemon outruns.
+    It goes on with ids beyond all that can have been given out in what was lost, as every start
+    does (`core.standing.renumbered`): a number of another kind here would undo that.
     """
-    counter = max(known.order_counter + ORDERS_SKIPPED, epoch_ms - EPOCH_MS_AT_2020)
     reason = f"{told.words}; compare positions and trades with the venue, then resume"
-    return replace(known, order_counter=counter, forgiven_counter=counter, halt_reason=reason)
+    return replace(known, forgiven_counter=known.order_counter, halt_reason=reason)
 
 
 def _swap(path: Path, fresh: Path, damaged: Path, head: Head) -> None:
