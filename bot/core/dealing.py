@@ -194,7 +194,14 @@ def _answer(
         _record(state, want.wishes, crossed, verdicts)
         return _cross(state, want.name, want.wishes), ()
     asked = _asked(state, want, policy.orders)
-    repeats = pace.repeat_trouble(state, asked.hedge, asked.size_native, asked.noted, policy.safety)
+    repeats = pace.repeat_trouble(
+        state,
+        asked.hedge.name,
+        asked.size_native,
+        asked.noted,
+        asked.coin_per_native,
+        policy.safety,
+    )
     if repeats is not None:
         state = pace.stuck(state, want.name, repeats)
         answer = Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=repeats)

@@ -100,7 +100,9 @@ def _closed(
     if stale is not None:
         return state, _Answer(Verdict.REFUSED, f"unpriced: {stale}")
     asked = _asked(state, name, -held, cap_bps, policy)
-    repeats = pace.repeat_trouble(state, asked.hedge, -held, asked.noted, policy.safety)
+    repeats = pace.repeat_trouble(
+        state, asked.hedge.name, -held, asked.noted, asked.coin_per_native, policy.safety
+    )
     if repeats is not None:
         return pace.stuck(state, name, repeats), _Answer(Verdict.REFUSED, repeats)
     trouble = sizing.trouble(state, asked, policy)

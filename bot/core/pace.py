@@ -20,6 +20,7 @@ from bot.core.tally import DAY, HOUR, NOTHING, REST, Span, Spree, Tally, Try
 
 TURNOVER, FEES, REVERSALS = "turnover", "fees", "reversals "
 MOVE_EXPLAINS = 0.01  # the market ran away that far: then hedging again and again is no fault
+NEARER_MIN = 0.1  # of what was traded must show in the delta that hedges are decided on
 CLEARS = "a person resumes"
 
 
@@ -153,14 +154,27 @@ def used_usd(state: State, name: str) -> float:
 
 
 def repeat_trouble(
-    state: State, hedge: Instrument, size_native: Decimal, now: Try, policy: SafetyPolicy
+    state: State,
+    name: str,
+    size_native: Decimal,
+    now: Try,
+    coin_per_native: float,
+    policy: SafetyPolicy,
 ) -> str | None:
     """Say that orders one way do not bring the books nearer to their targets, or None.
 
     So it looks when fills are not counted where hedges are decided. Not when the market has run
     away from the hedges: then the next one is due.
+
+    Args:
+        state: What is known.
+        name: The hedge instrument.
+        size_native: What is wanted of it now, signed.
+        now: When, and how far the books are from their targets.
+        coin_per_native: The delta of one native unit.
+        policy: The limits.
     """
-    spree = state.standing.sprees.get(hedge.name, REST)
+    spree = state.standing.sprees.get(name, REST)
     if (size_native > 0) is not (spree.direction > 0) or not spree.tries:
         return None
     if not _ran_away(now.index_usd, spree.index_usd):
@@ -175,13 +189,13 @@ def repeat_trouble(
     if len(done) < policy.repeats_max:
         return None
     first = done[-policy.repeats_max]
-    if abs(now.deviation_coin) < abs(first.deviation_coin):
-        return None
-    if _ran_away(now.index_usd, first.index_usd):
+    traded_coin = float(spree.executed_native - first.executed_native) * coin_per_native
+    nearer_coin = abs(first.deviation_coin) - abs(now.deviation_coin)
+    if nearer_coin >= NEARER_MIN * traded_coin or _ran_away(now.index_usd, first.index_usd):
         return None
     return (
-        f"{policy.repeats_max} orders one way in {(now.at_ms - first.at_ms) / 1000:.0f} s, and "
-        f"{abs(now.deviation_coin):.4f} coin from the target after {abs(first.deviation_coin):.4f}"
+        f"{policy.repeats_max} orders one way in {(now.at_ms - first.at_ms) / 1000:.0f} s traded "
+        f"{traded_coin:.4f} coin and brought delta {nearer_coin:+.4f} nearer to its target"
     )
 
 

@@ -73,13 +73,17 @@ def begun(tallies: Mapping[str, Tally], now_ms: int) -> Mapping[str, Tally]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One order of a spree: when it went, and how far the books were from their targets then."""
+    """One order of a spree: when it went, and how far the books were from their targets then.
+
+    `executed_native` is what had been traded in the spree before.
+    """
 
     order_id: str
     at_ms: int
     deviation_coin: float
     index_usd: float
     filled: bool = False
+    executed_native: Decimal = units.ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +119,11 @@ def wished(spree: Spree, size_native: Decimal, wanted: Try) -> Spree:
             index_usd=wanted.index_usd,
             tries=(wanted,),
         )
+    noted = replace(wanted, executed_native=spree.executed_native)
     return replace(
         spree,
         wished_native=max(spree.wished_native, abs(size_native)),
-        tries=(*spree.tries, wanted)[-TRIES_KEPT:],
+        tries=(*spree.tries, noted)[-TRIES_KEPT:],
     )
 
 

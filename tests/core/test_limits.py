@@ -1,0 +1,285 @@
+"""What limits count, what they refuse in which words, what clears them, what a restart keeps."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.core import codec, engine, hedger, tally, units
+from bot.core.actions import Alert, Severity
+from bot.core.events import (
+    Command,
+    CommandGiven,
+    VenueStatus,
+)
+from bot.core.pace import FEES, TURNOVER
+from bot.core.safety import SafetyPolicy
+from bot.core.standing import Standing
+from bot.core.state import Mode
+from bot.core.tally import DAY, HOUR, NOTHING
+from tests.builders import (
+    CALL,
+    PERP,
+    START_MS,
+    World,
+    balance,
+    book,
+    fill,
+    order_seen,
+    policy,
+)
+
+SECOND_NS = units.NS_PER_SECOND
+
+
+def mode_of(world: World) -> Mode:
+    return world.state.mode
+
+
+def made(*, wide: bool = False, held: str = "-10", **limits: object) -> World:
+    """An account with a short call, not hedged yet; with `wide` in a band too wide to trade."""
+    edge = 1e6 if wide else 0.1
+    plan = book(band_low_coin=-edge, band_high_coin=edge)
+    world = World(policy(plan, safety=replace(SafetyPolicy(), **limits)))  # type: ignore[arg-type]
+    world.begin({CALL: held})
+    return world
+
+
+def told(world: World, price: float = 100_000.0, after_ms: int = 100) -> str:
+    """Quote everything, with a fresh balance; return what was said of the book."""
+    at = world.now_ns + after_ms * units.NS_PER_MS
+    step = world.quotes(price, balance(arrived_ns=at), after_ms=after_ms)
+    return step.verdicts["main"].reason
+
+
+def settled(world: World) -> None:
+    """Let the venue fill all that goes out, while it goes."""
+    for _ in range(20):
+        if not world.orders():
+            return
+        world.settle(world.orders()[0])
+
+
+def restarted(world: World) -> World:
+    """The daemon of the same ledger, started again at the same moment."""
+    known = codec.loads(codec.dumps(world.state.standing))
+    assert isinstance(known, Standing)
+    after = World(world.policy, standing=known)
+    after.now_ns = world.now_ns
+    after.state = engine.begin(known, world.now_ms, world.now_ns)
+    after.begin({name: str(size) for name, size in known.positions.items()})
+    return after
+
+
+def resume(at: int = 1) -> CommandGiven:
+    return CommandGiven(command=Command.RESUME, command_id=f"r{at}", actor="op", note="looked")
+
+
+def test_a_sum_counts_a_little_longer_than_its_span_and_then_forgets() -> None:
+    one = tally.added(NOTHING, 5.0, HOUR, START_MS + 299_999)
+    for late_ms, kept in ((0, 5.0), (3_600_000, 5.0), (3_899_999, 5.0), (3_900_000, 0.0)):
+        assert tally.total(one, HOUR, START_MS + late_ms) == kept
+    assert tally.falls_ms(one, HOUR, START_MS) == START_MS + 3_900_000
+    many = NOTHING
+    for at in range(2_000):
+        many = tally.added(many, 1.0, HOUR, START_MS + at * 60_000)
+    assert len(many.buckets) <= 14, "what no longer counts is not kept"
+    assert tally.total(many, HOUR, START_MS + 1_999 * 60_000) == 65.0
+
+
+def test_turnover_trims_then_holds_survives_a_restart_and_clears_after_the_hour() -> None:
+    world = made(turnover_per_hour_max_usd=200_000.0, order_max_usd=150_000.0)
+    told(world)
+    assert [one.size_native for one in world.orders()] == [Decimal(150_000)]
+    step = world.settle(world.orders()[0])
+    assert [one.size_native for one in world.orders()] == [Decimal(50_000)]
+    assert "turnover of 150,000 USD in the last hour, limit 200,000" in step.verdicts["main"].reason
+    world.settle(world.orders()[0])
+    told(world)
+    assert mode_of(world) is Mode.HOLD
+    assert world.state.mode_reason == "turnover of 200,000 USD in the last hour, limit 200,000"
+    assert world.state.mode_clears == "the sum falls below 200,000, or a person resumes"
+
+    after = restarted(world)
+    told(after)
+    assert (mode_of(after), after.orders()) == (Mode.HOLD, [])
+    told(after, after_ms=65 * units.MS_PER_MINUTE)
+    assert mode_of(after) is Mode.RUN
+
+
+def test_a_resume_forgives_a_sum_that_is_at_its_limit_and_no_other() -> None:
+    world = made(turnover_per_hour_max_usd=150_000.0, order_max_usd=150_000.0)
+    told(world)
+    settled(world)
+    told(world)
+    assert mode_of(world) is Mode.HOLD
+    world.fold(resume())
+    assert mode_of(world) is Mode.RUN
+    known = world.state.standing.tallies
+    assert TURNOVER not in known
+    assert tally.total(known[FEES], DAY, world.now_ms) == pytest.approx(75.0)
+
+
+def test_a_rehearsal_whose_market_begins_anew_is_not_held_by_what_was_traded_in_another() -> None:
+    world = made(turnover_per_hour_max_usd=150_000.0, order_max_usd=150_000.0)
+    told(world, after_ms=3 * units.MS_PER_HOUR)
+    settled(world)
+    after = World(world.policy, standing=world.state.standing)
+    after.begin({CALL: "-10", PERP: "150000"})
+    told(after)
+    assert mode_of(after) is Mode.RUN
+    assert after.state.standing.tallies == {}
+
+
+def test_fees_of_a_day_are_counted_in_dollars_with_those_of_the_order_to_be() -> None:
+    world = made(fees_per_day_max_usd=100.0)
+    reason = told(world)
+    assert [one.size_native for one in world.orders()] == [Decimal(200_000)]
+    assert "fees of 0.00 USD in the last day, limit 100.00" in reason
+    settled(world)
+    told(world)
+    assert world.state.mode_reason == "fees of 100.00 USD in the last day, limit 100.00"
+    assert mode_of(restarted(world)) is not Mode.RUN
+
+
+def test_fills_of_others_count_for_nothing() -> None:
+    world = made(wide=True, turnover_per_hour_max_usd=150_000.0)
+    told(world)
+    world.fold(fill("by-hand", size="900000"))
+    told(world)
+    assert world.state.standing.tallies == {}
+
+
+def test_buying_and_selling_in_turn_holds_after_so_many_changes() -> None:
+    world = made(reversals_per_hour_max=2)
+    for price in (100_000.0, 96_000.0, 104_000.0, 97_000.0):
+        told(world, price, after_ms=10_000)
+        settled(world)
+    told(world, 97_000.0)
+    assert mode_of(world) is Mode.HOLD
+    assert world.state.mode_reason == (f"{PERP}: 2 changes of direction in the last hour, limit 2")
+    after = restarted(world)
+    told(after, 97_000.0)
+    assert mode_of(after) is Mode.HOLD
+
+
+def test_orders_that_do_not_bring_delta_nearer_hold_until_a_person_resumes() -> None:
+    """As at Knight: fills that are not counted where the next order is decided."""
+    world = made(order_max_usd=20_000.0, repeats_max=3, orders_per_minute_max=100)
+    told(world)
+    waiting = world.orders()
+    for at in range(12):
+        for order in waiting:
+            size = str(order.size_native)
+            world.fold(
+                fill(order.order_id, size=size, trade_id=f"T{at}"),
+                order_seen(order.order_id, VenueStatus.FILLED, size=size, filled=size),
+            )
+            known = world.state.standing  # the planted fault: positions forget the fill
+            lost = replace(known, positions={CALL: Decimal(-10)}, holdings={})
+            world.state = replace(world.state, standing=lost)
+        waiting = world.orders()
+        if not waiting:
+            told(world)
+            waiting = world.orders()
+    spree = world.state.standing.sprees[PERP]
+    assert mode_of(world) is Mode.HOLD
+    assert "3 orders one way in" in spree.stuck
+    assert world.state.mode_reason == f"{PERP}: {spree.stuck}"
+    assert spree.executed_native <= Decimal(80_000)
+    after = restarted(world)
+    told(after)
+    assert (mode_of(after), after.orders()) == (Mode.HOLD, [])
+    after.fold(resume())
+    told(after)
+    assert mode_of(after) is Mode.RUN
+
+
+def test_an_order_that_was_filled_beyond_its_size_holds() -> None:
+    world = made(order_max_usd=20_000.0)
+    told(world)
+    (order,) = world.orders()
+    world.fold(fill(order.order_id, size="20010"))
+    assert mode_of(world) in (Mode.HOLD, Mode.HALT)
+    stuck = f"order {order.order_id} was filled 20010 of 20000"
+    assert world.state.standing.sprees[PERP].stuck == stuck
+
+
+def test_clips_of_a_large_hedge_are_no_repetition() -> None:
+    world = made(order_max_usd=20_000.0, repeats_max=3, orders_per_minute_max=100)
+    told(world)
+    settled(world)
+    told(world)
+    assert mode_of(world) is Mode.RUN
+    assert world.state.standing.sprees[PERP].tries == ()
+
+
+def test_a_sizing_fault_opens_no_naked_position(monkeypatch) -> None:
+    def wrong(native: float, hedge: object) -> Decimal:
+        del hedge
+        return Decimal(round(native * 10 / 10)) * 10
+
+    monkeypatch.setattr(hedger, "_sized", wrong)
+    world = made(hedge_unbacked_max_usd=0.0, hedge_over_options_max=0.1, order_max_usd=1e9)
+    reason = told(world)
+    (order,) = world.orders()
+    need_usd = 287_160
+    assert abs(float(order.size_native) - need_usd * 1.1) < 20
+    assert "a hedge is at most 110% of it" in reason
+
+
+def test_all_hedges_together_stay_below_their_limit_and_may_always_shrink() -> None:
+    world = made(hedge_max_usd=100_000.0)
+    assert "hedges are at most 100,000 USD together" in told(world)
+    assert [one.size_native for one in world.orders()] == [Decimal(100_000)]
+    settled(world)
+    assert "hedges are at most" in told(world)
+    assert world.orders() == []
+
+    over = made(hedge_max_usd=100_000.0)
+    over.fold(fill("", size="900000"))
+    told(over)
+    assert over.orders()[0].size_native < 0
+
+
+def test_a_limit_that_a_new_configuration_widens_is_told_once_with_both_numbers() -> None:
+    world = made(wide=True)
+    told(world)
+    rules = replace(
+        world.policy,
+        safety=replace(world.policy.safety, order_max_usd=900_000.0, collar_max=0.01),
+    )
+    after = World(rules, standing=world.state.standing)
+    step = after.fold()
+    alerts = [(one.severity, one.text) for one in step.actions if isinstance(one, Alert)]
+    assert alerts == [
+        (Severity.INFO, "limit changed: safety.collar_max_percent 3 -> 1 (narrower)"),
+        (Severity.WARNING, "limit changed: safety.order_max_usd 500000 -> 900000 (wider)"),
+    ]
+    assert step.state.standing.limits["safety.order_max_usd"] == 900_000.0
+    assert not [one for one in after.fold().actions if isinstance(one, Alert)]
+
+
+def test_a_resume_without_a_reason_is_refused_with_words_and_changes_nothing() -> None:
+    world = made(wide=True)
+    told(world)
+    halt = CommandGiven(command=Command.HALT, command_id="h", actor="op", note="drill")
+    world.fold(halt)
+    step = world.fold(CommandGiven(command=Command.RESUME, command_id="r", actor="op", note="  "))
+    assert mode_of(world) is Mode.HALT
+    assert (
+        Alert(severity=Severity.WARNING, text="resume by op was refused: it needs a reason")
+        in step.actions
+    )
+    world.fold(resume(2))
+    assert mode_of(world) is not Mode.HALT
+
+
+def test_a_ledger_of_a_version_without_these_counts_still_opens() -> None:
+    text = codec.dumps(engine.fresh_standing("t1a2", START_MS)).decode()
+    new = ("flatten_reason", "tallies", "sprees", "worths", "limits")
+    old = json.loads(text)
+    for name in new:
+        del old[name]
+    assert codec.loads(json.dumps(old)) == engine.fresh_standing("t1a2", START_MS)
