@@ -204,11 +204,14 @@ def cancels(state: State, policy: OrderPolicy) -> tuple[State, tuple[Action, ...
     all that rests or may; else what the venue says rests long after it was to have ended, and when
     hedges are to be closed, what may rest beside them.
     """
+    waiting = open_orders(state.standing.orders)
+    if not waiting:
+        return state, ()
     is_halted = state.mode is Mode.HALT
     closes = bool(state.standing.flatten_reason) and state.mode is Mode.DEGRADED
     moved: dict[str, Order] = {}
     asked: list[Action] = []
-    for order in open_orders(state.standing.orders):
+    for order in waiting:
         is_overdue = order.rests and (
             closes or state.now_ns - order.requested_ns > policy.silence_max_ns
         )
