@@ -180,6 +180,13 @@ def test_what_an_older_ledger_knew_of_an_order_without_its_parts_is_not_forgotte
     assert told(known, VenueStatus.CANCELLED, "0").reported_native == Decimal(30)
 
 
+@pytest.mark.parametrize("traded", ["130", "-20"])
+def test_an_order_that_traded_too_much_or_the_other_way_has_nothing_left_to_trade(traded) -> None:
+    over = orders.filled(order(), fill(ID, size=traded))
+
+    assert over.remaining_native == (Decimal(0) if traded == "130" else Decimal(120))
+
+
 def test_a_sell_counts_its_fills_downward() -> None:
     short = replace(order(), size_native=Decimal(-100))
     fact = order_seen(ID, VenueStatus.CANCELLED, size="-100", filled="-60")
