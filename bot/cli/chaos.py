@@ -61,6 +61,9 @@ def chaos(
     calendar T3. Not yet: O6-O8 O10-O13, V5 V6, A2 A3 A9, P5 P6 P9, C1 C2, U and X. N3 and the bytes
     of HTTP are beyond a simulation of sockets.
 
+    `--wire` and `--kills` run a real daemon process over real sockets instead, and repeat its
+    ledger afterwards; with `--wire`, `--only` takes words of the names of faults.
+
     The same seeds give the same trace_hash in any process. Exit code 1 means a violation.
     """
 

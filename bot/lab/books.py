@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.standing import Standing
-from bot.runtime import ledger_reading
+from bot.runtime import ledger_volumes
 
 ORDER_METHODS = frozenset({"private/buy", "private/sell"})
 
 
 def submitted(journal: Path) -> list[str]:
-    """Return the id of every order that the ledger says was to be sent, in order."""
+    """Return the id of every order that the ledger says was to be sent, in order.
+
+    Closed volumes of the ledger are part of it.
+    """
     found: list[str] = []
-    for entry in ledger_reading.entries(journal):
+    for entry in ledger_volumes.all_entries(journal):
         if entry.kind == "step":
             actions = json.loads(entry.body)["actions"]
             found += [act["order_id"] for act in actions if act["$"] == "SubmitOrder"]

@@ -21,7 +21,7 @@ from bot.lab.wire.processes import (
     until,
 )
 from bot.lab.wire.rig import HEAL_SECONDS, SPEED, Rig, standing
-from bot.runtime import ledger_reading
+from bot.runtime import ledger_volumes
 from bot.runtime.clock import wire_seconds
 
 KILL_AFTER_SECONDS_MAX: Final = 1.0  # of being busy
@@ -138,7 +138,7 @@ def violated(seen: dict[str, Any], journal: Path) -> list[str]:
 def _trades_of(journal: Path) -> list[str]:
     """Name every trade that the ledger has a fact of."""
     found: list[str] = []
-    for entry in ledger_reading.entries(journal):
+    for entry in ledger_volumes.all_entries(journal):
         if entry.kind == "facts":
             facts = json.loads(entry.body)["facts"]
             found += [fact["trade_id"] for fact in facts if fact["$"] == "FillSeen"]
