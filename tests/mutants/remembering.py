@@ -68,6 +68,24 @@ REMEMBERING = (
         "::test_a_second_daemon_on_the_account_is_told_whose_process_and_since_when",
     ),
     Mutant(
+        name="a replay goes on over a hole",
+        incident="folds are repeated from a state that they did not begin with, and all seems well",
+        file="bot/lab/replay_run.py",
+        was="            self._held, self._state = self._state.standing, None",
+        becomes="            self._held = self._state.standing",
+        killed_by="tests/lab/test_replay_gaps.py"
+        "::test_after_a_lost_block_without_a_state_nothing_is_made_up_until_there_is_one",
+    ),
+    Mutant(
+        name="a replay does not miss what was recorded",
+        incident="an order is in the ledger, the core would not send it, and the replay agrees",
+        file="bot/lab/replay_run.py",
+        was='        yield "change", recorded.get("change", b""), found',
+        becomes='        yield "change", recorded.get("change", found), found',
+        killed_by="tests/lab/test_replay_gaps.py"
+        "::test_an_order_that_only_the_ledger_or_only_the_core_has_is_a_difference",
+    ),
+    Mutant(
         name="a ledger of another account is taken",
         incident="the positions of the test account are hedged with real money",
         file="bot/runtime/ledger_opening.py",

@@ -286,8 +286,8 @@ class House:
         )
 
 
-async def until(condition, seconds: float = 5.0) -> None:
-    """Wait for something that a running shell is about to do."""
+async def until(condition, seconds: float = 20.0) -> None:
+    """Wait for something that a running shell is about to do; a busy machine takes its time."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)

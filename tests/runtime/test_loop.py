@@ -95,7 +95,7 @@ async def test_silence_passes_time_for_the_core(tmp_path):
     folds: list[Stepped] = []
     async with House(tmp_path, observers=(folds.append,)) as house, folding(house):
         before = house.loop.folds
-        await until(lambda: house.loop.folds >= before + 2, seconds=2)
+        await until(lambda: house.loop.folds >= before + 2)
     silent = folds[-1]
     assert [type(fact) for fact in silent.facts] == [ClockSeen]
     times = [stepped.wire_ns for stepped in folds]

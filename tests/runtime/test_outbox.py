@@ -91,7 +91,7 @@ async def test_the_outcome_of_an_action_comes_back_as_facts():
         await asyncio.sleep(0)
         assert line.facts == []
         line.opened.set()
-        await asyncio.wait_for(outbox.idle(), 2)
+        await asyncio.wait_for(outbox.idle(), 20)
     assert line.facts == [OrderSent(order_id="db1", wire_ns=1)]
 
 
@@ -103,7 +103,7 @@ async def test_an_order_that_a_halt_overtakes_is_dropped_told_as_rejected_and_ne
         outbox.perform((submit(), CANCEL))  # decided, and on its way to the socket
         flag.write_text("stop\n")
         line.opened.set()
-        await asyncio.wait_for(outbox.idle(), 2)
+        await asyncio.wait_for(outbox.idle(), 20)
     assert line.asked == [CANCEL], "cancels leave whatever is shut"
     (fact,) = line.facts
     assert isinstance(fact, OrderRejected)
@@ -139,7 +139,7 @@ async def test_a_rehearsal_waits_for_an_order_in_wire_time_however_fast_the_mark
     line = Line()
     async with at_work(line, market) as (outbox, _):
         outbox.perform((order,))
-        await until(lambda: line.facts, seconds=1)
+        await until(lambda: line.facts, seconds=6)  # half of its market time
 
 
 @pytest.mark.parametrize(

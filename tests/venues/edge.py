@@ -21,7 +21,7 @@ from tests.venues.payloads import NOW_MS, PERPETUAL
 FactT = TypeVar("FactT")
 
 QUICK = VenueLimits(
-    order_timeout_s=0.4,
+    order_timeout_s=1.0,
     read_attempts=2,
     read_pause_s=0.01,
     credits=CreditPolicy(
@@ -74,7 +74,7 @@ def venue(
     )
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(within_s):
         while not condition():

