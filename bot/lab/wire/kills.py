@@ -126,9 +126,11 @@ def violated(seen: dict[str, Any], journal: Path) -> list[str]:
         for label in set(labels) - set(submitted(journal))
     ]
     found += [f"trade {f['trade_id']} is not here" for f in trades if not here[f["trade_id"]]]
+    there = {fill["trade_id"] for fill in seen["fills"]}
+    found += [f"trade {each} is here and was never made" for each in here if each not in there]
     found += [
-        f"{name}: {there} at the venue, {ours} here"
-        for name, (there, ours) in differences(seen, standing(journal)).items()
+        f"{name}: {theirs} at the venue, {ours} here"
+        for name, (theirs, ours) in differences(seen, standing(journal)).items()
     ]
     if standing(journal).halt_reason:
         found.append(f"it halted: {standing(journal).halt_reason}")

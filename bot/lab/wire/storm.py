@@ -55,6 +55,7 @@ def befallen(pair: Rig, strike: Strike) -> Outcome:
         pair.see_sound()
         pair.hedges_again()
         after = pair.tallied(before.lost, lost_max=struck if strike.swallows else 0)
+        why = _late(took_seconds)
     except (OSError, WireLabError) as error:
         after, why = pair.tally(), str(error)
     return Outcome(
@@ -106,6 +107,7 @@ def judged(pair: Rig, harm: Harm) -> Outcome:
         pair.see_sound()
         pair.hedges_again()
         after = pair.tallied(before.lost, lost_max=1 if harm.swallows else 0)
+        why = _late(took_seconds)
     except (OSError, WireLabError) as error:
         after, why = pair.tally(), str(error)
     return Outcome(
@@ -118,3 +120,10 @@ def judged(pair: Rig, harm: Harm) -> Outcome:
         healed_seconds=took_seconds,
         why=why,
     )
+
+
+def _late(took_seconds: float) -> str:
+    """Say so if healing took too long; a look that found all well may itself have been slow."""
+    if took_seconds <= HEAL_SECONDS:
+        return ""
+    return f"all was well after {took_seconds:.1f} s only, not within {HEAL_SECONDS:g} s"
