@@ -130,6 +130,16 @@ def test_a_buy_and_a_sell_that_rest_do_not_cover_each_other() -> None:
     assert reserved.maintenance == 0.0
 
 
+def test_an_order_that_extends_a_future_holds_what_the_larger_one_needs() -> None:
+    five, fifteen = (pair(futures=futures((PERP, size, 1e5, 0.0))) for size in (5.0, 15.0))
+
+    extending = report(account(five, orders=resting((PERP, 10.0))), parameters())
+    reducing = report(account(five, orders=resting((PERP, -5.0))), parameters())
+
+    assert extending.initial == pytest.approx(report(account(fifteen), parameters()).initial)
+    assert reducing.initial == pytest.approx(report(account(five), parameters()).initial)
+
+
 def test_an_order_that_would_bare_a_large_delta_holds_its_shock() -> None:
     calls = options((3_000.0, 1e5, 100.0, True), forward=1e5)
     short = futures((PERP, -1_000.0, 1e5, 0.0))
