@@ -66,14 +66,20 @@ def scenario_profit(
     return float(total + market.perp_coin * market.perp_usd * moved)
 
 
-def worst_loss(account: Subaccount, given: Parameters) -> float:
+def basis_profit(account: Subaccount, given: Parameters) -> float:
+    """Of each expiry's forward by itself against the account; never positive."""
     market, basis = account.markets[0], given.basis
     now = worth(market, 1.0, Direction.NONE, given)
     up, down = (worth(market, x, Direction.NONE, given) for x in (basis.up, basis.down))
-    off = sum(
+    return sum(
         min(0.0, up[t] - now[t], down[t] - now[t]) * (basis.add + basis.per_year * t) for t in now
     )
-    return -min(off, *(scenario_profit(account, given, one, now) for one in given.scenarios))
+
+
+def worst_loss(account: Subaccount, given: Parameters) -> float:
+    now = worth(account.markets[0], 1.0, Direction.NONE, given)
+    profits = [scenario_profit(account, given, one, now) for one in given.scenarios]
+    return -min(basis_profit(account, given), *profits)
 
 
 def naked(market: Market) -> float:

@@ -114,7 +114,8 @@ def test_leverage_falls_with_size_and_stays_between_its_ends() -> None:
     initial = [share.initial for share in shares]
     assert initial == sorted(initial)
     assert (initial[0], initial[1]) == (0.04, 0.04)
-    assert initial[2] > 0.04
+    # 3.45 of the 858.45 coins between the ends, to the power of 0.35, of 21 times leverage.
+    assert initial[2] == pytest.approx(1 / (25 - 21 * (3.45 / 858.45) ** 0.35))
     assert initial[-2:] == [0.25, 0.25]
     assert all(
         share.maintenance == pytest.approx(share.initial * 2 / 3, rel=1e-15) for share in shares
@@ -128,6 +129,15 @@ def needed(table: FuturesTable, size: float, *orders: tuple[float, float]) -> tu
     assert sum(part.initial for part in found.contingencies) == found.initial
     assert sum(part.maintenance for part in found.contingencies) == found.maintenance
     return found.initial, found.maintenance
+
+
+def test_a_linear_future_needs_its_shares_of_its_value_in_dollars() -> None:
+    held = pair(futures=futures((PERP, -3.0, 90_000.0, 0.0)), linear=True)
+
+    found = report(account(held, currency="USDC"), Rates(futures=BEFORE_AUGUST))
+
+    assert found.initial == pytest.approx(270_000 * (0.02 + 0.00005 * 3))
+    assert found.maintenance == pytest.approx(270_000 * (0.01 + 0.00005 * 3))
 
 
 def test_open_orders_count_on_their_worse_side_and_only_once_over() -> None:

@@ -146,6 +146,12 @@ def test_the_portfolio_manager_agrees_with_plain_arithmetic(seed: int) -> None:
 
     found = derive_portfolio.report(held, PARAMETERS)
 
+    now = derive_slowly.worth(held.markets[0], 1.0, Direction.NONE, PARAMETERS)
+    profits = [
+        derive_slowly.scenario_profit(held, PARAMETERS, one, now) for one in PARAMETERS.scenarios
+    ]
+    profits.append(derive_slowly.basis_profit(held, PARAMETERS))
+    assert found.scenarios.profit == pytest.approx(profits, rel=1e-9, abs=1e-9)
     initial, maintenance = derive_slowly.net_margins(held, PARAMETERS)
     assert found.net_initial == pytest.approx(initial, rel=1e-9)
     assert found.net_maintenance == pytest.approx(maintenance, rel=1e-9)
