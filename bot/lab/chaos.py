@@ -205,7 +205,12 @@ def _brought(world: World, judge: Judge) -> Counter[str]:
     settled = sum(
         1 for fill in world.exchange.engine.ledger_fills() if fill.cause is FillCause.SETTLEMENT
     )
-    return Counter(A5=judge.counts["A5"], A6=settled, T3=int(world.day_ms != DAYS_MS[0]))
+    return Counter(
+        A5=judge.counts["A5"],
+        A6=settled,
+        T3=int(world.day_ms != DAYS_MS[0]),
+        P6=int(judge.looks > 60),
+    )
 
 
 def _result(scene: Scene, judge: Judge) -> SeedResult:

@@ -40,6 +40,7 @@ class Trouble:
     write_ms: float = 0.4
     error: str = ""
     error_writes: int = 0
+    on_error: Callable[[], None] | None = None  # told of every write that fails
 
 
 @dataclass(slots=True)
@@ -146,6 +147,8 @@ class SimDisk:
         trouble = self.trouble
         if trouble.error and trouble.error_writes > 0:
             trouble.error_writes -= 1
+            if trouble.on_error is not None:
+                trouble.on_error()
             return trouble.error
         return ""
 

@@ -50,7 +50,7 @@ SLIPS: Final = (
 )
 NARROW: Final = replace(
     POLICY,
-    safety=replace(POLICY.safety, order_max_usd=60_000.0, orders_per_minute_max=8),
+    safety=replace(POLICY.safety, order_max_usd=60_000.0, orders_per_minute_max=3),
 )
 
 

@@ -108,7 +108,7 @@ def _disk_error(text: str, writes: int) -> Strike:
     def strike(scene: Scene, fault_id: str) -> None:
         trouble = scene.world.disk.trouble
         trouble.error, trouble.error_writes = text, writes
-        scene.did(fault_id)
+        trouble.on_error = lambda: scene.did(fault_id)
 
     return strike
 

@@ -63,8 +63,12 @@ def _changed_api(scene: Scene, fault_id: str) -> None:
 
 
 def _stale(scene: Scene, fault_id: str) -> None:
-    name = scene.rng.choice((PERPETUAL, "ticker.BTC-"))
-    scene.arm(fault_id, FaultKind.SILENT_STALL, pushes(name), during(scene.between(3.5, 15.0)))
+    """Quotes stop: of the hedge, of everything, or of one option for longer than is borne."""
+    options = [name for name in sorted(scene.world.truth()) if name != HEDGE]
+    name, seconds = scene.rng.choice((PERPETUAL, "ticker.BTC-")), scene.between(3.5, 15.0)
+    if options and scene.rng.random() < 0.5:
+        name, seconds = f"ticker.{scene.rng.choice(options)}", scene.between(35.0, 70.0)
+    scene.arm(fault_id, FaultKind.SILENT_STALL, pushes(name), during(seconds))
 
 
 def _weather(change: Callable[[Weather, Scene], None]) -> Callable[[Scene, str], None]:

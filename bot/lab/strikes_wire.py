@@ -125,12 +125,15 @@ def _acked_twice(scene: Scene, fault_id: str) -> None:
 def _thin(scene: Scene, fault_id: str) -> None:
     weather = scene.world.market.weather
     weather.depth = scene.between(0.005, 0.05)
-    scene.did(fault_id)
+    before = len(scene.world.exchange.engine.ledger_orders())
 
     def refill() -> None:
         weather.depth = 1.0
+        for order in scene.world.exchange.engine.ledger_orders()[before:]:
+            if order.label and 0 < order.filled_amount < order.amount:
+                scene.did(fault_id)
 
-    scene.later(scene.between(5.0, 30.0), refill)
+    scene.meanwhile(scene.between(5.0, 30.0), refill)
 
 
 def _late_fill(scene: Scene, fault_id: str) -> None:
@@ -149,13 +152,13 @@ def _no_trades(message: Row, _: Mapping[str, Any]) -> None:
 def _not_visible_yet(scene: Scene, fault_id: str) -> None:
     """The order's answer is lost, and for a while nobody at the venue knows of it."""
     scene.arm(
-        fault_id,
+        "",
         FaultKind.DROP_AFTER_ACCEPT,
         requests(scene.side()),
         once(seconds=30.0),
         Harm(cut=False),
     )
-    scene.arm(fault_id, FaultKind.SILENT_STALL, pushes("user.changes"), during(30.0))
+    scene.arm("", FaultKind.SILENT_STALL, pushes("user.changes"), during(30.0))
     seconds = scene.between(1.0, 30.0)
     scene.lie(fault_id, BY_LABEL, _empty_list, seconds=seconds, chance=0.8)
     scene.lie(fault_id, TRADES, _no_trades, seconds=min(seconds, 2.0), chance=0.5)
@@ -164,7 +167,7 @@ def _not_visible_yet(scene: Scene, fault_id: str) -> None:
 def _forgotten(scene: Scene, fault_id: str) -> None:
     """The venue's memory of labels ends before that of its trades."""
     scene.arm(
-        fault_id,
+        "",
         FaultKind.DROP_AFTER_ACCEPT,
         requests(scene.side()),
         once(seconds=60.0),
@@ -176,12 +179,13 @@ def _forgotten(scene: Scene, fault_id: str) -> None:
 def _book_closed(scene: Scene, fault_id: str) -> None:
     engine = scene.world.exchange.engine
     engine.handle(HaltBook(instrument_name=HEDGE, is_halted=True))
-    scene.did(fault_id)
 
     def opened() -> None:
         engine.handle(HaltBook(instrument_name=HEDGE, is_halted=False))
 
-    scene.later(scene.between(2.0, 20.0), opened)
+    seconds = scene.between(2.0, 20.0)
+    scene.on_order(lambda _, __: scene.did(fault_id), seconds)
+    scene.meanwhile(seconds, opened)
 
 
 STRIKES: Final[Strikes] = MappingProxyType(

@@ -13,7 +13,7 @@ from bot.core.units import MS_PER_MINUTE
 from bot.lab import chaos, crashes, swarm, workers
 from bot.lab.judge import Violation
 from bot.lab.trail import Phase, Trail
-from bot.lab.world import Plan
+from bot.lab.world import Plan, World
 
 FIRST, LAST = map(int, os.environ.get("DELTABAND_SEEDS", "0:2").split(":"))
 # At twice the usual speed there is half as much to simulate in a market hour.
@@ -35,7 +35,7 @@ def test_in_fair_weather_the_shell_hedges_for_an_hour_and_breaks_nothing():
     assert result.market_seconds >= 3_600.0
     assert result.facts >= 2_000
     assert result.orders >= 10
-    assert result.faults.keys() <= {"A5", "A6", "T3"}, "what every market brings"
+    assert result.faults.keys() <= {"A5", "A6", "P6", "T3"}, "what every market brings"
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
@@ -70,6 +70,22 @@ def test_a_seed_leaves_the_same_trace_alone_after_others_and_whoever_watches():
     again = chaos.run_seed(replace(SHORT, taped_every=1), lambda world: Trail(world).follow())
     assert again.trace_hash == alone.trace_hash
     assert (again.steps, again.facts) == (alone.steps, alone.facts)
+
+
+def test_setting_the_hosts_clock_changes_no_decision():
+    """I20: a seed lived through twice, once with its host's calendar an hour off for a while."""
+
+    def lived(off_ms: int) -> chaos.SeedResult:
+        def look(world: World) -> None:
+            def step(to_ms: int) -> None:
+                world.machine.clock.step_ms = to_ms
+
+            world.loop.call_later(3.0, step, off_ms)
+            world.loop.call_later(12.0, step, 0)
+
+        return chaos.run_seed(replace(SHORT, script=(("M6", 40_000),)), look)
+
+    assert lived(-3_600_000).trace_hash == lived(0).trace_hash
 
 
 def test_strikes_are_drawn_from_the_seed_over_the_whole_storm():
