@@ -96,13 +96,8 @@ class Table:
     def naked_shorts(self, size: Floats) -> float:
         """Return short coins without cover: a call covers a put at its strike, and the reverse."""
         count = int(self.pair.max(initial=-1)) + 1
-        call, put = (
-            np.bincount(self.pair, np.where(kind, size, 0.0), minlength=count)
-            for kind in (self.options.is_call, ~self.options.is_call)
-        )
-        apart = np.maximum(-call, 0.0) + np.maximum(-put, 0.0)
-        netted = np.maximum(-(call + put), 0.0)
-        return float(np.where(call * put < 0.0, netted, apart).sum())
+        net = np.bincount(self.pair, size, minlength=count)
+        return float(np.maximum(-net, 0.0).sum())
 
 
 def table_of(
