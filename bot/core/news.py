@@ -6,6 +6,7 @@ more traded under an id than was ordered, and an order of our kind that is not i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from bot.core import fills, ladder, orders, standing
 from bot.core.events import (
@@ -44,17 +45,23 @@ def heard(known: Standing, fact: OrderNews, at: Moment, policy: OrderPolicy) -> 
     order = known.orders.get(fact.order_id)
     if order is None:
         return known
-    moved = order
+    moved = _moved(known, order, fact, at, policy)
+    return _bounded(standing.with_order(known, moved), moved)
+
+
+def _moved(
+    known: Standing, order: Order, fact: OrderNews, at: Moment, policy: OrderPolicy
+) -> Order:
     match fact:
         case OrderSeen():
-            moved = orders.seen(order, fact, at.now_ms, at.now_ns)
+            return orders.seen(order, fact, at.now_ms, at.now_ns)
         case OrderRejected():
-            moved = orders.rejected(order, fact, at.now_ms, at.now_ns)
+            return orders.rejected(order, fact, at.now_ms, at.now_ns)
         case OrderUnknown():
-            moved = orders.lost(order, fact, at.now_ms, at.now_ns)
+            return orders.lost(order, fact, at.now_ms, at.now_ns)
         case OrderNotFound():
-            moved = _missed(known, order, fact, at, policy)
-    return _bounded(standing.with_order(known, moved), moved)
+            return _missed(known, order, fact, at, policy)
+    assert_never(fact)
 
 
 def _missed(

@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
+import pytest
+
 from bot.core import ladder, orders
 from bot.core.actions import Alert, CancelOrder, QueryOrder, Topic
 from bot.core.events import (
@@ -17,6 +19,7 @@ from bot.core.events import (
 from bot.core.evidence import Evidence, Position, Rung
 from bot.core.hedger import Code
 from bot.core.orders import IGNORED, NEXT, News, Order, OrderPolicy, OrderStatus, Outcome
+from bot.core.reported import position_says
 from bot.core.state import Mode
 from bot.core.units import MS_PER_DAY, MS_PER_MINUTE
 from tests.builders import CALL, PERP, START_MS, World, fill, order_seen, positions
@@ -151,6 +154,20 @@ def test_evidence_that_says_the_same_again_changes_nothing() -> None:
 
     assert none(once, *EVERY, says=Position.DIFFERS) is once
     assert ladder.unanswered(once, "") is once
+
+
+@pytest.mark.parametrize(
+    ("read_ns", "held", "says"),
+    [
+        (None, 0, Position.UNREAD),
+        (99, 0, Position.UNREAD),
+        (100, 0, Position.AGREES),
+        (100, 5, Position.DIFFERS),
+    ],
+)
+def test_only_a_position_read_since_an_order_could_last_start_speaks_of_it(read_ns, held, says):
+    told_of = position_says({}, {PERP: Decimal(held)}, PERP, read_ns, 100)
+    assert told_of is says
 
 
 def test_an_order_out_of_doubt_keeps_no_evidence_of_it() -> None:

@@ -136,7 +136,7 @@ def test_a_book_without_a_number_is_not_judged_by_it() -> None:
 def steady(jump_max_usd: float = 10_000.0) -> World:
     wide = book(band_low_coin=-1e6, band_high_coin=1e6)
     world = World(policy(wide, safety=SafetyPolicy(position_jump_max_usd=jump_max_usd)))
-    world.begin({CALL: "-10", PERP: "1000"})
+    world.begin({CALL: "-10", PERP: "100000"})
     world.quotes()
     assert world.state.mode is Mode.RUN, "what was there before us is where we start from"
     return world
@@ -149,7 +149,7 @@ def moved(world: World, size: str) -> None:
     world.quotes(100_000.0, pushed)
 
 
-@pytest.mark.parametrize("size", ["11010", "-9010"])
+@pytest.mark.parametrize("size", ["110010", "89990"])
 def test_a_hedge_that_jumps_is_adopted_and_waits_for_a_person(size) -> None:
     world = steady()
     moved(world, size)
@@ -164,7 +164,7 @@ def test_a_hedge_that_jumps_is_adopted_and_waits_for_a_person(size) -> None:
     assert world.state.mode is not Mode.HOLD
 
 
-@pytest.mark.parametrize("size", ["11000", "-9000", "0"])
+@pytest.mark.parametrize("size", ["110000", "90000"])
 def test_a_smaller_change_by_hand_is_adopted_without_a_word_to_wait_for(size) -> None:
     world = steady()
     moved(world, size)
@@ -188,7 +188,7 @@ def test_a_jump_while_the_daemon_was_away_waits_for_a_person_too() -> None:
 def test_our_own_trades_and_options_by_hand_are_no_jump() -> None:
     world = steady()
     world.fold(fill("", size="50000"))
-    moved(world, "51000")
+    moved(world, "151000")
     assert not world.state.standing.pause_reason
 
     pushed = positions({CALL: "-900"}, complete=False, asked_ns=None, arrived_ns=world.now_ns)
@@ -200,6 +200,6 @@ def test_our_own_trades_and_options_by_hand_are_no_jump() -> None:
 def test_a_pause_by_a_person_is_not_replaced_by_a_jump() -> None:
     world = steady()
     world.fold(CommandGiven(command=Command.PAUSE, command_id="p", actor="op"))
-    moved(world, "90000")
+    moved(world, "5000")
 
     assert world.state.mode_reason == "paused by op"
