@@ -126,7 +126,7 @@ def test_facts_heard_twice_in_every_order_are_heard_once(story: str) -> None:
 def test_facts_on_both_sides_of_a_restart_come_to_the_same(story: str) -> None:
     facts = STORIES[story]
     whole = standing(told(requested(), *facts))
-    for told_in in list(permutations(facts))[::7]:
+    for told_in in list(permutations(facts))[::29]:
         for cut in range(len(facts)):
             before = told(requested(), *told_in[:cut])
             known = codec.loads(codec.dumps(before.standing))
