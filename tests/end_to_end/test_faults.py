@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from bot.lab.books import submitted
+from bot.lab.wire import harm
 from bot.lab.wire.rig import HEDGE, Rig, rig
+from bot.lab.wire.storm import befallen, judged
+from bot.lab.wire.strikes import STRIKES, Strike
 from tests.end_to_end.processes import daemon, until
 
 TICKER = f"ticker.{HEDGE}"
@@ -216,6 +219,29 @@ def test_a_daemon_does_not_start_on_a_page_where_its_instruments_should_be(
         assert "instrument" in other.said(), "it says what the venue does not tell"
     assert pair.struck() >= 1
     pair.healed()
+
+
+SAMPLED = ("a second one on the account", "locked by somebody")
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_the_daemon_gets_over_it_and_each_order_left_once_when_there_is(
+    pair: Rig, name: str
+) -> None:
+    (chosen,) = (each for each in harm.HARMS if name in each.name)
+    found = judged(pair, chosen)
+    assert found.ok, found.why
+    assert found.requests == found.orders
+
+
+SHAPES = [each for each in STRIKES if each.arms[-1]["kind"] == "wrong_schema"]
+
+
+@pytest.mark.parametrize("strike", SHAPES, ids=lambda each: each.name)
+def test_what_has_another_shape_than_was_agreed_is_no_news(pair: Rig, strike: Strike) -> None:
+    found = befallen(pair, strike)
+    assert found.ok, found.why
+    assert (found.requests, found.lost) == (found.orders, 0)
 
 
 def test_every_attempt_of_the_whole_storm_left_once_and_is_in_the_ledger(pair: Rig) -> None:
