@@ -28,6 +28,8 @@ SKEW_NOTABLE_MS: Final = 100.0
 SKEW_UNSURE_MS: Final = 500.0  # a market clock known no better says nothing about ours
 RATE_OF_OURS: Final = 0.001  # how far from 1 a market's speed may be to be compared with ours
 STEP_MS_MAX: Final = 1_000.0
+READS_MAX: Final = 3
+READ_NS_MAX: Final = 20 * NS_PER_MS
 BUDGET_NS: Final = 5 * NS_PER_SECOND
 MEGABYTE: Final = 1_000_000
 LEDGER_SECONDS: Final = 10.0  # a ledger that somebody locks has half a minute, and then halts
@@ -139,7 +141,15 @@ class HostWatch:
         return self._calendar_less_monotonic_ms() - self._apart_ms
 
     def _calendar_less_monotonic_ms(self) -> float:
-        return self._wire.epoch_ms() - self._wire.monotonic_ns() / NS_PER_MS
+        """Read both clocks at one moment: again if the process was put aside between them."""
+        tries = 0
+        while True:
+            before_ns = self._wire.monotonic_ns()
+            calendar_ms = self._wire.epoch_ms()
+            after_ns = self._wire.monotonic_ns()
+            tries += 1
+            if after_ns - before_ns < READ_NS_MAX or tries == READS_MAX:
+                return calendar_ms - (before_ns + after_ns) / 2 / NS_PER_MS
 
     def _lagged(self, slept_ns: int, now_ns: int) -> None:
         lag = max(0.0, wire_seconds(slept_ns) - self._host.beat_seconds)

@@ -101,3 +101,30 @@ async def test_a_start_into_a_halt_sends_nothing_until_resumed_by_ledger_or_by_f
             assert halt_path(again.ledger.path).exists()
             daemon.stop.set()
             await task
+
+
+async def test_a_halt_of_the_core_s_own_stops_orders_before_the_disk_has_its_row(
+    tmp_path, monkeypatch
+):
+    async with House(tmp_path) as house:
+        shut_while_written: list[str] = []
+        append = house.ledger.append
+
+        async def slowly(rows):
+            if any(row.kind == "command" for row in rows):
+                shut_while_written.append(house.outbox.stopcock.reason)
+            await append(rows)
+
+        monkeypatch.setattr(house.ledger, "append", slowly)
+        async with running(house):
+            halt = CommandGiven(command=Command.HALT, command_id="c" * 8, actor="the core")
+            house.inbox.admit(halt)  # past whoever would shut the tap on its way
+            await until(lambda: house.loop.state.mode is Mode.HALT)
+        assert shut_while_written == ["halted by the core"]
+
+
+async def test_a_daemon_that_was_told_to_end_sends_nothing_that_it_had_decided(tmp_path):
+    async with House(tmp_path) as house:
+        async with running(house):
+            assert house.outbox.stopcock.reason == ""
+        assert house.outbox.stopcock.reason == "the daemon is stopping"

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.core.events import Fact, HostMeasured
+from bot.core.state import Mode
 from bot.core.units import NS_PER_MS, NS_PER_SECOND
 from bot.runtime.clock import SystemMarketClock, TimeSample, WireClock
 from bot.runtime.daemon import ExitCode, run_daemon
 from bot.runtime.host import ProcessHost, Used
 from bot.runtime.hostwatch import HostWatch, LoopStandsError, ProcessLimits, Responses
-from tests.runtime.desk import House, until
+from tests.runtime.desk import Desk, House, until
 
 pytestmark = pytest.mark.usefixtures("compiled_kernels")
 
@@ -152,6 +153,22 @@ async def test_a_daemon_over_its_means_leaves_in_order_with_a_code_that_has_it_s
     assert result.code is ExitCode.FAILED
     assert re.fullmatch(r"memory \d+ MB is over 0 MB: to be started again", result.reason)
     assert house.loop.ended.is_set(), "it left in order"
+
+
+async def test_an_order_decided_on_what_a_slept_machine_still_holds_is_held_back(tmp_path):
+    apart_ms = 0
+    wire = WireClock(epoch_ms=lambda: time.time_ns() // NS_PER_MS + apart_ms)
+    async with House(tmp_path, desk=Desk(wire=wire)) as house:
+        daemon = house.daemon()
+        task = asyncio.create_task(run_daemon(daemon))
+        await until(lambda: house.loop.state.mode is Mode.RUN)
+        assert house.outbox.stopcock.reason == ""
+        apart_ms = 3_600_000
+        assert "the host's clock stepped by +3" in house.outbox.stopcock.reason
+        await until(lambda: house.desk.redialled)
+        assert house.outbox.stopcock.reason == ""
+        daemon.stop.set()
+        await task
 
 
 async def test_this_process_knows_what_it_uses():
