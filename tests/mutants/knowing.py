@@ -101,6 +101,24 @@ KNOWING = (
         "::test_an_order_in_flight_makes_the_delta_an_interval_from_nothing_to_all_of_it",
     ),
     Mutant(
+        name="a memory that ended is evidence",
+        incident="the venue has forgotten the label, the order filled, and it is planned anew",
+        file="bot/core/ladder.py",
+        was="if age_ms <= kept_ms.get(source, age_ms)}",
+        becomes="if age_ms >= 0}",
+        killed_by="tests/core/test_ladder.py"
+        "::test_a_label_that_is_no_longer_kept_proves_nothing_and_trades_and_open_orders_do",
+    ),
+    Mutant(
+        name="more traded than was ordered",
+        incident="two orders stand under one label, both fill, and hedging goes on",
+        file="bot/core/news.py",
+        was="    return standing.halted(known, reason)",
+        becomes="    return known if reason else known",
+        killed_by="tests/core/test_strange_orders.py"
+        "::test_fills_beyond_the_size_or_the_other_way_halt_until_a_person_resumes",
+    ),
+    Mutant(
         name="unknown for ever",
         incident="nobody is called while an order's fate stays open and the book goes unhedged",
         file="bot/core/ladder.py",

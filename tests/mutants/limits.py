@@ -71,8 +71,7 @@ LIMITS = (
         file="bot/core/sizing.py",
         was="    yield _backed(state, asked, policy)\n",
         becomes="",
-        killed_by="tests/core/test_last_defences.py"
-        "::test_a_size_ten_times_too_large_opens_no_naked_perpetual",
+        killed_by="tests/core/test_limits.py::test_a_sizing_fault_opens_no_naked_position",
     ),
     Mutant(
         name="losses without end",
@@ -80,8 +79,8 @@ LIMITS = (
         file="bot/core/losses.py",
         was="    if started > 0.0 and lost >= policy.loss_per_day_max * started:",
         becomes="    if started < 0.0 and lost >= policy.loss_per_day_max * started:",
-        killed_by="tests/core/test_last_defences.py"
-        "::test_a_quarter_of_the_equity_lost_in_a_day_stops_trading_until_a_person_has_looked",
+        killed_by="tests/core/test_losses.py"
+        "::test_a_loss_over_the_days_limit_holds_with_its_arithmetic_and_clears",
     ),
     Mutant(
         name="turnover is not counted",
@@ -89,8 +88,8 @@ LIMITS = (
         file="bot/core/pace.py",
         was="    _add(tallies, TURNOVER, turnover_usd, HOUR, now_ms)",
         becomes="    _add(tallies, TURNOVER, 0.0 * turnover_usd, HOUR, now_ms)",
-        killed_by="tests/core/test_last_defences.py"
-        "::test_what_was_traded_in_an_hour_bounds_what_follows_also_after_a_restart",
+        killed_by="tests/core/test_limits.py"
+        "::test_turnover_trims_then_holds_survives_a_restart_and_clears_after_the_hour",
     ),
     Mutant(
         name="a restart forgives what was traded",
@@ -98,8 +97,8 @@ LIMITS = (
         file="bot/core/engine.py",
         was="        tallies=tally.begun(standing.tallies, now_ms),",
         becomes="        tallies={},",
-        killed_by="tests/core/test_last_defences.py"
-        "::test_what_was_traded_in_an_hour_bounds_what_follows_also_after_a_restart",
+        killed_by="tests/core/test_limits.py"
+        "::test_turnover_trims_then_holds_survives_a_restart_and_clears_after_the_hour",
     ),
     Mutant(
         name="fees are not counted",
@@ -107,7 +106,8 @@ LIMITS = (
         file="bot/core/pace.py",
         was="    _add(tallies, FEES, fee_usd, DAY, now_ms)",
         becomes="    _add(tallies, FEES, -fee_usd, DAY, now_ms)",
-        killed_by="tests/core/test_last_defences.py::test_fees_of_a_day_bound_what_follows",
+        killed_by="tests/core/test_limits.py"
+        "::test_fees_of_a_day_are_counted_in_dollars_with_those_of_the_order_to_be",
     ),
     Mutant(
         name="flatten opens",
@@ -115,8 +115,35 @@ LIMITS = (
         file="bot/core/flatten.py",
         was="    asked = _asked(state, name, -held, cap_bps, policy)",
         becomes="    asked = _asked(state, name, held, cap_bps, policy)",
-        killed_by="tests/core/test_last_defences.py"
-        "::test_who_flattens_closes_every_hedge_with_orders_that_only_reduce_and_is_halted",
+        killed_by="tests/core/test_flatten.py"
+        "::test_hedges_are_closed_in_clips_and_then_it_halts_and_says_what_is_left_open",
+    ),
+    Mutant(
+        name="no collar",
+        incident="a limit price far beyond the mark is accepted, and somebody takes it",
+        file="bot/core/safety.py",
+        was="        if beyond > policy.collar_max:",
+        becomes="        if beyond > 1e9 * policy.collar_max:",
+        killed_by="tests/core/test_inputs.py"
+        "::test_a_limit_price_is_held_to_the_collar_on_its_bad_side_only",
+    ),
+    Mutant(
+        name="a silent daemon is not noticed",
+        incident="the daemon hangs, and what rests is nobody's",
+        file="bot/runtime/watchdog.py",
+        was="now_ns - self._changed_ns > self._policy.silent_ns:",
+        becomes="now_ns - self._changed_ns > 10 * self._policy.silent_ns:",
+        killed_by="tests/runtime/test_watchdog.py"
+        "::test_a_silent_daemon_s_own_orders_are_cancelled_and_a_person_is_called_once",
+    ),
+    Mutant(
+        name="the watchdog cancels what is not the daemon's",
+        incident="the daemon hangs, and a person's own orders on the account are swept away",
+        file="bot/venues/deribit_sweeper.py",
+        was="for label in labels if label.startswith(start)))",
+        becomes="for label in labels if label))",
+        killed_by="tests/venues/test_deribit_sweeper.py"
+        "::test_only_what_carries_the_labels_is_found_and_cancelled",
     ),
     Mutant(
         name="the flag file is not looked at",
