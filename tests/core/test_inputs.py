@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import safety, units
+from bot.core import hedger, safety, units
 from bot.core.events import (
     Command,
     CommandGiven,
@@ -175,6 +175,15 @@ def test_while_degraded_an_order_must_bring_delta_nearer() -> None:
     world.fold(measured(journal_ns=10**10))
     told(world)
     assert [one.size_native for one in world.orders()] == [Decimal(50_000)], "and half as large"
+
+
+def test_while_degraded_a_hedge_of_the_wrong_sign_is_refused(monkeypatch) -> None:
+    world = made()
+    world.fold(measured(journal_ns=10**10))
+    right = hedger._sized
+    monkeypatch.setattr(hedger, "_sized", lambda native, hedge: right(-native, hedge))
+    assert "while degraded only what brings delta nearer goes" in told(world)
+    assert world.orders() == []
 
 
 def test_a_hedge_instrument_that_becomes_another_one_holds_and_says_what_changed() -> None:

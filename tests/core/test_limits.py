@@ -11,6 +11,7 @@ from bot.core.actions import Alert, Severity
 from bot.core.events import (
     Command,
     CommandGiven,
+    InstrumentsSeen,
     VenueStatus,
 )
 from bot.core.pace import FEES, TURNOVER
@@ -27,7 +28,9 @@ from tests.builders import (
     book,
     fill,
     order_seen,
+    perp,
     policy,
+    quote,
 )
 
 SECOND_NS = units.NS_PER_SECOND
@@ -106,6 +109,23 @@ def test_turnover_trims_then_holds_survives_a_restart_and_clears_after_the_hour(
     assert (mode_of(after), after.orders()) == (Mode.HOLD, [])
     told(after, after_ms=65 * units.MS_PER_MINUTE)
     assert mode_of(after) is Mode.RUN
+
+
+def test_orders_in_flight_count_as_if_they_were_filled() -> None:
+    other, plan = "BTC-OTHER", book("other")
+    rules = policy(
+        book(),
+        replace(plan, book=replace(plan.book, hedge_instrument=other)),
+        safety=replace(SafetyPolicy(), turnover_per_hour_max_usd=300_000.0),
+    )
+    world = World(rules)
+    world.begin({CALL: "-10"})
+    world.fold(InstrumentsSeen(instruments=(perp(name=other),)))
+    at = world.now_ns + 100 * units.NS_PER_MS
+    prices = {"bid": 99_999.5, "ask": 100_000.5, "mark": 100_000.0}
+    world.quotes(100_000.0, quote(other, arrived_ns=at, **prices))
+    sizes = [order.size_native for order in world.orders()]
+    assert sizes == [Decimal(287_160), Decimal(12_840)]
 
 
 def test_a_resume_forgives_a_sum_that_is_at_its_limit_and_no_other() -> None:
