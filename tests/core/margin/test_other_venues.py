@@ -253,3 +253,19 @@ def test_at_the_liquidation_price_nothing_is_left_over_maintenance(size: float) 
 
     left = equity + size * (closed - price)
     assert left == pytest.approx(abs(size) * closed * 0.5 / leverage)
+
+
+def test_a_sale_on_okx_holds_at_least_the_least_for_an_opening() -> None:
+    rows = options((0.0, 6_000.0, 30.0, True), forward=5_900.0, mark=0.0575)
+    resting = (order("6000C30", -1.0, 0.15),)
+
+    found = okx.report(account(pair(options=rows, index=5_900.0), orders=resting), OKX.options)
+
+    assert found.initial == pytest.approx(0.10 + 0.0002)
+
+
+def test_hyperliquid_deductions_add_up_over_the_tiers() -> None:
+    bounds = ((0.0, 20.0), (100.0, 10.0), (200.0, 5.0))
+    tiers = tuple(hyperliquid.Tier(usd_lower=usd, leverage=most) for usd, most in bounds)
+
+    assert hyperliquid.maintenance(tiers, 300.0) == pytest.approx(2.5 + 5.0 + 10.0)
