@@ -156,22 +156,27 @@ def swapped(before: State, state: State, hedges: Mapping[str, str]) -> State:
 
 def _unsettled_expiry(state: State, policy: SafetyPolicy) -> Judgement | None:
     """Be careful while an option is held long after its expiry: no delivery was heard of."""
-    held = state.table.held
-    late_ms = units.wire_to_market_ms(policy.expiry_unsettled_max_ns, state.rate)
-    row = _first_expiry(held)
-    if row is None or state.now_ms - int(held.expiry_ms[row]) <= late_ms:
+    first = _first_expiry(state.table.held)
+    if first is None or state.now_ms <= first[0]:
         return None
-    since_s = (state.now_ms - int(held.expiry_ms[row])) / units.MS_PER_SECOND
+    expired_ms, name = first
+    late_ms = units.wire_to_market_ms(policy.expiry_unsettled_max_ns, state.rate)
+    if state.now_ms - expired_ms <= late_ms:
+        return None
+    since_s = (state.now_ms - expired_ms) / units.MS_PER_SECOND
     reason = (
-        f"{held.names[row]} expired {since_s:,.0f} s ago and is still held: no delivery was heard "
+        f"{name} expired {since_s:,.0f} s ago and is still held: no delivery was heard "
         f"of, limit {late_ms / units.MS_PER_SECOND:,.0f} s"
     )
     return Judgement(mode=Mode.DEGRADED, reason=reason, clears="it is settled")
 
 
 @remembered
-def _first_expiry(held: Held) -> int | None:
-    return int(held.expiry_ms.argmin()) if len(held.expiry_ms) else None
+def _first_expiry(held: Held) -> tuple[int, str] | None:
+    if not len(held.expiry_ms):
+        return None
+    row = int(held.expiry_ms.argmin())
+    return int(held.expiry_ms[row]), held.names[row]
 
 
 def _beyond_us(state: State) -> Judgement | None:

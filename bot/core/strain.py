@@ -43,6 +43,8 @@ def _over(host: HostMeasured, policy: SafetyPolicy) -> Iterator[tuple[str, str]]
 
 def clock_trouble(state: State, policy: SafetyPolicy) -> Judgement | None:
     """Return the stop that a clock which is off asks for, if it is."""
+    if not state.strains:
+        return None
     one = state.strains.get(CLOCK)
     if one is None or state.now_ns - one.seen_ns > policy.strain_rest_ns:
         return None
@@ -51,6 +53,8 @@ def clock_trouble(state: State, policy: SafetyPolicy) -> Judgement | None:
 
 def trouble(state: State, policy: SafetyPolicy) -> Judgement | None:
     """Return the care that a slow host asks for, if it is slow."""
+    if not state.strains:
+        return None
     for _, one in sorted(state.strains.items()):
         if state.now_ns - one.seen_ns <= policy.strain_rest_ns:
             return Judgement(mode=Mode.DEGRADED, reason=one.reason, clears=_clears(policy))
