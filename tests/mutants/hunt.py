@@ -26,6 +26,7 @@ COPIED = ("bot", "config", "deploy", "tests", "pyproject.toml", "README.md", "Do
 COPIES = 2
 SECONDS_MAX = 120  # of one run of pytest
 CONTROL_SECONDS_MAX = 300
+PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout")  # all that these tests need; no chance
 PASSED, FAILED = 0, 1  # exit codes of pytest; all others say that it did not get to the test
 CONTROL = "control"
 
@@ -80,10 +81,15 @@ def ran(tree: Path, tests: Iterable[str], seconds_max: float) -> Ran:
     """Run tests in a copy; what they said is read from the report, not from the screen."""
     report = tree / "report.xml"
     report.unlink(missing_ok=True)
-    words = ["-p", "no:randomly", "-p", "no:cacheprovider", "-q", "--no-header", "--tb=line"]
+    plugins = [word for name in PLUGINS for word in ("-p", name)]
+    words = [*plugins, "-p", "no:cacheprovider", "-q", "--no-header", "--tb=line"]
     command = [sys.executable, "-m", "pytest", *words, f"--junitxml={report}", *tests]
-    # No byte code of a mutant may be left for the next.
-    own = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    # No byte code of a mutant may be left for the next; unwanted plugins take half of the time.
+    own = {
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     try:
         done = subprocess.run(
             command, cwd=tree, env=os.environ | own, capture_output=True, text=True,
