@@ -53,8 +53,9 @@ def chaos(
     """Run the shell that ships through faults, in virtual time, and hold it to its invariants.
 
     Each seed is a world: the exchange's engine, simulated wires, disk, clock and supervisor, and
-    the real daemon from its sockets up. For some fifty market minutes faults strike it; then all is
-    mended, and it has to come to rest. A market hour with an expiry is five minutes of wire time.
+    the real daemon from its sockets up. For forty market minutes faults strike it; then all is
+    mended, and it has to come to rest. A market hour with an expiry is four minutes of wire time.
+    Every tenth seed's ledger and tape are replayed when it is over.
 
     Of the 79 faults of the catalogue 70 are struck, each counted when it took effect; every market
     brings A5 and A6 (orders during settlement, delivery), the calendar T3, and growth (P6) is
