@@ -197,7 +197,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *questions,
             *alerts.told(state, changes, adopted, news_of_margin),
             *alerts.unhedged(news),
-            *tidings.of_fills(before, facts),
+            *tidings.of_fills(before, state, facts),
             *tidings.of_orders(before, state, policy.orders),
             *alerts.widened(before, policy.limits),
             *alerts.replies(before, state, facts),
@@ -213,6 +213,12 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
     """Take note of all that limits count and measure; a person who resumed begins it anew."""
     hedges = policy.apply.owners
     state = safety.indexed(before, state, hedges)
+    if (
+        state.standing is before.standing
+        and state.host is before.host
+        and state.instruments is before.instruments
+    ):
+        return state  # nothing but quotes, which is nearly every fold
     state = modes.swapped(before, state, hedges)
     state = strain.strained(before, state, policy.safety)
     state = pace.counted(before, state, facts, policy.orders)

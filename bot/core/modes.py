@@ -28,7 +28,7 @@ from bot.core.immutable import remembered
 from bot.core.instruments import Instrument, Kind
 from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.safety import SafetyPolicy
-from bot.core.standing import CLOSED_ORDERS_KEPT, open_orders
+from bot.core.standing import CLOSED_ORDERS_KEPT, Standing, open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
 LINKS = tuple(Link)
@@ -70,7 +70,7 @@ def judge_mode(
         or _not_reconciled(state, currencies)
         or _paused(state)
         or _beyond_us(state)
-        or _rejected(state, policy)
+        or _rejected(state.standing, policy)
         or pace.stuck_trouble(state)
         or _misfit(state, books)
         or strain.clock_trouble(state, policy)
@@ -249,13 +249,14 @@ def _inherited(state: State) -> Judgement | None:
     return None
 
 
-def _rejected(state: State, policy: SafetyPolicy) -> Judgement | None:
+@remembered
+def _rejected(known: Standing, policy: SafetyPolicy) -> Judgement | None:
     """Stop after too many rejections in a row: asking again would not help."""
     most = min(policy.rejects_max, CLOSED_ORDERS_KEPT)
-    recent = list(state.standing.orders.values())[-most:]
+    recent = list(known.orders.values())[-most:]
     if not recent or recent[-1].outcome is not Outcome.REJECTED:
         return None
-    fresh = state.standing.order_counter - state.standing.forgiven_counter >= most
+    fresh = known.order_counter - known.forgiven_counter >= most
     is_row = len(recent) == most and all(order.outcome is Outcome.REJECTED for order in recent)
     if not (fresh and is_row):
         return None

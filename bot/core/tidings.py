@@ -16,8 +16,10 @@ WORDS: Mapping[FillCause, str] = {
 }
 
 
-def of_fills(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
+def of_fills(before: State, state: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
     """Tell what the venue took from the account, or took back, once a trade."""
+    if state.counts.fills == before.counts.fills:
+        return ()
     taken = {
         fact.trade_id: fact
         for fact in facts
@@ -25,8 +27,6 @@ def of_fills(before: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
         and fact.cause in WORDS
         and fact.trade_id not in before.standing.trades_seen
     }
-    if not taken:
-        return ()
     return tuple(
         Alert(
             severity=Severity.CRITICAL,
