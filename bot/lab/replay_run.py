@@ -3,7 +3,7 @@
 import json
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bot.core import codec, engine
@@ -152,11 +152,11 @@ class _Run:
             self.told.began_ms = entry.at_ms
             if entry.kind == "begin":
                 self._state, recorded = records.begun(entry.body)
-                self._policy = self._under or recorded
+                self._policy = _obeyed(self._under, recorded)
                 self._held = self._state.standing
                 return
             if entry.kind == "policy":
-                self._policy = self._under or records.policy_of(entry.body)
+                self._policy = _obeyed(self._under, records.policy_of(entry.body))
                 self.told.notes.append("it began in a volume that is not here any more")
                 return
             if entry.kind == "repair":
@@ -304,6 +304,19 @@ class _Run:
             found=now,
             facts=facts,
         )
+
+
+def _obeyed(under: Policy | None, recorded: Policy) -> Policy:
+    """Return what a run obeys: what was recorded, or another policy.
+
+    Of another one the limits are written down as those recorded: else every fold would differ by
+    that note, and none by what was done.
+    """
+    if under is None:
+        return recorded
+    tried = replace(under)
+    vars(tried)["limits"] = recorded.limits  # a cached property: filled, it is not worked out
+    return tried
 
 
 def _said(error: Exception) -> bytes:
