@@ -126,6 +126,17 @@ def test_a_daemon_that_does_not_run_is_one_clear_line(
     assert "no daemon is running" in result.stderr
 
 
+def test_a_halt_of_a_ledger_that_is_not_there_is_no_success(tmp_path: Path) -> None:
+    mistyped = verb("halt", "--journal", str(tmp_path / "typo.db"), "--reason", "now")
+    (tmp_path / "ledger.db").touch()
+    waits = verb("halt", "--journal", str(tmp_path / "ledger.db"), "--reason", "now")
+
+    assert mistyped.exit_code == 1
+    assert "NOTHING THAT RUNS WAS HALTED" in mistyped.stderr
+    assert (tmp_path / "typo.db.halt").exists(), "a daemon that starts there starts halted"
+    assert waits.exit_code == 0
+
+
 def test_a_stale_port_file_is_told_from_a_daemon(tmp_path: Path) -> None:
     journal = tmp_path / "ledger.db"
     address.write_private(address.port_path(journal), "9")

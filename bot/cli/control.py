@@ -208,6 +208,11 @@ def _raise_flag(journal: Path, body: dict[str, Any], why: str) -> dict[str, Any]
     flag = halt_path(journal)
     if failure := raise_flag(flag, f"{body['actor']} {body['note']}"):
         raise VerbError(f"halt: {why}; and {flag} cannot be written: {failure}")
+    if not journal.is_file():
+        raise VerbError(
+            f"halt: there is no ledger {journal}: NOTHING THAT RUNS WAS HALTED. Is it "
+            f"the right one? {flag} was left for a daemon that starts on it; delete it if none does"
+        )
     return {
         "accepted": True,
         "command": body["command"],

@@ -172,7 +172,7 @@ def _left_open(books: Sequence[BookPolicy], exposures: Mapping[str, Exposure | U
         if isinstance(valued, Unpriced):
             left.append(f"{book.name} unknown ({valued.reason})")
         else:
-            left.append(f"{book.name} {valued.delta_coin:+.4f} coin by {book.convention}")
+            left.append(f"{book.name} {valued.delta_coin:+.4f} coin ({book.convention} delta)")
     return ", ".join(left)
 
 

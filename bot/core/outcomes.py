@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from bot.core import units
 from bot.core.dealing import BookPlan
 from bot.core.exposure import Unpriced, exposure_of
 from bot.core.hedger import deviation_coin
 from bot.core.ladder import DOUBTFUL
+from bot.core.orders import Order
 from bot.core.quotes import QuotePolicy
 from bot.core.standing import open_orders
 from bot.core.state import State
@@ -17,13 +19,19 @@ def beyond(
     """Say that orders of unknown fate may have left a book too far from its target, or None.
 
     Too far is over `most_usd`, and further than it is if they came to nothing: an order that can
-    only have brought it back is no new danger. A book without a number is not judged; nothing is
-    sent for it either.
+    only have brought it back is no new danger. Nor is one by which a person closes the hedge: it
+    was meant to open delta, and ends where no hedge is left. A book without a number is not judged;
+    nothing is sent for it either.
     """
     waiting = open_orders(state.standing.orders)
     if not waiting:
         return None
-    unknown = {order.instrument: order for order in waiting if order.status in DOUBTFUL}
+    closing = bool(state.standing.flatten_reason)
+    unknown = {
+        order.instrument: order
+        for order in waiting
+        if order.status in DOUBTFUL and not (closing and _only_closes(state, order))
+    }
     for plan in plans:
         order = unknown.get(plan.book.hedge_instrument)
         valued = exposure_of(state, plan.book, quotes) if order else None
@@ -36,8 +44,15 @@ def beyond(
         worst_usd = abs(worst) * valued.index_usd
         if abs(worst) > abs(x) and worst_usd > most_usd:
             return (
-                f"book {plan.book.name} may be {worst:+.4f} from its target ({worst_usd:,.0f} USD, "
-                f"limit {most_usd:,.0f}) by order {order.order_id}, whose fate is unknown: "
-                f"{order.reason}"
+                f"book {plan.book.name} may be {worst:+.4f} coin from its target "
+                f"({worst_usd:,.0f} USD, limit {most_usd:,.0f}) "
+                f"by order {order.order_id}, whose fate is unknown: {order.reason}"
             )
     return None
+
+
+def _only_closes(state: State, order: Order) -> bool:
+    """Return whether what is left of an order only brings its position nearer to zero."""
+    held = state.standing.positions.get(order.instrument, units.ZERO)
+    left = order.size_native - order.filled_native
+    return held * left < 0 and abs(left) <= abs(held)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from bot.core.engine import Step
 from bot.core.events import Command, CommandGiven
+from bot.core.standing import Standing
 from bot.core.state import Mode
 from bot.dashboard import metrics
 from bot.dashboard.guard import Guard, Rules
@@ -38,6 +39,7 @@ NEXT = {
     Command.FLATTEN: "hedge positions are closed with reduce-only orders, then everything halts",
     Command.ACK: "alerts raised so far are not repeated; nothing else changes",
 }
+WAITS = "it is halted: NOTHING IS CLOSED until `deltaband resume --reason WHY` begins the flatten"
 
 
 def build(window: Window, post: Post, rules: Rules) -> FastAPI:
@@ -82,7 +84,7 @@ def _commands(app: FastAPI, window: Window, post: Post) -> None:
 
         seen = await window.until(obeyed, SEEN_SECONDS_MAX)
         mode = window.step.state.mode if window.step is not None else Mode.RECONCILING
-        coming = NEXT[asked.command]
+        coming = _coming(asked.command, window.step.state.standing if window.step else None)
         return CommandAnswered(
             accepted=True,
             command=asked.command.value,
@@ -90,6 +92,15 @@ def _commands(app: FastAPI, window: Window, post: Post) -> None:
             mode=mode.value,
             next=f"{coming}; mode now {mode}" if seen else f"waits for the loop, then {coming}",
         )
+
+
+def _coming(command: Command, known: Standing | None) -> str:
+    """Say what comes of a command, by what holds once it was obeyed."""
+    if known is not None and command is Command.FLATTEN and known.halt_reason:
+        return WAITS
+    if known is not None and command is Command.RESUME and known.flatten_reason:
+        return f"the flatten goes on: {NEXT[Command.FLATTEN]}"
+    return NEXT[command]
 
 
 def _vitals(app: FastAPI, window: Window) -> None:

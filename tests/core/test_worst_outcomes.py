@@ -76,6 +76,13 @@ def unknown(size: int, status: OrderStatus = OrderStatus.UNKNOWN, **limits: floa
     world = World(policy(wide, safety=SafetyPolicy(**limits)))  # type: ignore[arg-type]
     world.begin({CALL: "-10"})
     world.quotes()
+    in_doubt(world, size, status)
+    world.quotes()
+    return world
+
+
+def in_doubt(world: World, size: int, status: OrderStatus = OrderStatus.UNKNOWN) -> None:
+    """Put an order of unknown fate among those of a world."""
     share = Share(book="main", size_native=Decimal(size))
     order = replace(
         order_of(requested(Decimal(size))),
@@ -87,8 +94,6 @@ def unknown(size: int, status: OrderStatus = OrderStatus.UNKNOWN, **limits: floa
     )
     known = standing.with_order(world.state.standing, order)
     world.state = replace(world.state, standing=known)
-    world.quotes()
-    return world
 
 
 def test_an_unknown_order_that_may_have_gone_too_far_halts_and_pages() -> None:
@@ -96,7 +101,7 @@ def test_an_unknown_order_that_may_have_gone_too_far_halts_and_pages() -> None:
 
     assert world.state.mode is Mode.HALT
     assert world.state.mode_reason == (
-        "book main may be -3.8716 from its target (387,163 USD, limit 380,000) "
+        "book main may be -3.8716 coin from its target (387,163 USD, limit 380,000) "
         f"by order {ID}, whose fate is unknown: timeout"
     )
     assert world.last is not None
@@ -120,7 +125,33 @@ def test_an_order_so_large_that_it_overshoots_counts_on_the_other_side() -> None
     world = unknown(700_000, unknown_delta_max_usd=400_000.0)
 
     assert world.state.mode is Mode.HALT
-    assert "may be +4.1284 from its target" in world.state.mode_reason
+    assert "may be +4.1284 coin from its target" in world.state.mode_reason
+
+
+@pytest.mark.parametrize(
+    ("size", "mode"),
+    [
+        (-100_000, Mode.DEGRADED),  # closes a part of the hedge, as a person wants it
+        (-287_170, Mode.HALT),  # and this more than the hedge
+        (300_000, Mode.HALT),  # and this adds to it
+    ],
+)
+def test_a_closing_order_in_doubt_does_not_break_a_flatten_off(size: int, mode: Mode) -> None:
+    world = World(
+        policy(
+            book(band_low_coin=-1e6, band_high_coin=1e6),
+            safety=SafetyPolicy(unknown_delta_max_usd=90_000.0, hedge_max_usd=1e9),
+        )
+    )
+    world.begin({CALL: "-10", PERP: "287160"})
+    world.quotes()
+    world.fold(CommandGiven(command=Command.PAUSE, command_id="p", actor="op", note="drill"))
+    in_doubt(world, size)
+    flatten = replace(world.state.standing, flatten_reason="flattening by op: drill")
+    world.state = replace(world.state, standing=replace(flatten, pause_reason=""))
+    world.quotes()
+
+    assert world.state.mode is mode, world.state.mode_reason
 
 
 def test_a_book_without_a_number_is_not_judged_by_it() -> None:

@@ -107,6 +107,18 @@ async def test_a_pause_becomes_a_fact_and_the_answer_says_what_comes_next(desk: 
     assert desk.scene.state.mode is Mode.HOLD
 
 
+async def test_a_flatten_of_a_halted_daemon_is_told_that_nothing_is_closed_yet(desk: Desk) -> None:
+    desk.scene.command(Command.HALT)
+
+    waits = await desk.command(order("flatten", note="close it") | {"confirmed": True})
+    goes = await desk.command(order("resume", "resume-1", note="do it"))
+
+    assert "NOTHING IS CLOSED" in waits.json()["next"]
+    assert waits.json()["next"].endswith("mode now halt")
+    assert "hedging goes on" not in goes.json()["next"]
+    assert "then everything halts" in goes.json()["next"]
+
+
 async def test_a_repeated_command_is_obeyed_once(desk: Desk) -> None:
     await desk.command(order("halt", "same-id-1"))
     desk.scene.command(Command.RESUME)
