@@ -28,6 +28,7 @@ HOMES = {
     "bot/quant/black76_kernels.py": "the formula",
     "bot/quant/implied_vol_kernels.py": "its inverse, whose search needs both tails and the bound",
     "tests/quant/exact.py": "the formula in 50 digits, to judge the first by",
+    "tests/core/margin/slowly.py": "a margin table in plain arithmetic, to judge the kernel by",
     "tests/quant/test_black76.py": "an integral of the payoff, which has a d2 as its bound",
     "tests/quant/test_black76_accuracy.py": "the kernel's normal tail, judged in 50 digits",
     "tests/quant/test_processes.py": "what a normal premium is expected to pay beyond an edge",

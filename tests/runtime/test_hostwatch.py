@@ -151,7 +151,7 @@ async def test_a_daemon_over_its_means_leaves_in_order_with_a_code_that_has_it_s
         object.__setattr__(daemon, "limits", ProcessLimits(memory_max_bytes=1))
         result = await asyncio.wait_for(run_daemon(daemon), 20)
     assert result.code is ExitCode.FAILED
-    assert re.fullmatch(r"memory \d+ MB is over 0 MB: to be started again", result.reason)
+    assert re.fullmatch(r"memory [\d,]+ MB is over 0 MB: to be started again", result.reason)
     assert house.loop.ended.is_set(), "it left in order"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bot.core.standing import Standing
+from bot.core.standing import Standing, open_orders
 from bot.lab.books import differences
 from bot.lab.wire.processes import (
     WIRE,
@@ -132,8 +132,17 @@ class Rig:
         return Tally(orders=len(attempts), requests=len(known), lost=attempts - set(labels))
 
     def rested(self) -> Tally:
-        """Wait until no order is under way, and count."""
-        return self.tallied(self.lost, lost_max=0)
+        """Wait until no order is under way, and count: what is missing then is known as lost."""
+        found = [self.tally()]
+
+        def at_rest() -> bool:
+            found[0] = self.tally()
+            under_way = open_orders(standing(self.journal).orders)
+            return self.running.answers and not under_way
+
+        until("no order is under way", at_rest, STRIKE_SECONDS, self.why)
+        self.lost = found[0].lost
+        return found[0]
 
     def tallied(self, lost: set[str], *, lost_max: int) -> Tally:
         """Count once every attempt has arrived, but for those `lost` and as many as may be.
