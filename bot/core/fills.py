@@ -3,7 +3,7 @@
 Who holds it, what it cost. One place for ours and others'.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -34,10 +34,35 @@ def allocated(size_native: Decimal, shares: tuple[Share, ...]) -> Iterator[Share
     yield Share(book=shares[-1].book, size_native=left)
 
 
-def cost_of(instrument: Instrument | None, size_native: Decimal, price: float) -> float:
+def cost_of(instrument: Instrument, size_native: Decimal, price: float) -> float:
     """Return what a change of position adds to its account's cost; see `standing.Account`."""
-    usd_sized = instrument is not None and instrument.is_usd_sized
-    return float(size_native) / price if usd_sized else float(size_native) * price
+    size = float(size_native)
+    return size / price if instrument.is_usd_sized else size * price
+
+
+def _costed(
+    account: Account, instrument: Instrument | None, size_native: Decimal, price: float
+) -> Account:
+    if instrument is not None:
+        return replace(account, cost=account.cost + cost_of(instrument, size_native, price))
+    size = float(size_native)
+    return replace(
+        account,
+        by_price=account.by_price + size * price,
+        over_price=account.over_price + (size / price if price else 0.0),
+    )
+
+
+def listed(known: Standing, instruments: Mapping[str, Instrument]) -> Standing:
+    """Cost the fills that came before their instrument's terms did."""
+    for name, account in known.accounts.items():
+        terms = instruments.get(name)
+        if terms is None or not (account.by_price or account.over_price):
+            continue
+        waiting = account.over_price if terms.is_usd_sized else account.by_price
+        costed = replace(account, cost=account.cost + waiting, by_price=0.0, over_price=0.0)
+        known = standing.with_account(known, name, costed)
+    return known
 
 
 def filled(
@@ -55,9 +80,9 @@ def filled(
     shares = order.shares if order else _owned_by(owner, fact.size_native)
     after = moved(after, fact.instrument, fact.size_native, shares)
     account = after.accounts.get(fact.instrument, Account())
-    cost = account.cost + cost_of(instrument, fact.size_native, fact.price)
+    account = _costed(account, instrument, fact.size_native, fact.price)
     return standing.with_account(
-        after, fact.instrument, replace(account, cost=cost, fees=account.fees + fact.fee)
+        after, fact.instrument, replace(account, fees=account.fees + fact.fee)
     )
 
 

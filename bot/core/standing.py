@@ -28,9 +28,13 @@ class Account:
     For a dollar-sized inverse contract `cost` is the sum of size/price over its fills (coins); for
     everything else it is the sum of size x price. `fees` is positive when paid. `funding` is what
     was received; `funding_base` and `funding_session` are the venue's last figure and its day.
+    Fills of an instrument whose terms are not known wait in `by_price` (the sum of size x price)
+    and `over_price` (of size/price), one of which is the cost once it is listed.
     """
 
     cost: float = 0.0
+    by_price: float = 0.0
+    over_price: float = 0.0
     fees: float = 0.0
     funding: float = 0.0
     funding_base: float | None = None

@@ -156,7 +156,9 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
             return _quoted(state, (fact,), policy.quotes)
         case InstrumentsSeen():
             listed = {instrument.name: instrument for instrument in fact.instruments}
-            return retabled(replace(state, instruments={**state.instruments, **listed}))
+            known = fills.listed(state.standing, listed)
+            instruments = {**state.instruments, **listed}
+            return retabled(replace(state, standing=known, instruments=instruments))
         case OrderSeen() | OrderRejected() | OrderUnknown() | OrderNotFound() | OpenOrdersSeen():
             return _order_news(state, fact, policy)
         case FillSeen():

@@ -228,3 +228,21 @@ def test_what_books_hold_of_a_hedge_adds_up_to_its_position(trades):
     held = sum((book[PERP] for book in known.holdings.values()), units.ZERO)
 
     assert held == known.positions.get(PERP, units.ZERO)
+
+
+def test_a_fill_that_comes_before_its_terms_costs_what_it_should_once_they_are_known() -> None:
+    early = fills.filled(empty(), fill("", size="200"), None, "b0")
+    assert early.accounts[PERP].cost == 0.0, "nothing is guessed"
+    assert early.positions == {PERP: Decimal(200)}
+
+    after = fills.listed(early, {PERP: perp()})
+    assert after.accounts[PERP].cost == pytest.approx(0.002)  # 200 USD at 100,000
+    assert fills.listed(after, {PERP: perp()}).accounts == after.accounts, "once only"
+
+
+def test_an_early_fill_of_an_option_costs_its_premium_once_listed() -> None:
+    told = fill("", size="-5", name=CALL)
+    early = fills.filled(empty(), told, None, None)
+
+    after = fills.listed(early, {CALL: option(CALL)})
+    assert after.accounts == fills.filled(empty(), told, option(CALL), None).accounts
