@@ -5,7 +5,7 @@ Judged once, when all has healed.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -24,7 +24,7 @@ from bot.lab.world import PREFIX, World
 
 COIN: Final = "BTC"
 CALM_NS: Final = 20 * NS_PER_SECOND  # after everything was mended, before money is counted
-RESIDUAL_MAX_COIN: Final = 0.005  # a quote's age times a book that is being hedged
+RESIDUAL_MAX_COIN: Final = 0.001  # funding that accrued since it was last told of
 FLOWS: Final = frozenset({EntryKind.DEPOSIT, EntryKind.WITHDRAWAL, EntryKind.TRANSFER})
 
 Broken = tuple[str, str]
@@ -57,13 +57,23 @@ class Reckoning:
         if is_disturbed:
             self._begun = None
         if self._begun is None and state.mode is Mode.RUN and self._agree(state):
-            pnl = attribution.pnl_of(state, COIN)
+            pnl = attribution.pnl_of(self._marked(state), COIN)
             self._begun = None if pnl is None else (self._equity(), pnl.total)
 
     def _agree(self, state: State) -> bool:
         truth = self.world.truth()
         held = {name: size for name, size in state.standing.positions.items() if size}
         return held == truth and all(order.is_quiet for order in state.standing.orders.values())
+
+    def _marked(self, state: State) -> State:
+        """Return the state at the venue's marks of this moment: quotes are seconds old."""
+        board = self.world.exchange.engine.desk.board
+        quotes = dict(state.quotes)
+        for name, quote in state.quotes.items():
+            contract = board.contract(name)
+            if contract is not None:
+                quotes[name] = replace(quote, mark=board.mark(contract))
+        return replace(state, quotes=quotes)
 
     def _equity(self) -> float:
         """The account's equity less what was brought and taken away."""
@@ -80,7 +90,7 @@ class Reckoning:
         yield from self._resting()
         for leak in told(self._secrets(), everything_said(self.world, lines)):
             yield "I18", leak
-        pnl = attribution.pnl_of(state, COIN)
+        pnl = attribution.pnl_of(self._marked(state), COIN)
         if self._begun is not None and pnl is not None and self._agree(state):
             equity, total = self._begun
             gained, attributed = self._equity() - equity, pnl.total - total
@@ -103,10 +113,12 @@ class Reckoning:
         excess = invariants.executed_within(heard, sizes)
         if excess is not None:
             yield "I1", excess
+        # One that ended untraded and was then forgotten by the venue is as good as absent.
         taken = {
             order.label
             for order in world.exchange.engine.ledger_orders()
-            if order.order_state is not OrderState.REJECTED and order.order_id not in world.forged
+            if (order.filled_amount or order.order_state is OrderState.OPEN)
+            and order.order_id not in world.forged
         }
         lost = invariants.absent_for_real(sorted(self.absent), taken)
         if lost is not None:

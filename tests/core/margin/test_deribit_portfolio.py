@@ -275,4 +275,6 @@ def test_two_books_in_one_account_never_need_more_than_apart(one: int, other: in
 
     together, apart = report(account(both), under), [report(account(x), under) for x in (a, b)]
 
-    assert together.initial <= sum(found.initial for found in apart) + 2e-9
+    assert (
+        together.initial <= sum(found.initial for found in apart) + 5e-9
+    )  # each is rounded to nine digits
