@@ -166,6 +166,7 @@ class Daemon:
             f"venue.rest_url={rest_url}",
             f"venue.ws_url={ws_url}",
             f"journal.path={journal}",
+            "safety.strain_rest_seconds=2",  # a lab waits ten seconds for all to be well again
             *sets,
         )
         words = [word for one in settings for word in ("--set", one)]
