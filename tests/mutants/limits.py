@@ -34,7 +34,7 @@ LIMITS = (
         incident="the venue refuses every order, and the daemon asks all night",
         file="bot/core/modes.py",
         was="    if not (fresh and is_row):",
-        becomes="    if fresh or is_row or state:",
+        becomes="    if fresh or is_row or known:",
         killed_by="tests/core/test_safety.py"
         "::test_rejections_in_a_row_stop_trading_until_a_person_resumes",
     ),
