@@ -124,9 +124,9 @@ def what_if(valued: Valued, fills: Mapping[str, float]) -> Report:
         if ours:
             rows = [table.rows[name] for name in ours]
             change = np.array([left.pop(name) for name in ours])
-            size = size.copy()  # noqa: PLW2901
+            size = size.copy()  # noqa: PLW2901  the table's own row stays as it is
             size[rows] += change
-            profit = profit + table.profit[:, rows] @ change  # noqa: PLW2901
+            profit = profit + table.profit[:, rows] @ change  # noqa: PLW2901  as above
         sizes.append(size)
         profits.append(profit)
     if left:
