@@ -54,7 +54,7 @@ def chaos(
 
     Each seed is a world: the exchange's engine, simulated wires, disk, clock and supervisor, and
     the real daemon from its sockets up. For forty market minutes faults strike it; then all is
-    mended, and it has to come to rest. A market hour with an expiry is four minutes of wire time.
+    mended, and it has to come to rest. A market hour with an expiry takes 2.5 minutes of wire time.
     Every tenth seed's ledger and tape are replayed when it is over.
 
     Of the 79 faults of the catalogue 70 are struck, each counted when it took effect; every market

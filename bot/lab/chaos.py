@@ -20,7 +20,7 @@ from bot.lab.swarm import Struck
 from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
 
 MARK_MS: Final = 6_000
-REST_SECONDS: Final = 8
+REST_SECONDS: Final = 4
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
 
 
@@ -185,19 +185,18 @@ async def _phases(scene: Scene, judge: Judge, strikes: Sequence[Struck]) -> None
     await swarm.storm(scene, strikes)
     await world.until_market(start_ms + world.plan.storm_ms)
     swarm.heal(scene)
-    end_ms = start_ms + world.plan.storm_ms + world.plan.calm_ms
-    if world.plan.ends_at_rest:
-        await _rest(world, judge, end_ms)
-    else:
-        await world.until_market(end_ms)
+    await _calm(world, judge)
 
 
-async def _rest(world: World, judge: Judge, end_ms: int) -> None:
-    """Wait until all has been at rest for a while, but not for ever."""
-    rested = 0
-    while rested < REST_SECONDS and world.market_ms < end_ms:
-        await asyncio.sleep(1.0)
+async def _calm(world: World, judge: Judge) -> None:
+    """Wait for as long as it is to be calm, and until all has been at rest for a while."""
+    plan, healed_ms, rested = world.plan, world.market_ms, 0
+    await world.until_market(healed_ms + plan.calm_ms)
+    while world.market_ms < healed_ms + plan.calm_ms_max:
         rested = rested + 1 if judge.is_at_rest() else 0
+        if rested > REST_SECONDS and judge.facts >= plan.facts_min:
+            return
+        await asyncio.sleep(1.0)
 
 
 def _brought(world: World, judge: Judge) -> Counter[str]:

@@ -23,7 +23,7 @@ FAULT_MS: Final = 60 * MS_PER_SECOND  # market time after the beginning
 JUMP_MS: Final = 66 * MS_PER_SECOND
 WATCHED_MS: Final = 120 * MS_PER_SECOND  # how long after the jump the daemon is killed
 STORM_MS: Final = 200 * MS_PER_SECOND
-CALM_MS: Final = 25 * 60 * MS_PER_SECOND  # at most: a fate that nobody can prove takes a minute
+CALM_MS_MAX: Final = 25 * 60 * MS_PER_SECOND  # a fate that nobody can prove takes a wire minute
 DEEPER_EVERY: Final = 5  # of so many points one is killed in each of its next `DEEPEST` lives
 DEEPEST: Final = 3
 SHARE_OF_NARROW: Final = 8  # each phase that lasts a moment gets an eighth of the points
@@ -77,7 +77,16 @@ def scenario_plan(seed: int, name: str) -> Plan:
     """Return the plan of a scenario, with nobody killed."""
     faults = tuple((fault_id, FAULT_MS) for fault_id in SCENARIOS[name])
     script = (*faults, ("M6", JUMP_MS))
-    return Plan(seed=seed, storm_ms=STORM_MS, calm_ms=CALM_MS, ends_at_rest=True, script=script)
+    return Plan(
+        seed=seed,
+        storm_ms=STORM_MS,
+        calm_ms=0,
+        calm_ms_max=CALM_MS_MAX,
+        facts_min=0,
+        speed=16.0,
+        quotes_an_hour=3_000,
+        script=script,
+    )
 
 
 def scenarios(seeds: Iterable[int], points: int) -> list[Scenario]:

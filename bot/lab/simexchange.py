@@ -37,7 +37,6 @@ from bot.lab.simloop import SimLoop
 from bot.lab.simwire import Wire
 
 ACCOUNT: Final = DEMO_KEY.account
-PUMP_SECONDS: Final = 0.5
 # Refused, whatever is asked: nothing of it reached the venue's engine.
 UNREAD: Final = frozenset({FaultKind.DROP_BEFORE, FaultKind.HALF_OPEN})
 SPOILED: Final = frozenset(
@@ -58,11 +57,15 @@ Watcher = Callable[[str, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What the exchange opens with: the account's equity (coins), its positions, the speed."""
+    """What the exchange opens with: the account's equity (coins), its positions, the speed.
+
+    Every `pump_seconds` it says what is new: as often as its market moves.
+    """
 
     equity_coin: float
     positions: Mapping[str, float]
     speed: float
+    pump_seconds: float
     settlement_pause_s: float = 0.0
 
 
@@ -125,6 +128,7 @@ class SimExchange:
         self.floor = server.floor
         self.bench = FaultBench(floor=self.floor, account=ACCOUNT)
         self._opened = self._nonce = 0
+        self._pump_seconds = opening.pump_seconds
         self.is_shut = False
         self.secrets: set[str] = set()  # tokens that were handed out
 
@@ -136,7 +140,7 @@ class SimExchange:
             self.floor.pump()
             for session in list(self.floor.sessions.values()):
                 watch(self.floor, session)
-            await asyncio.sleep(PUMP_SECONDS)
+            await asyncio.sleep(self._pump_seconds)
 
     # ------------------------------------------------------------------ the door
 

@@ -98,9 +98,9 @@ class Plan:
 
     The market moves as often as makes `quotes_an_hour` of what the daemon listens to: the more
     options it holds, the seldomer. `is_stormy` is whether faults strike at all, `storm_ms` how long
-    they may, market time; `calm_ms` is what follows without any. With `only`, no strikes but those
-    of these numbers. With `ends_at_rest` the calm ends when there is nothing left to wait for.
-    Every so manieth seed, `taped_every`, keeps a tape, and is replayed when it is over.
+    they may, market time. Then it is calm for `calm_ms`, and on until all is at rest and the daemon
+    has folded `facts_min`, at most for `calm_ms_max`. With `only`, no strikes but those of these
+    numbers. Every so manieth seed, `taped_every`, keeps a tape, and is replayed when it is over.
     `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
     `script` are faults and their times, in place of drawn ones.
     """
@@ -108,11 +108,12 @@ class Plan:
     seed: int
     is_stormy: bool = True
     storm_ms: int = 40 * MS_PER_MINUTE
-    calm_ms: int = 24 * MS_PER_MINUTE
-    speed: float = 16.0
-    quotes_an_hour: int = 3_000
+    calm_ms: int = 21 * MS_PER_MINUTE
+    calm_ms_max: int = 60 * MS_PER_MINUTE
+    facts_min: int = 2_000
+    speed: float = 25.0
+    quotes_an_hour: int = 2_400
     only: frozenset[int] = frozenset()
-    ends_at_rest: bool = False
     taped_every: int = 10
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
@@ -140,16 +141,22 @@ class World:
         day_ms = self.day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
         book = self.rng("book")
         legs = book.randint(LEGS_MIN, LEGS_MAX)
+        step_ms = (legs + 1) * MS_PER_HOUR // plan.quotes_an_hour
         self.market = LabMarket(
             plan.seed,
             start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2,
-            step_ms=(legs + 1) * MS_PER_HOUR // plan.quotes_an_hour,
+            step_ms=step_ms,
         )
         self.lies = Lies(now_ns=lambda: self.loop.now_ns, rng=self.rng("lies"))
         self.exchange = SimExchange(
             self.loop,
             self.market,
-            Opening(equity_coin=40.0, positions=self._book(book, legs), speed=plan.speed),
+            Opening(
+                equity_coin=40.0,
+                positions=self._book(book, legs),
+                speed=plan.speed,
+                pump_seconds=step_ms / MS_PER_SECOND / plan.speed,
+            ),
             epoch_ms=clock.true_ms,
             lies=self.lies,
         )
