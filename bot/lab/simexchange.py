@@ -90,7 +90,6 @@ class SimExchange:
     ) -> None:
         self.lies = lies
         self.watchers: list[Watcher] = []
-        self._loop = loop
         self._epoch_ms = epoch_ms
         clocks = WireClocks(epoch_ms=epoch_ms, monotonic_ns=lambda: loop.now_ns)
         engine = Engine(
