@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -41,7 +41,24 @@ from bot.core import (
     state,
     tally,
 )
-from bot.core.margin import deribit_standard
+from bot.core.margin import (
+    bybit,
+    bybit_portfolio,
+    deribit_charges,
+    deribit_portfolio,
+    deribit_standard,
+    deribit_table,
+    derive_portfolio,
+    derive_standard,
+    hyperliquid,
+    modelling,
+    okx,
+    okx_portfolio,
+    paradex,
+    paradex_portfolio,
+    report,
+    risk_units,
+)
 from bot.quant import conventions
 
 _MODULES = (
@@ -49,26 +66,42 @@ _MODULES = (
     agreement,
     attribution,
     books,
+    bybit,
+    bybit_portfolio,
     columns,
     conventions,
     dealing,
+    deribit_charges,
+    deribit_portfolio,
     deribit_standard,
+    deribit_table,
+    derive_portfolio,
+    derive_standard,
     events,
     evidence,
     exposure,
     gate,
     hedger,
+    hyperliquid,
     instruments,
+    modelling,
     modes,
+    okx,
+    okx_portfolio,
     orders,
+    paradex,
+    paradex_portfolio,
     quotes,
     reconcile,
+    report,
+    risk_units,
     safety,
     sizing,
     standing,
     state,
     tally,
 )
+MARGIN: Final = "bot.core.margin."
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -81,11 +114,17 @@ class CodecError(ValueError):
 def _named() -> Mapping[str, type]:
     """Every type that may be written by name."""
     return {
-        name: found
+        _tag(found): found
         for module in _MODULES
-        for name, found in vars(module).items()
+        for found in vars(module).values()
         if isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum))
     }
+
+
+def _tag(kind: type) -> str:
+    """Return what a type is called: of margin models with its module, as each has parameters."""
+    name, module = kind.__name__, kind.__module__
+    return f"{module.removeprefix(MARGIN)}.{name}" if module.startswith(MARGIN) else name
 
 
 def dumps(value: object, *, in_order: bool = False) -> bytes:
@@ -147,7 +186,7 @@ def _writer_of(kind: type) -> Writer:
 
 
 def _dataclass_writer(kind: type) -> Writer:
-    tag, names = kind.__name__, tuple(field.name for field in fields(kind))
+    tag, names = _tag(kind), tuple(field.name for field in fields(kind))
 
     def write(value: object) -> Json:
         body: dict[str, Json] = {"$": tag}
@@ -173,11 +212,12 @@ def _plain_array(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Js
 
 _ROWS: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
     ((type(None), bool), _as_it_is),
-    (Enum, lambda value: {"$enum": [type(value).__name__, str(value.value)]}),
+    (Enum, lambda value: {"$enum": [_tag(type(value)), str(value.value)]}),
     ((int, str), _as_it_is),
     (float, lambda value: value if math.isfinite(value) else {"$float": str(value)}),
     (Decimal, lambda value: {"$decimal": str(value)}),
     (timedelta, lambda value: {"$timedelta": [value.days, value.seconds, value.microseconds]}),
+    (date, lambda value: {"$date": value.isoformat()}),
     ((list, tuple), lambda value: [_plain(item) for item in value]),
     (frozenset, lambda value: {"$set": [_plain(item) for item in sorted(value)]}),
     (Mapping, _plain_mapping),
@@ -218,6 +258,8 @@ def _valued(plain: Json) -> object:  # noqa: PLR0911 (one case a type is the poi
             return Decimal(text)
         case {"$timedelta": [int(days), int(seconds), int(microseconds)]}:
             return timedelta(days=days, seconds=seconds, microseconds=microseconds)
+        case {"$date": str(text)}:
+            return date.fromisoformat(text)
         case {"$float": str(text)}:
             return float(text)
         case {"$set": list(items)}:

@@ -118,6 +118,20 @@ def what_if(valued: Valued, fills: Mapping[str, float]) -> Report:
     Raises:
         KeyError: an instrument has no row in the account.
     """
+    return report_of(_filled(valued, fills))
+
+
+def needed_after(valued: Valued, fills: Mapping[str, float]) -> tuple[float, float]:
+    """Return initial and maintenance margin after `fills`, as `what_if`, without the report of it.
+
+    Raises:
+        KeyError: an instrument has no row in the account.
+    """
+    after = _filled(valued, fills)
+    return _required(after, [_charges(after, at) for at in _groups(after)]).totals
+
+
+def _filled(valued: Valued, fills: Mapping[str, float]) -> Valued:
     left, sizes, profits = dict(fills), [], []
     for table, size, profit in zip(valued.tables, valued.sizes, valued.profits, strict=True):
         ours = [name for name in left if name in table.rows]
@@ -131,16 +145,12 @@ def what_if(valued: Valued, fills: Mapping[str, float]) -> Report:
         profits.append(profit)
     if left:
         raise KeyError(f"no row for {', '.join(sorted(left))}")
-    return report_of(_held(valued, tuple(sizes), tuple(profits)))
-
-
-def _held(valued: Valued, sizes: tuple[Floats, ...], profits: tuple[Floats, ...]) -> Valued:
     return Valued(
         account=valued.account,
         parameters=valued.parameters,
         tables=valued.tables,
-        sizes=sizes,
-        profits=profits,
+        sizes=tuple(sizes),
+        profits=tuple(profits),
     )
 
 
@@ -164,26 +174,59 @@ class _Charges:
         return 0.0 if low >= 0.0 else -low
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Required:
+    """What is added up: the worst scenario, what is charged, what is reserved; `share` is kept."""
+
+    worst: float
+    roll: float
+    delta: float
+    mmp: float
+    orders: float
+    spot: float
+    share: float
+
+    @property
+    def totals(self) -> tuple[float, float]:
+        """Initial and maintenance margin."""
+        matrix = self.worst + self.roll + self.delta
+        return round(matrix + self.mmp + self.orders + self.spot, DIGITS), self.share * matrix
+
+
+def _required(valued: Valued, groups: list[_Charges]) -> _Required:
+    stated = valued.account.stated
+    orders = stated.open_orders
+    if orders is None:
+        orders = _orders(valued, groups) if valued.account.knows_its_orders else math.nan
+    return _Required(
+        worst=round(sum(group.worst for group in groups), DIGITS),
+        roll=sum(group.roll for group in groups),
+        delta=sum(group.delta for group in groups),
+        mmp=stated.mmp,
+        orders=orders,
+        spot=stated.spot,
+        share=valued.parameters.maintenance_factor,
+    )
+
+
 def report_of(valued: Valued) -> Report:
     """Return what a valued account needs."""
     account, parameters = valued.account, valued.parameters
     groups = [_charges(valued, at) for at in _groups(valued)]
-    worst = round(sum(group.worst for group in groups), DIGITS)
-    roll, delta = sum(group.roll for group in groups), sum(group.delta for group in groups)
-    matrix = worst + roll + delta
-    orders = account.stated.open_orders
-    if orders is None:
-        orders = _orders(valued, groups) if account.knows_its_orders else math.nan
-    stated = account.stated
-    share = parameters.maintenance_factor
-    charged = (("worst scenario", worst), ("roll shock", roll), ("delta shock", delta))
-    reserved = (("mmp", stated.mmp), ("open orders", orders), ("spot", stated.spot))
+    need, share = _required(valued, groups), parameters.maintenance_factor
+    charged = (
+        ("worst scenario", need.worst),
+        ("roll shock", need.roll),
+        ("delta shock", need.delta),
+    )
+    reserved = (("mmp", need.mmp), ("open orders", need.orders), ("spot", need.spot))
+    initial, maintenance = need.totals
     return Report(
         model=MODEL,
         currency=account.currency,
         currency_usd=account.currency_usd,
-        initial=round(matrix + stated.mmp + orders + stated.spot, DIGITS),
-        maintenance=share * matrix,
+        initial=initial,
+        maintenance=maintenance,
         positions=_positions(valued, groups),
         scenarios=Scenarios(
             names=sum((group.names for group in groups), ()),

@@ -206,7 +206,7 @@ def report(account: Account, rates: Rates) -> Report:
 def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
     """Return initial and maintenance margin of each instrument, were it held in these sizes."""
     count = len(pair.options.names)
-    option_initial, option_maintenance = _options(pair, sizes[:count], rates)
+    option_initial, option_maintenance = of_held_options(pair, sizes[:count], rates)
     worth = np.abs(sizes[count:]) * (pair.futures.mark_usd if pair.is_linear else 1.0)
     shares = [future_share(rates, pair.underlying, float(coins)) for coins in np.abs(sizes[count:])]
     initial = worth * np.array([share.initial for share in shares])
@@ -217,7 +217,8 @@ def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Float
     )
 
 
-def _options(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
+def of_held_options(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of each option, were it held in these sizes."""
     options = pair.options
     underlying = np.stack((np.full(len(sizes), pair.index_usd), options.forward))
     initial, maintenance = per_short_option(

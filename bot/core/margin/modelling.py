@@ -1,0 +1,397 @@
+"""One face for every venue's margin model: an account in, a report out, and what fills change.
+
+A model is a frozen value with its parameters in it, chosen by the configuration and recorded with
+a run. What it cannot value it says in words (`Unmodelled`): whoever gates by it refuses then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple, Protocol, assert_never
+
+import numpy as np
+
+from bot.core.columns import Floats
+from bot.core.margin import (
+    bybit,
+    bybit_portfolio,
+    deribit_portfolio,
+    deribit_standard,
+    derive_account,
+    derive_portfolio,
+    derive_standard,
+    hyperliquid,
+    okx,
+    okx_portfolio,
+    paradex,
+    paradex_portfolio,
+)
+from bot.core.margin.account import Account, Pair
+from bot.core.margin.deribit_standard import future_share
+from bot.core.margin.report import Report
+
+
+class ModelName(StrEnum):
+    """Every model by its name in the configuration: the venue, then which of its models."""
+
+    DERIBIT_STANDARD = "deribit_standard"
+    DERIBIT_PORTFOLIO = "deribit_portfolio"
+    DERIVE_STANDARD = "derive_standard"
+    DERIVE_PORTFOLIO = "derive_portfolio"
+    OKX_OPTIONS = "okx_options"
+    OKX_PORTFOLIO = "okx_portfolio"
+    BYBIT_OPTIONS = "bybit_options"
+    BYBIT_PORTFOLIO = "bybit_portfolio"
+    PARADEX_STANDARD = "paradex_standard"
+    PARADEX_PORTFOLIO = "paradex_portfolio"
+    HYPERLIQUID_CROSS = "hyperliquid_cross"
+
+    @property
+    def venue(self) -> str:
+        """The venue whose model it is."""
+        return self.value.partition("_")[0]
+
+
+class Needed(NamedTuple):
+    """What an account must hold, in its currency. A tuple: a trim asks for dozens."""
+
+    initial: float
+    maintenance: float
+
+
+class Valued(Protocol):
+    """An account whose market a model has valued: what fills change is asked of this."""
+
+    @property
+    def report(self) -> Report:
+        """The account as it is."""
+        ...
+
+    def after(self, fills: Mapping[str, float]) -> Needed:
+        """Return what it would need after `fills`, signed coins by instrument.
+
+        Nothing is valued again but what was filled.
+
+        Raises:
+            KeyError: an instrument has no row in the account.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmodelled:
+    """A model has no number for an account, and why."""
+
+    reason: str
+
+
+class MarginModel(Protocol):
+    """A venue's rule of what an account must hold."""
+
+    @property
+    def name(self) -> ModelName:
+        """Which one it is."""
+        ...
+
+    @property
+    def counts_options(self) -> bool:
+        """Whether the balance that margin is held against holds the value of the options."""
+        ...
+
+    def report(self, account: Account) -> Report:
+        """Return what an account needs.
+
+        Raises:
+            KeyError: the parameters lack a price index or an underlying of the account.
+        """
+        ...
+
+    def valued(self, account: Account) -> Valued:
+        """Value an account once, to ask what fills would change.
+
+        Raises:
+            KeyError: as `report`.
+        """
+        ...
+
+
+def valued(model: MarginModel, account: Account) -> Valued | Unmodelled:
+    """Value an account, or say what the model lacks for it."""
+    try:
+        made = model.valued(account)
+    except KeyError as error:
+        return Unmodelled(reason=f"{model.name} has no parameters for {error.args[0]}")
+    except ValueError as error:
+        return Unmodelled(reason=f"{model.name}: {error}")
+    if not made.report.is_whole:
+        missing = unpriced(account)
+        lacks = f"{missing} has no price" if missing else "it does not know all that is held"
+        return Unmodelled(reason=f"{model.name} has no number for {account.currency}: {lacks}")
+    return made
+
+
+def unpriced(account: Account) -> str:
+    """Name an instrument held that lacks a price, or nobody."""
+    for pair in account.pairs:
+        options, futures = pair.options, pair.futures
+        priced = options.mark + options.iv + options.forward + options.discount + pair.index_usd
+        seen = np.concatenate((priced, futures.mark_usd + pair.index_usd))
+        for row in np.flatnonzero(~np.isfinite(seen) & (pair.sizes != 0.0)):
+            return pair.names[row]
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeribitStandard:
+    """Deribit's standard margin."""
+
+    parameters: deribit_standard.Rates
+
+    @property
+    def name(self) -> ModelName:
+        """Which model it is."""
+        return ModelName.DERIBIT_STANDARD
+
+    @property
+    def counts_options(self) -> bool:
+        """The venue's margin balance leaves the options' value out."""
+        return False
+
+    def report(self, account: Account) -> Report:
+        """Return what an account needs."""
+        return deribit_standard.report(account, self.parameters)
+
+    def valued(self, account: Account) -> Valued:
+        """Value an account once."""
+        return _Summed(account=account, report=self.report(account), rates=self.parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeribitPortfolio:
+    """Deribit's portfolio margin."""
+
+    parameters: deribit_portfolio.Parameters
+
+    @property
+    def name(self) -> ModelName:
+        """Which model it is."""
+        return ModelName.DERIBIT_PORTFOLIO
+
+    @property
+    def counts_options(self) -> bool:
+        """The venue's margin balance is the equity."""
+        return True
+
+    def report(self, account: Account) -> Report:
+        """Return what an account needs."""
+        return deribit_portfolio.report(account, self.parameters)
+
+    def valued(self, account: Account) -> Valued:
+        """Value an account once."""
+        table = deribit_portfolio.value(account, self.parameters)
+        return _Netted(table=table, report=deribit_portfolio.report_of(table))
+
+
+DeriveParameters = derive_standard.Parameters | derive_portfolio.Parameters
+OtherParameters = (
+    DeriveParameters
+    | okx.Rates
+    | okx_portfolio.Parameters
+    | bybit.Rates
+    | bybit_portfolio.Parameters
+    | paradex.Rates
+    | paradex_portfolio.Parameters
+    | hyperliquid.Rates
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherVenue:
+    """A model of a venue other than Deribit: which one, its parameters say."""
+
+    parameters: OtherParameters
+
+    @property
+    def name(self) -> ModelName:
+        """Which model it is."""
+        return _NAMES[type(self.parameters)]
+
+    @property
+    def counts_options(self) -> bool:
+        """Their balances hold the value of everything."""
+        return True
+
+    def report(self, account: Account) -> Report:
+        """Return what an account needs."""
+        return _reported(account, self.parameters)
+
+    def valued(self, account: Account) -> Valued:
+        """Value an account once."""
+        return _Whole(account=account, report=self.report(account), model=self)
+
+
+_NAMES: Mapping[type, ModelName] = {
+    derive_standard.Parameters: ModelName.DERIVE_STANDARD,
+    derive_portfolio.Parameters: ModelName.DERIVE_PORTFOLIO,
+    okx.Rates: ModelName.OKX_OPTIONS,
+    okx_portfolio.Parameters: ModelName.OKX_PORTFOLIO,
+    bybit.Rates: ModelName.BYBIT_OPTIONS,
+    bybit_portfolio.Parameters: ModelName.BYBIT_PORTFOLIO,
+    paradex.Rates: ModelName.PARADEX_STANDARD,
+    paradex_portfolio.Parameters: ModelName.PARADEX_PORTFOLIO,
+    hyperliquid.Rates: ModelName.HYPERLIQUID_CROSS,
+}
+
+
+def _reported(  # noqa: PLR0911 (one case a model is the point)
+    account: Account, parameters: OtherParameters
+) -> Report:
+    match parameters:
+        case derive_standard.Parameters():
+            return derive_standard.report(subaccount(account), parameters)
+        case derive_portfolio.Parameters():
+            return derive_portfolio.report(subaccount(account), parameters)
+        case okx.Rates():
+            return okx.report(account, parameters)
+        case okx_portfolio.Parameters():
+            return okx_portfolio.report(account, parameters)
+        case bybit.Rates():
+            return bybit.report(account, parameters)
+        case bybit_portfolio.Parameters():
+            return bybit_portfolio.report(account, parameters)
+        case paradex.Rates():
+            return paradex.report(account, parameters)
+        case paradex_portfolio.Parameters():
+            return paradex_portfolio.report(account, parameters)
+        case hyperliquid.Rates():
+            return hyperliquid.report(account, parameters)
+    assert_never(parameters)
+
+
+def subaccount(account: Account) -> derive_account.Subaccount:
+    """Return an account as Derive's managers know one: feeds sure, cash left out.
+
+    Raises:
+        ValueError: a price index has more than one perpetual or future: Derive has one.
+    """
+    markets = []
+    for pair in account.pairs:
+        futures, rows = pair.futures, len(pair.options.names)
+        if len(futures.names) > 1:
+            raise ValueError(f"{pair.index_name} has more than one perpetual")
+        has_perp = bool(futures.names)
+        markets.append(
+            derive_account.Market(
+                underlying=pair.underlying,
+                spot_usd=pair.index_usd,
+                options=pair.options,
+                still=np.zeros(rows),
+                moving=pair.options.forward,
+                confidence=np.ones(rows),
+                perp_name=futures.names[0] if has_perp else "PERP",
+                perp_coin=float(futures.size_coin[0]) if has_perp else 0.0,
+                perp_usd=float(futures.mark_usd[0]) if has_perp else pair.index_usd,
+            )
+        )
+    return derive_account.Subaccount(cash=0.0, stable_usd=1.0, markets=tuple(markets))
+
+
+def resized(account: Account, fills: Mapping[str, float]) -> Account:
+    """Return the account after `fills`: signed coins by instrument.
+
+    Raises:
+        KeyError: an instrument has no row in the account.
+    """
+    left = dict(fills)
+    pairs = []
+    for pair in account.pairs:
+        ours = [name for name in pair.names if name in left]
+        pairs.append(_moved(pair, {name: left.pop(name) for name in ours}) if ours else pair)
+    if left:
+        raise KeyError(f"no row for {', '.join(sorted(left))}")
+    return replace(account, pairs=tuple(pairs))
+
+
+def _moved(pair: Pair, fills: Mapping[str, float]) -> Pair:
+    options, futures = pair.options, pair.futures
+    return replace(
+        pair,
+        options=replace(options, size=options.size + _changes(options.names, fills)),
+        futures=replace(futures, size_coin=futures.size_coin + _changes(futures.names, fills)),
+    )
+
+
+def _changes(names: tuple[str, ...], fills: Mapping[str, float]) -> Floats:
+    return np.array([fills.get(name, 0.0) for name in names], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Whole:
+    """A model of which no part can be asked alone: the whole account is reported anew."""
+
+    account: Account
+    report: Report
+    model: OtherVenue
+
+    def after(self, fills: Mapping[str, float]) -> Needed:
+        """Report the account with the fills in it."""
+        found = self.model.report(resized(self.account, fills))
+        return Needed(initial=found.initial, maintenance=found.maintenance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Netted:
+    """Deribit's portfolio margin: a fill adds its columns of the scenario table."""
+
+    table: deribit_portfolio.Valued
+    report: Report
+
+    def after(self, fills: Mapping[str, float]) -> Needed:
+        """Add up what the scenarios make of the fills."""
+        return Needed(*deribit_portfolio.needed_after(self.table, fills))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Summed:
+    """Deribit's standard margin: nothing is netted, so only what was filled is looked at."""
+
+    account: Account
+    report: Report
+    rates: deribit_standard.Rates
+
+    def after(self, fills: Mapping[str, float]) -> Needed:
+        """Take away what each instrument needed, and add what it needs with its fill."""
+        initial, maintenance = self.report.initial, self.report.maintenance
+        for name, change in fills.items():
+            pair, row = _place(self.account, name)
+            was, now = (_alone(pair, row, more, self.rates) for more in (0.0, change))
+            initial += now.initial - was.initial
+            maintenance += now.maintenance - was.maintenance
+        return Needed(initial=initial, maintenance=maintenance)
+
+
+def _place(account: Account, name: str) -> tuple[Pair, int]:
+    """Return the pair of an instrument, and its row in `names` there."""
+    for pair in account.pairs:
+        if name in pair.futures.names:
+            return pair, len(pair.options.names) + pair.futures.names.index(name)
+        if name in pair.options.names:
+            return pair, pair.options.names.index(name)
+    raise KeyError(f"no row for {name}")
+
+
+def _alone(pair: Pair, row: int, more: float, rates: deribit_standard.Rates) -> Needed:
+    """Return what one instrument needs by itself with `more` coins of it."""
+    at = row - len(pair.options.names)
+    if at < 0:
+        sizes = np.zeros(len(pair.options.names))
+        sizes[row] = pair.options.size[row] + more
+        initial, maintenance = deribit_standard.of_held_options(pair, sizes, rates)
+        return Needed(initial=float(initial[row]), maintenance=float(maintenance[row]))
+    coins = abs(float(pair.futures.size_coin[at]) + more)
+    share = future_share(rates, pair.underlying, coins)
+    worth = coins * (float(pair.futures.mark_usd[at]) if pair.is_linear else 1.0)
+    return Needed(initial=worth * share.initial, maintenance=worth * share.maintenance)
+
+
+Model = DeribitStandard | DeribitPortfolio | OtherVenue
