@@ -27,9 +27,10 @@ from bot.exchange import contracts
 from bot.exchange.board import Board
 from bot.exchange.contracts import BTC_USD, BTC_USDC, ETH_USD, ETH_USDC, Contract, Pair
 from bot.exchange.market import FutureQuote, MarketFrame
-from bot.exchange.portfolio import Situation, account_view
+from bot.exchange.portfolio import account_view
 from bot.exchange.reports import AccountView
 from bot.exchange.rules import Rules
+from bot.exchange.situation import Situation
 from bot.exchange.wallets import Valuation, Wallet, money, value_wallet
 from bot.quant import black76
 from tests.builders import START_MS, World, balance, policy, positions

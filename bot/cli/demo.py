@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
-from bot.cli.exchange import From, Seed, moment
+from bot.cli.exchange import From, MarginModel, MarginModelName, Seed, moment
 from bot.cli.spawned import Venue, spawned_exchange
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class DemoOptions:
     speed: float
     equity: float | None
     config: Path | None
+    margin_model: MarginModelName
 
 
 Seconds = Annotated[float, typer.Option(min=1.0, help="How long to run, in seconds.")]
@@ -64,6 +65,7 @@ def demo(
     speed: Speed = 60.0,
     equity: Equity = None,
     config: Config = None,
+    margin_model: MarginModel = MarginModelName.SEGREGATED_SM,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse offline: an exchange, a book of short strangles, and a daemon that hedges it.
@@ -78,6 +80,7 @@ def demo(
         speed=speed,
         equity=equity,
         config=config,
+        margin_model=margin_model,
     )
     deliver(lambda: asyncio.run(_demo(options, as_json=as_json)), as_json=as_json)
 
@@ -107,6 +110,7 @@ def _exchange_words(options: DemoOptions) -> list[str]:
     words = ["--seed", str(options.seed), "--speed", str(options.speed), "--market", options.market]
     if options.start is not None:
         words += ["--from", options.start.isoformat()]
+    words += ["--margin-model", options.margin_model.value]
     if options.equity is not None:
         words += ["--equity", str(options.equity)]
     return words

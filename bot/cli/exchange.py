@@ -73,6 +73,24 @@ Limits = Annotated[
         help="Requests that are taken: the venue's own limits, or a thousand times as many."
     ),
 ]
+
+
+class MarginModelName(StrEnum):
+    """How the accounts are margined, in the venue's words."""
+
+    SEGREGATED_SM = "segregated_sm"
+    SEGREGATED_PM = "segregated_pm"
+    CROSS_SM = "cross_sm"
+    CROSS_PM = "cross_pm"
+
+
+MarginModel = Annotated[
+    MarginModelName,
+    typer.Option(
+        "--margin-model",
+        help="Standard (sm) or portfolio margin (pm); each currency by itself, or all (cross).",
+    ),
+]
 WithParent = Annotated[
     int | None, typer.Option("--with-parent", metavar="PID", hidden=True, help="End with it.")
 ]
@@ -88,6 +106,7 @@ def exchange(
     equity: Equity = None,
     sim: Sim = False,
     limits: Limits = LimitsName.GENEROUS,
+    margin_model: MarginModel = MarginModelName.SEGREGATED_SM,
     with_parent: WithParent = None,
     as_json: AsJson = False,
 ) -> None:
@@ -100,6 +119,7 @@ def exchange(
     def work() -> None:
         _refuse_taken(port)
         gc.disable()  # until all is loaded, which stays
+        from bot.exchange import rules
         from bot.wiring.exchange import ExchangeOptions
 
         options = ExchangeOptions(
@@ -112,6 +132,7 @@ def exchange(
             equity_coin=equity,
             sim=sim,
             limits=limits.value,
+            margin_model=rules.MarginModel(margin_model.value),
         )
         built = _built(options)
         gc.freeze()
@@ -184,6 +205,7 @@ def _say_ready(port: int, options: "ExchangeOptions", as_json: bool) -> None:
         "speed": options.speed,
         "sim": options.sim,
         "limits": options.limits,
+        "margin_model": options.margin_model.value,
     }
     if as_json:
         print_json(ready)

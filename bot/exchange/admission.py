@@ -14,11 +14,12 @@ from bot.exchange.board import Board
 from bot.exchange.commands import Refused, invalid_params
 from bot.exchange.contracts import Contract
 from bot.exchange.liquidity import to_price
-from bot.exchange.margins import order_reserve
+from bot.exchange.margin_reports import MarginsView
+from bot.exchange.margins import Holding, order_reserve
 from bot.exchange.orders import ZERO, Order
-from bot.exchange.portfolio import Situation
-from bot.exchange.reports import Direction, MarginsView, OrderType
+from bot.exchange.reports import Direction, OrderType
 from bot.exchange.rules import PriceBandRules, Rules
+from bot.exchange.situation import Situation
 
 NOT_FOUND: Final = Refused(code=13020, message="not_found")
 POST_ONLY_REJECT: Final = Refused(code=11054, message="post_only_reject")
@@ -140,11 +141,15 @@ def clamped(order: Order, band: tuple[Decimal, Decimal]) -> Decimal | Refused:
 
 
 def check_funds(at: Situation, order: Order) -> Refused | None:
-    """Refuse what, filled at its worst, needs more margin than there is, unless it reduces."""
-    if at.is_reducing(order):
+    """Refuse what, filled at its worst, needs more margin than there is, unless it reduces.
+
+    What reduces risk is a smaller position under standard margin, less margin under portfolio
+    margin, where a smaller hedge may need more.
+    """
+    if not at.model.is_portfolio and at.is_reducing(order):
         return None
-    needed, have = at.margins(order).initial, at.value().margin_balance
-    if needed <= have:
+    needed, have = at.margins(order).initial, at.margin_balance()
+    if needed <= have or (at.model.is_portfolio and at.lowers_margin(order)):
         return None
     short = f"initial margin after the order {needed:.8f} exceeds margin balance {have:.8f}"
     return Refused(
@@ -158,16 +163,16 @@ def hypothetical_margins(
     at: Situation, contract: Contract, amount: Decimal, price: Decimal
 ) -> MarginsView:
     """What buying and selling `amount` at `price` would need, each by itself, fees left out."""
-    exposure = at.exposure_on(contract)
     size = float(amount)
     index_usd = at.board.index_usd(contract.pair)
     premium, _ = order_reserve(
         at.rules.fees, contract, size, float(price), is_buy=True, index_usd=index_usd
     )
+    bought, sold = (at.need(Holding(contract=contract, size=of)).initial for of in (size, -size))
     lowest, highest = price_band(at.rules.price_band, at.board, contract)
     return MarginsView(
-        buy=exposure.position_margin(at.rules, size)[0] + premium,
-        sell=exposure.position_margin(at.rules, -size)[0],
+        buy=bought + premium,
+        sell=sold,
         min_price=lowest,
         max_price=highest,
     )

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Generic, Protocol, TypeVar, overload
 
 from bot.exchange.contracts import Contract, Kind, Pair
+from bot.exchange.margin_reports import MarginsView
 from bot.exchange.market import MarketFrame, Skipped
 from bot.exchange.reports import (
     AccountView,
@@ -18,7 +19,6 @@ from bot.exchange.reports import (
     CancelledView,
     CancelReason,
     Direction,
-    MarginsView,
     OrderType,
     OrderView,
     PlacedView,
@@ -28,7 +28,7 @@ from bot.exchange.reports import (
     TradeView,
     TriggerTerms,
 )
-from bot.exchange.rules import Rules
+from bot.exchange.rules import MarginModel, Rules
 from bot.exchange.trading_commands import (
     Choice,
     ClosePosition,
@@ -356,8 +356,15 @@ class TradingEngine(TraderReadings, VenueReadings, Protocol):
         """Positions that are not flat, by name; `currency` is what they settle in."""
         ...
 
-    def account(self, account: str, currency: str) -> AccountView:
-        """The account's summary in a settlement currency. KeyError for one that is not served."""
+    def account(self, account: str, currency: str, model: MarginModel | None = None) -> AccountView:
+        """The account's summary in a settlement currency, or what it were under another model.
+
+        KeyError for a currency that is not served.
+        """
+        ...
+
+    def margin_model(self, account: str) -> MarginModel:
+        """How the account is margined."""
         ...
 
     def accounts(self) -> Sequence[str]:

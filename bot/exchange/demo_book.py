@@ -11,8 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from bot.exchange.board import Board
 from bot.exchange.contracts import parse_name
-from bot.exchange.margins import Exposure
+from bot.exchange.margins import Claims, Holding, standard
 from bot.exchange.market import FloatArray, IntArray, MarketFrame
 from bot.exchange.rules import Rules
 from bot.quant.black76 import greeks
@@ -112,18 +113,16 @@ def comfortable_equity(
     In the pair's settlement currency.
     """
     rules = Rules() if rules is None else rules
-    at = {contract.name: column for column, contract in enumerate(frame.contracts)}
-    needed = 0.0
-    for name, size in book.items():
-        contract = parse_name(name)
-        mark, underlying_usd = frame.perpetual.mark_usd, frame.index_usd
-        if contract.is_option:
-            mark = float(frame.mark_price[at[name]])
-            underlying_usd = frame.forwards[contract.expiry_ms]
-        position = Exposure(
-            contract=contract, mark=mark, underlying_usd=underlying_usd, size=float(size)
-        )
-        needed += position.position_margin(rules, float(size))[0]
+    holdings = tuple(
+        Holding(contract=parse_name(name), size=float(size)) for name, size in book.items()
+    )
+    pair, index_usd = frame.pair, frame.index_usd
+    claims = Claims(
+        currency=pair.settlement_currency,
+        currency_usd=1.0 if pair.is_linear else index_usd,
+        holdings=holdings,
+    )
+    needed = standard(Board.showing([frame]), rules.standard_margin, claims).initial
     least = EQUITY_COIN_MIN * (frame.index_usd if frame.pair.is_linear else 1.0)
     return max(round(needed / MARGIN_USED, 1), round(least, 1))
 

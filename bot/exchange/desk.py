@@ -22,10 +22,10 @@ from bot.exchange.commands import (
 from bot.exchange.contracts import Contract, Pair
 from bot.exchange.fees import liquidation_fee, trade_fee
 from bot.exchange.liquidity import House
+from bot.exchange.margins import MarginMemory
 from bot.exchange.matching import RestingOrders, Slice, is_within, opposite, slices
 from bot.exchange.mmp import MmpBook, index_of, mmp_fill
 from bot.exchange.orders import ZERO, Order, OrderRegister, signed
-from bot.exchange.portfolio import Situation
 from bot.exchange.reports import (
     CancelReason,
     Direction,
@@ -34,7 +34,9 @@ from bot.exchange.reports import (
     OrderType,
     TradeView,
 )
+from bot.exchange.rules import MarginModel
 from bot.exchange.self_trade import SelfTrading
+from bot.exchange.situation import Situation
 from bot.exchange.statement import EntryKind, Subject
 from bot.exchange.trades import Fill, TradeBook
 from bot.exchange.wallets import money
@@ -62,7 +64,8 @@ class EventLog:
 class Desk(Clearing):
     """The state of trading, on the books of clearing.
 
-    `liquidated_ms` is when each wallet had its last round of liquidation.
+    `liquidated_ms` is when each wallet had its last round of liquidation. Accounts that are not
+    among `margin_models` have standard margin, each currency by itself.
     """
 
     house: House
@@ -75,16 +78,40 @@ class Desk(Clearing):
     halted: set[str] = field(default_factory=set)
     revision: int = 0
     liquidated_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    margin_models: dict[str, MarginModel] = field(default_factory=dict)
+    margin_memory: MarginMemory = field(default_factory=MarginMemory)
 
-    def situation(self, account: str, currency: str, now_ms: int) -> Situation:
-        """The account in one currency as margin and views see it."""
+    def situation(
+        self, account: str, currency: str, now_ms: int, model: MarginModel | None = None
+    ) -> Situation:
+        """The account in one currency as margin and views see it, or under another `model`."""
+        model, wallets = model or self.margin_model(account), self.accounts[account]
+        others = [one for one in wallets if one != currency] if model.is_cross else ()
+        beside = tuple(self._situation(account, one, model, now_ms) for one in others)
+        return self._situation(account, currency, model, now_ms, beside)
+
+    def _situation(
+        self,
+        account: str,
+        currency: str,
+        model: MarginModel,
+        now_ms: int,
+        beside: tuple[Situation, ...] = (),
+    ) -> Situation:
         return Situation(
             rules=self.rules,
             board=self.board,
             paid_of=self.paid_at(now_ms),
             wallet=self.accounts[account][currency],
             open_orders=self.register.open_in(account, currency),
+            model=model,
+            beside=beside,
+            memory=self.margin_memory,
         )
+
+    def margin_model(self, account: str) -> MarginModel:
+        """How the account is margined."""
+        return self.margin_models.get(account, MarginModel.SEGREGATED_SM)
 
     def situation_of(self, order: Order, now_ms: int) -> Situation:
         """The situation that an order is judged by: its account's in its currency."""

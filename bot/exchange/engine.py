@@ -61,7 +61,14 @@ from bot.exchange.trading_commands import (
 )
 from bot.exchange.triggers import fire
 from bot.exchange.venue_acts import act
-from bot.exchange.venue_commands import Deposit, OpenAccount, SetPosition, Shock, Transfer
+from bot.exchange.venue_commands import (
+    Deposit,
+    OpenAccount,
+    SetMarginModel,
+    SetPosition,
+    Shock,
+    Transfer,
+)
 from bot.exchange.venue_desk import decree
 from bot.exchange.wallets import Wallet, money
 
@@ -103,6 +110,7 @@ class Engine(Readings):
         unknown = set(opening.equity) - set(self.currencies)
         if unknown:
             raise ValueError(f"nothing settles in {', '.join(sorted(unknown))} here")
+        self.desk.margin_models[opening.name] = opening.margin_model
         self.desk.accounts[opening.name] = {
             currency: Wallet(account=opening.name, currency=currency)
             for currency in self.currencies
@@ -250,7 +258,7 @@ class Engine(Readings):
                 return choose(desk, command, now_ms)
             case BustTrade() | HaltBook():
                 return act(desk, command, now_ms)
-            case SetPosition() | Deposit() | Transfer():
+            case SetPosition() | Deposit() | Transfer() | SetMarginModel():
                 return decree(desk, command, now_ms)
             case Shock():
                 return self._shock(command)

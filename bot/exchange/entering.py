@@ -18,7 +18,6 @@ from bot.exchange.commands import OrderChanged, Refused
 from bot.exchange.desk import Desk, EventLog
 from bot.exchange.mmp import size_in_base
 from bot.exchange.orders import ZERO, Order
-from bot.exchange.portfolio import Situation
 from bot.exchange.reports import (
     CancelReason,
     Direction,
@@ -27,6 +26,7 @@ from bot.exchange.reports import (
     PlacedView,
     TimeInForce,
 )
+from bot.exchange.situation import Situation
 
 
 def admit(desk: Desk, order: Order, at: Situation, now_ms: int) -> Refused | None:

@@ -1,134 +1,23 @@
 """A wallet seen whole: exposures for margin, positions and the summary, with the venue's sums.
 
-margin_balance = balance + futures session profit      equity = margin_balance + options_value
+equity = balance + futures session profit + options_value
 available_funds = margin_balance - initial_margin
 delta_total_map = futures in coin + options_delta, by index
 delta_total = its sum, less options_value where that is in coin (inverse pairs)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.core.margin import deribit_standard
+from bot.core.margin.report import Report
 from bot.exchange.board import Board
-from bot.exchange.contracts import Contract, Kind
-from bot.exchange.margins import (
-    Exposure,
-    MarginTotals,
-    futures_rates,
-    order_reserve,
-    reduces,
-    size_in_coin,
-    total_margins,
-)
-from bot.exchange.orders import Order, Reserve, signed
-from bot.exchange.reports import AccountView, Direction, PositionView
-from bot.exchange.rules import MarginUnderlying, Rules
-from bot.exchange.wallets import Position, Valuation, Wallet, value_wallet
-
-MARGIN_MODEL = "segregated_sm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What a wallet is judged by: rules, market, funding meters, the open orders it answers for."""
-
-    rules: Rules
-    board: Board
-    paid_of: Callable[[Contract], float]
-    wallet: Wallet
-    open_orders: Sequence[Order]
-
-    def value(self, *, rounded: bool = False) -> Valuation:
-        """The wallet's worth on the board's marks."""
-        return value_wallet(self.wallet, self.board.mark, self.paid_of, rounded=rounded)
-
-    def exposures(self, extra: Order | None = None) -> Mapping[str, Exposure]:
-        """Position and open orders by instrument, `extra` counted as if it were open."""
-        orders = [*self.open_orders, extra] if extra is not None else self.open_orders
-        by_contract: dict[str, tuple[Contract, list[Order]]] = {
-            name: (position.contract, []) for name, position in self.wallet.positions.items()
-        }
-        for order in orders:
-            contract = order.contract
-            found = by_contract.get(contract.name)
-            if found is None:
-                found = by_contract[contract.name] = (contract, [])
-            found[1].append(order)
-        return {name: self._exposure(*found) for name, found in by_contract.items()}
-
-    def exposure_on(self, contract: Contract) -> Exposure:
-        """One instrument's position and open orders."""
-        own = [order for order in self.open_orders if order.contract.name == contract.name]
-        return self._exposure(contract, own)
-
-    def margins(self, extra: Order | None = None) -> MarginTotals:
-        """The wallet's margins, `extra` counted as if it were open."""
-        return total_margins(self.rules, self.exposures(extra).values())
-
-    def is_reducing(self, order: Order) -> bool:
-        """Whether the order only reduces its position, after the open orders of its side too."""
-        size = float(self.wallet.size(order.contract.name))
-        change = float(signed(order.direction, order.remaining))
-        if size * change >= 0:
-            return False
-        already = sum(
-            float(o.remaining)
-            for o in self.open_orders
-            if o.contract.name == order.contract.name and o.direction is order.direction
-        )
-        return reduces(size, change, already)
-
-    def _exposure(self, contract: Contract, orders: Sequence[Order]) -> Exposure:
-        board, rules = self.board, self.rules
-        buys, sells, premium, fees = 0.0, 0.0, 0.0, 0.0
-        mark, index_usd = board.mark(contract), board.index_usd(contract.pair)
-        coin_usd = index_usd if contract.pair.is_linear else 1.0
-        for order in orders:
-            held = _reserve(rules, order, coin_usd)
-            if order.direction is Direction.BUY:
-                buys += held.amount
-            else:
-                sells += held.amount
-            premium += held.premium
-            fees += held.fee
-        on_index = rules.option_margin.underlying is MarginUnderlying.INDEX
-        return Exposure(
-            contract=contract,
-            mark=mark,
-            underlying_usd=index_usd if on_index else board.underlying(contract),
-            size=float(self.wallet.size(contract.name)),
-            buys=buys,
-            sells=sells,
-            premium=premium,
-            fees=fees,
-        )
-
-
-def _reserve(rules: Rules, order: Order, coin_usd: float) -> Reserve:
-    """What an open order holds back, worked out again only when the order or the coin changed.
-
-    `coin_usd` is the index where a fee depends on it, else 1. An account may have a thousand open
-    orders, and each new one asks all of them.
-    """
-    known = order.reserve
-    if (
-        known is not None
-        and known.of == (order.amount, order.filled, order.price)
-        and known.coin_usd == coin_usd
-    ):
-        return known
-    amount, is_buy = float(order.remaining), order.direction is Direction.BUY
-    premium, fee = order_reserve(
-        rules.fees, order.contract, amount, float(order.price), is_buy=is_buy, index_usd=coin_usd
-    )
-    order.reserve = Reserve(
-        of=(order.amount, order.filled, order.price),
-        coin_usd=coin_usd,
-        amount=amount,
-        premium=premium,
-        fee=fee,
-    )
-    return order.reserve
+from bot.exchange.contracts import PAIR_OF_INDEX, Contract, Kind
+from bot.exchange.margin_reports import TotalsUsd
+from bot.exchange.margins import Required, size_in_coin
+from bot.exchange.reports import AccountView, PositionView
+from bot.exchange.situation import Situation
+from bot.exchange.wallets import Position, Valuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +46,23 @@ def _position_greeks(board: Board, position: Position) -> _Greeks:
     return _Greeks(size * unit.delta, size * unit.gamma, size * unit.vega, size * unit.theta)
 
 
-def position_view(at: Situation, contract: Contract) -> PositionView:
-    """One position as the venue shows it; a flat one has zeros."""
+def position_view(at: Situation, contract: Contract, alone: Report | None = None) -> PositionView:
+    """One position as the venue shows it; a flat one has zeros.
+
+    Its margins are those it would need `alone`, whichever model the account has, as at the venue.
+    """
     held = at.wallet.positions.get(contract.name)
     position = held if held is not None else Position(contract=contract)
     mark, paid = at.board.mark(contract), at.paid_of(contract)
-    exposure = at.exposure_on(contract)
-    margin = exposure.position_margin(at.rules, exposure.size)
+    holding = at.holding(contract)
+    margin = (0.0, 0.0) if held is None else _position_margin(alone or at.alone(), contract)
     greeks = _position_greeks(at.board, position)
     pending = position.pending_funding(paid)
     floating, is_option = position.floating(mark), contract.is_option
     # What a coin of premium is in USD: the option's forward where premiums are coins.
     coin_usd = 1.0 if contract.pair.is_linear else at.board.underlying(contract)
-    size_coin = None if is_option else size_in_coin(contract, exposure.size, mark)
-    rate = futures_rates(at.rules.futures_tiers[contract.base], size_coin or 0.0)[0]
+    size_coin = None if is_option else size_in_coin(contract, holding.size, mark)
+    rate = 1.0 if is_option else _futures_rates(at, contract, size_coin or 0.0)[0]
     return PositionView(
         instrument_name=contract.name,
         kind=contract.kind,
@@ -188,7 +80,7 @@ def position_view(at: Situation, contract: Contract) -> PositionView:
         theta=greeks.theta,
         initial_margin=margin[0],
         maintenance_margin=margin[1],
-        open_orders_margin=exposure.orders_margin(at.rules),
+        open_orders_margin=at.need(holding).orders if holding.buys or holding.sells else 0.0,
         floating_profit_loss=floating,
         floating_profit_loss_usd=floating * coin_usd if is_option else None,
         realized_profit_loss=float(position.session_realised) + pending,
@@ -197,6 +89,18 @@ def position_view(at: Situation, contract: Contract) -> PositionView:
         interest_value=_interest_value(at.board, contract, paid),
         leverage=0 if is_option else round(1 / rate),
     )
+
+
+def _position_margin(alone: Report, contract: Contract) -> tuple[float, float]:
+    margins = alone.positions
+    row = margins.names.index(contract.name)
+    return float(margins.initial[row]), float(margins.maintenance[row])
+
+
+def _futures_rates(at: Situation, contract: Contract, size_coin: float) -> tuple[float, float]:
+    """Initial and maintenance rate of a position of this size, coins of either sign."""
+    found = deribit_standard.future_share(at.rules.standard_margin, contract.base, abs(size_coin))
+    return found.initial, found.maintenance
 
 
 def _interest_value(board: Board, contract: Contract, paid: float) -> float:
@@ -218,33 +122,35 @@ def _sum_profits(at: Situation, *, options: bool) -> tuple[float, float]:
 
 
 def _nearest_expiry_ms(at: Situation) -> int:
-    own = (
-        c.expiry_ms
-        for c in at.board.known_contracts()
-        if c.settlement_currency == at.wallet.currency
-    )
+    currencies = {at.wallet.currency, *(one.wallet.currency for one in at.beside)}
+    own = (c.expiry_ms for c in at.board.known_contracts() if c.settlement_currency in currencies)
     return min(own, default=0)
 
 
-def _liquidation_ratios(
-    at: Situation, worth: Valuation, exposures: Sequence[Exposure]
-) -> dict[str, float]:
-    """Where, relative to a perpetual's mark, margin_balance meets maintenance, all else still."""
+def _liquidation_ratios(at: Situation, balance: float, margins: Required) -> dict[str, float]:
+    """Where, relative to a perpetual's mark, margin_balance meets maintenance, all else still.
+
+    None in a portfolio account, as at the venue.
+    """
     ratios: dict[str, float] = {}
-    for perp in exposures:
-        if perp.contract.kind is not Kind.PERPETUAL or not perp.size:
+    if at.model.is_portfolio:
+        return ratios
+    for position in at.wallet.positions.values():
+        contract = position.contract
+        if contract.kind is not Kind.PERPETUAL or not position.size:
             continue
-        others = sum(e.position_margin(at.rules, e.size)[1] for e in exposures if e is not perp)
-        size_coin = size_in_coin(perp.contract, perp.size, perp.mark)
-        rate = futures_rates(at.rules.futures_tiers[perp.contract.base], size_coin)[1]
-        if perp.contract.pair.is_linear:
-            value = size_coin * perp.mark
+        mark = at.board.mark(contract)
+        size_coin = size_in_coin(contract, float(position.size), mark)
+        others = margins.maintenance - _position_margin(at.alone(), contract)[1]
+        rate = _futures_rates(at, contract, size_coin)[1]
+        if contract.pair.is_linear:
+            value = size_coin * mark
             slope = rate * abs(value) - value
-            ratio = (worth.margin_balance - value - others) / slope if slope else 0.0
+            ratio = (balance - value - others) / slope if slope else 0.0
         else:
-            room = worth.margin_balance + size_coin - others
+            room = balance + size_coin - others
             ratio = (size_coin + rate * abs(size_coin)) / room if room else 0.0
-        ratios[perp.contract.pair.index_name] = max(ratio, 0.0)
+        ratios[contract.pair.index_name] = max(ratio, 0.0)
     return ratios
 
 
@@ -282,33 +188,35 @@ def _sums(at: Situation, nearest_ms: int) -> _Sums:
     return _Sums(options=options, delta=delta, expiring_net_delta=expiring)
 
 
-def _net_delta(at: Situation, sums: _Sums, worth: Valuation) -> float:
-    """The venue's net transaction delta: premiums in coin are delta, those in USDC are not."""
+def _premium(at: Situation, worth: Valuation) -> float:
+    """The part of the options' value that is delta: premiums in coin are, those in USDC are not."""
     bases = {pair.base for pair in at.board.pairs if not pair.is_linear}
-    premium = worth.options_value if at.wallet.currency in bases else 0.0
-    return sum(sums.delta.values()) - premium
+    return worth.options_value if at.wallet.currency in bases else 0.0
+
+
+def _net_delta(at: Situation, sums: _Sums, worth: Valuation) -> float:
+    """The venue's net transaction delta."""
+    return sum(sums.delta.values()) - _premium(at, worth)
 
 
 def account_view(at: Situation) -> AccountView:
     """The account summary in the wallet's currency."""
     wallet, worth, nearest_ms = at.wallet, at.value(), _nearest_expiry_ms(at)
-    exposures = list(at.exposures().values())
-    margins = total_margins(at.rules, exposures)
-    later = [e for e in exposures if e.contract.expiry_ms != nearest_ms]
-    projected, sums = total_margins(at.rules, later), _sums(at, nearest_ms)
+    balance, margins = at.margin_balance(worth), at.margins()
+    projected, sums = at.projected(nearest_ms), _sums(at, nearest_ms)
     options_upl, options_pl = _sum_profits(at, options=True)
     _, futures_pl = _sum_profits(at, options=False)
     options_rpl, delta_total = float(wallet.options_session_rpl), _net_delta(at, sums, worth)
-    greeks, ratios = sums.all_options, _liquidation_ratios(at, worth, exposures)
+    greeks, ratios = sums.all_options, _liquidation_ratios(at, balance, margins)
     return AccountView(
         account=wallet.account,
         currency=wallet.currency,
-        margin_model=MARGIN_MODEL,
+        margin_model=at.model,
         balance=worth.balance,
         equity=worth.equity,
-        margin_balance=worth.margin_balance,
-        available_funds=worth.margin_balance - margins.initial,
-        available_withdrawal_funds=_withdrawable(worth, margins),
+        margin_balance=balance,
+        available_funds=balance - margins.initial,
+        available_withdrawal_funds=_withdrawable(at, worth, balance, margins),
         initial_margin=margins.initial,
         maintenance_margin=margins.maintenance,
         open_orders_margin=margins.open_orders,
@@ -338,9 +246,35 @@ def account_view(at: Situation) -> AccountView:
         funding_paid=float(wallet.funding_paid),
         estimated_liquidation_ratio=next(iter(ratios.values()), 0.0),
         estimated_liquidation_ratio_map=ratios,
+        totals_usd=_totals_usd(at, worth, balance, margins) if at.model.is_cross else None,
     )
 
 
-def _withdrawable(worth: Valuation, margins: MarginTotals) -> float:
-    """Unrealised gains cannot be withdrawn before they are settled; losses count at once."""
-    return max(min(worth.margin_balance, worth.balance) - margins.initial, 0.0)
+def _withdrawable(at: Situation, worth: Valuation, balance: float, margins: Required) -> float:
+    """Unrealised gains cannot be withdrawn before they are settled; losses count at once.
+
+    Nor can what other currencies of a cross account are worth.
+    """
+    free = min(balance, worth.balance) - margins.initial
+    if at.beside:
+        free = min(balance - margins.initial, worth.balance, worth.margin_balance)
+    return max(free, 0.0)
+
+
+def _totals_usd(at: Situation, worth: Valuation, balance: float, margins: Required) -> TotalsUsd:
+    """A cross account as a whole."""
+    usd = at.currency_usd
+    return TotalsUsd(
+        equity=worth.equity * usd + sum(o.value().equity * o.currency_usd for o in at.beside),
+        margin_balance=balance * usd,
+        initial_margin=margins.initial * usd,
+        maintenance_margin=margins.maintenance * usd,
+        delta_total=sum(map(_net_delta_usd, (at, *at.beside))),
+    )
+
+
+def _net_delta_usd(at: Situation) -> float:
+    """The net delta of one currency, each coin at its index."""
+    delta = _sums(at, nearest_ms=0).delta
+    usd = sum(coins * at.board.index_usd(PAIR_OF_INDEX[name]) for name, coins in delta.items())
+    return usd - _premium(at, at.value()) * at.currency_usd

@@ -16,19 +16,19 @@ from bot.exchange.contracts import (
 )
 from bot.exchange.desk import Desk
 from bot.exchange.funding import IndexHistory
+from bot.exchange.margin_reports import MarginsView
 from bot.exchange.market import MarketFrame
 from bot.exchange.orders import Order
 from bot.exchange.portfolio import account_view, position_view
 from bot.exchange.reports import (
     AccountView,
     BookView,
-    MarginsView,
     OrderView,
     PositionView,
     TickerView,
     TradeView,
 )
-from bot.exchange.rules import Rules
+from bot.exchange.rules import MarginModel, Rules
 from bot.exchange.statement import Entry
 from bot.exchange.tickers import book_view, ticker_view
 from bot.exchange.trading_commands import MmpKey, MmpLimits, SelfTradeRule
@@ -225,16 +225,24 @@ class Readings:
             if currency not in (None, owned) or not wallet.positions:
                 continue
             situation = self.desk.situation(account, owned, self.now_ms)
+            alone = situation.alone()
             views += [
-                position_view(situation, position.contract)
+                position_view(situation, position.contract, alone)
                 for position in wallet.positions.values()
                 if position.contract.kind in kinds
             ]
         return sorted(views, key=lambda view: view.instrument_name)
 
-    def account(self, account: str, currency: str) -> AccountView:
-        """The account's summary in a settlement currency. KeyError for one that is not served."""
-        return account_view(self.desk.situation(account, currency, self.now_ms))
+    def account(self, account: str, currency: str, model: MarginModel | None = None) -> AccountView:
+        """The account's summary in a settlement currency, or what it were under another model.
+
+        KeyError for a currency that is not served.
+        """
+        return account_view(self.desk.situation(account, currency, self.now_ms, model))
+
+    def margin_model(self, account: str) -> MarginModel:
+        """How the account is margined."""
+        return self.desk.margin_model(account)
 
     def accounts(self) -> Sequence[str]:
         """Names of the accounts."""

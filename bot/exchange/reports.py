@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Final
 
 from bot.exchange.contracts import Kind
+from bot.exchange.margin_reports import TotalsUsd
+from bot.exchange.rules import MarginModel
 
 
 class Direction(StrEnum):
@@ -265,11 +267,12 @@ class AccountView:
     """The account summary in one settlement currency (venue's field names).
 
     Deltas are coins, by index in maps. `delta_total` is their sum, less `options_value` if inverse.
+    The margins and funds of a cross account are those of all its currencies, converted.
     """
 
     account: str
     currency: str
-    margin_model: str
+    margin_model: MarginModel
     balance: float
     equity: float
     margin_balance: float
@@ -304,6 +307,7 @@ class AccountView:
     funding_paid: float
     estimated_liquidation_ratio: float
     estimated_liquidation_ratio_map: Mapping[str, float]
+    totals_usd: TotalsUsd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,16 +374,6 @@ class TickerView:
     current_funding: float | None
     interest_value: float | None
     option: OptionFigures | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarginsView:
-    """What a hypothetical order would need by itself, and the price band of the moment."""
-
-    buy: float
-    sell: float
-    min_price: Decimal
-    max_price: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,35 @@
 """The exchange's parameters: fees, margins, funding, house liquidity. Every number has a unit.
 
-Sources of the defaults: Deribit's fee schedule and funding article, and its standard margin.
+Sources of the defaults: Deribit's fee schedule and funding article; margins have their own file.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from bot.core.margin.deribit_portfolio import Parameters
+from bot.core.margin.deribit_standard import Rates
+from bot.exchange.margin_parameters import PORTFOLIO_MARGIN, STANDARD_MARGIN
 
-class MarginUnderlying(StrEnum):
-    """What an option's out-of-the-money amount is measured against; sources disagree."""
 
-    FORWARD = "forward"
-    INDEX = "index"
+class MarginModel(StrEnum):
+    """How an account is margined, as the venue names it."""
+
+    SEGREGATED_SM = "segregated_sm"
+    CROSS_SM = "cross_sm"
+    SEGREGATED_PM = "segregated_pm"
+    CROSS_PM = "cross_pm"
+
+    @property
+    def is_portfolio(self) -> bool:
+        """Whether positions are netted in scenarios."""
+        return self in (MarginModel.SEGREGATED_PM, MarginModel.CROSS_PM)
+
+    @property
+    def is_cross(self) -> bool:
+        """Whether all currencies answer for one another."""
+        return self in (MarginModel.CROSS_SM, MarginModel.CROSS_PM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,39 +51,6 @@ class FundingRules:
 
     dampener: float = 0.00025
     cap_8h: float = 0.005
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarginTier:
-    """Futures rates that hold for positions up to and including `size_coin_upper`."""
-
-    size_coin_upper: float
-    im_rate: float
-    mm_rate: float
-
-
-DEFAULT_TIERS = tuple(
-    MarginTier(size_coin_upper=upper, im_rate=1 / leverage, mm_rate=2 / 3 / leverage)
-    for upper, leverage in ((50.0, 50), (100.0, 40), (200.0, 25), (500.0, 15), (math.inf, 10))
-)
-# The venue's older schedule rose by 0.005 % for each BTC and by 0.0004 % for each ETH: a position
-# in ETH may be 12.5 times as large for the same rate.
-ETH_TIERS = tuple(
-    MarginTier(
-        size_coin_upper=tier.size_coin_upper * 12.5, im_rate=tier.im_rate, mm_rate=tier.mm_rate
-    )
-    for tier in DEFAULT_TIERS
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionMarginRules:
-    """Standard margin of short options, fractions of one coin per contract."""
-
-    im_at_the_money: float = 0.15
-    im_floor: float = 0.10
-    mm: float = 0.075
-    underlying: MarginUnderlying = MarginUnderlying.FORWARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +81,15 @@ class PriceBandRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiquidationRules:
-    """A round every `round_ms` of market time, of `share` of one position."""
+    """A round every `round_ms` of market time, of `share` of one position, or of the hedge.
+
+    A portfolio account's delta is hedged while all of the hedge would save at least
+    `hedge_saves_min` of what must be maintained.
+    """
 
     round_ms: int = 1_000
     share: float = 0.25
+    hedge_saves_min: float = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +112,14 @@ LIVELY: Final = PrintRules(perpetual_chance=0.5, future_chance=0.05, option_chan
 class Rules:
     """All parameters of one exchange.
 
-    Futures tiers go by coin and rise in size; the last has no limit. An iceberg shows at least
-    `display_lots_min` lots, and hides less than `display_hidden_ratio_max` times as much.
+    An iceberg shows at least `display_lots_min` lots, and hides less than
+    `display_hidden_ratio_max` times as much.
     """
 
     fees: FeeRules = field(default_factory=FeeRules)
     funding: FundingRules = field(default_factory=FundingRules)
-    futures_tiers: Mapping[str, tuple[MarginTier, ...]] = field(
-        default_factory=lambda: {"BTC": DEFAULT_TIERS, "ETH": ETH_TIERS}
-    )
-    option_margin: OptionMarginRules = field(default_factory=OptionMarginRules)
+    standard_margin: Rates = STANDARD_MARGIN
+    portfolio_margin: Parameters = PORTFOLIO_MARGIN
     liquidation: LiquidationRules = field(default_factory=LiquidationRules)
     house: HouseRules = field(default_factory=HouseRules)
     price_band: PriceBandRules = field(default_factory=PriceBandRules)
@@ -147,14 +132,6 @@ class Rules:
     settlement_average_ms: int = 30 * 60_000
     first_order_number: int = 1_001
     first_trade_number: int = 5_001
-
-    def __post_init__(self) -> None:
-        for base, tiers in self.futures_tiers.items():
-            uppers = [tier.size_coin_upper for tier in tiers]
-            if not uppers or uppers != sorted(uppers) or not math.isinf(uppers[-1]):
-                raise ValueError(
-                    f"{base} futures tiers must rise to infinity, they end as {uppers}"
-                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,3 +146,4 @@ class OpeningAccount:
     owner: str | None = None
     equity: Mapping[str, float] = field(default_factory=dict)
     positions: Mapping[str, float] = field(default_factory=dict)
+    margin_model: MarginModel = MarginModel.SEGREGATED_SM

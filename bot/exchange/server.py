@@ -32,7 +32,7 @@ from bot.exchange.market import Market
 from bot.exchange.platform_state import PlatformState
 from bot.exchange.register import Register
 from bot.exchange.rest import RestRoutes
-from bot.exchange.rules import LIVELY, OpeningAccount, Rules
+from bot.exchange.rules import LIVELY, MarginModel, OpeningAccount, Rules
 from bot.exchange.sim import SimRoutes
 from bot.exchange.sim_faults import FaultRoutes
 from bot.exchange.sim_ledger import RequestLedger
@@ -55,7 +55,7 @@ class ExchangeOptions:
     `from_ms` is market time (None: where the market begins). `book` is `demo`, `none` or the path
     of a YAML map of instrument to signed size. `equity_coin` is in coins of the market's first
     pair, None is comfortable for the book; other currencies get as much by value. `limits` is
-    `generous` or `venue`.
+    `generous` or `venue`. `margin_model` is that of every account.
     """
 
     port: int = 0
@@ -67,6 +67,7 @@ class ExchangeOptions:
     equity_coin: float | None = None
     sim: bool = False
     limits: str = "generous"
+    margin_model: MarginModel = MarginModel.SEGREGATED_SM
 
 
 def _silent(_message: str) -> None:
@@ -103,6 +104,7 @@ def build(
                 owner=policy.subaccounts.get(name),
                 equity=_equities(market, equity_coin),
                 positions=held if name == names[0] else {},
+                margin_model=options.margin_model,
             )
             for name in names
         ],

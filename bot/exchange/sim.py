@@ -1,7 +1,8 @@
-"""`--sim`: the books of the exchange laid open, and three levers on its world.
+"""`--sim`: the books of the exchange laid open, and four levers on its world.
 
 `GET /sim/ledger` is what the venue saw; `POST /sim/shock` moves the underlying, `POST
-/sim/position` sets a position at the mark, `POST /sim/halt` closes a book to trading. A test judges
+/sim/position` sets a position at the mark, `POST /sim/margin_model` margins the account by another
+model whether it has the funds or not, `POST /sim/halt` closes a book to trading. A test judges
 by the first and provokes with the others.
 """
 
@@ -12,9 +13,10 @@ from aiohttp import web
 
 from bot.exchange import views
 from bot.exchange.floor import TradingFloor
+from bot.exchange.methods.accounts import margin_model
 from bot.exchange.protocol import Json, Params, RpcError, dumps
 from bot.exchange.trading_commands import HaltBook
-from bot.exchange.venue_commands import SetPosition, Shock
+from bot.exchange.venue_commands import SetMarginModel, SetPosition, Shock
 
 BAD_REQUEST: Final = 400
 
@@ -32,6 +34,7 @@ class SimRoutes:
         app.router.add_post("/sim/shock", self._shock)
         app.router.add_post("/sim/position", self._position)
         app.router.add_post("/sim/halt", self._halt)
+        app.router.add_post("/sim/margin_model", self._margin_model)
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         self._floor.advance()
@@ -73,6 +76,17 @@ class SimRoutes:
             return answered({"error": error.body()}, BAD_REQUEST)
         self._floor.publish()
         return answered({"instrument_name": name, "size": views.number(size)})
+
+    async def _margin_model(self, request: web.Request) -> web.Response:
+        try:
+            model = margin_model(Params(await read_body(request)))
+            self._floor.advance()
+            command = SetMarginModel(account=self._account, model=model, forced=True)
+            self._floor.accept(self._floor.engine.handle(command))
+        except RpcError as error:
+            return answered({"error": error.body()}, BAD_REQUEST)
+        self._floor.publish()
+        return answered({"margin_model": model.value})
 
     async def _halt(self, request: web.Request) -> web.Response:
         try:

@@ -10,6 +10,7 @@ from bot.exchange.contracts import Kind, parse_name
 from bot.exchange.protocol import Json
 from bot.exchange.register import Member
 from bot.exchange.reports import AccountView, PositionView
+from bot.exchange.rules import MarginModel
 from bot.exchange.trading_commands import SelfTradeRule
 from bot.exchange.views import COIN_DIGITS, GAMMA_DIGITS, GREEK_DIGITS
 
@@ -55,13 +56,23 @@ MAP_FIELDS: Final = {
 # Sums that must hold to the last digit that is shown: made of the rounded parts, never rounded
 # beside them.
 SUMS: Final = {
-    "margin_balance": ("balance", "futures_session_upl", "futures_session_rpl"),
     "equity": ("balance", "futures_session_upl", "futures_session_rpl", "options_value"),
     "available_funds": ("margin_balance", "-initial_margin"),
     "session_upl": ("futures_session_upl", "options_session_upl"),
     "session_rpl": ("futures_session_rpl", "options_session_rpl"),
     "total_pl": ("futures_pl", "options_pl"),
 }
+# What margin is held against where a currency answers for itself.
+STANDARD_BALANCE: Final = ("balance", "futures_session_upl", "futures_session_rpl")
+PORTFOLIO_BALANCE: Final = ("equity",)
+NOT_IN_PORTFOLIO_MARGIN: Final = ("estimated_liquidation_ratio", "estimated_liquidation_ratio_map")
+TOTALS_USD: Final = (
+    "equity",
+    "margin_balance",
+    "initial_margin",
+    "maintenance_margin",
+    "delta_total",
+)
 ABSENT_MONEY: Final = ("additional_reserve", "spot_reserve", "locked_balance", "fee_balance")
 
 
@@ -72,22 +83,32 @@ def portfolio(view: AccountView) -> dict[str, Json]:
         fields[name] = round(getattr(view, name), COIN_DIGITS)
     for name, digits in GREEK_FIELDS.items():
         fields[name] = round(getattr(view, name), digits)
-    fields.update(_exact_sums(fields))
+    fields.update(_exact_sums(fields, view.margin_model))
     for name, digits in MAP_FIELDS.items():
         by_index: Mapping[str, float] = getattr(view, name)
         fields[name] = {index: round(value, digits) for index, value in by_index.items()}
-    fields["margin_model"] = view.margin_model
-    fields["portfolio_margining_enabled"] = False
-    fields["cross_collateral_enabled"] = False
+    fields.update(_model_fields(view.margin_model))
     fields.update(dict.fromkeys(ABSENT_MONEY, 0.0))
+    for name in NOT_IN_PORTFOLIO_MARGIN if view.margin_model.is_portfolio else ():
+        del fields[name]
+    for name in TOTALS_USD if view.totals_usd is not None else ():
+        fields[f"total_{name}_usd"] = round(getattr(view.totals_usd, name), COIN_DIGITS)
     return fields
+
+
+def _model_fields(model: MarginModel) -> dict[str, Json]:
+    return {
+        "margin_model": model.value,
+        "portfolio_margining_enabled": model.is_portfolio,
+        "cross_collateral_enabled": model.is_cross,
+    }
 
 
 def in_currency(engine: TradingEngine, account: str, currency: str) -> dict[str, Json]:
     """An account's portfolio in a currency; an empty one where the market has nothing in it."""
     if currency in engine.currencies:
         return portfolio(engine.account(account, currency))
-    return empty_portfolio(currency)
+    return empty_portfolio(currency, engine.margin_model(account))
 
 
 def position(engine: TradingEngine, account: str, view: PositionView) -> dict[str, Json]:
@@ -121,18 +142,28 @@ def fees(engine: TradingEngine, currency: str) -> dict[str, Json]:
     return dict(by_index)
 
 
-def _exact_sums(fields: Mapping[str, Json]) -> dict[str, Json]:
-    """The `SUMS` of what is shown, to the last digit."""
-    shown = {name: Decimal(str(fields[name])) for name in MONEY_FIELDS}
-    for total, parts in SUMS.items():
+def _sums(model: MarginModel) -> dict[str, tuple[str, ...]]:
+    """The `SUMS` of an account of this model: a cross account's margin balance is no sum of its."""
+    if model.is_cross:
+        return SUMS
+    balance = PORTFOLIO_BALANCE if model.is_portfolio else STANDARD_BALANCE
+    return {"equity": SUMS["equity"], "margin_balance": balance, **SUMS}
+
+
+def _exact_sums(fields: Mapping[str, Json], model: MarginModel) -> dict[str, Json]:
+    """The sums of what is shown, to the last digit."""
+    shown, sums = {name: Decimal(str(fields[name])) for name in MONEY_FIELDS}, _sums(model)
+    for total, parts in sums.items():
         shown[total] = sum(
             (-shown[part[1:]] if part.startswith("-") else shown[part] for part in parts),
             Decimal(0),
         )
-    return {total: float(shown[total]) for total in SUMS}
+    return {total: float(shown[total]) for total in sums}
 
 
-def empty_portfolio(currency: str) -> dict[str, Json]:
+def empty_portfolio(
+    currency: str, model: MarginModel = MarginModel.SEGREGATED_SM
+) -> dict[str, Json]:
     """The same for a currency in which the account holds nothing."""
     fields: dict[str, Json] = {"currency": currency}
     fields.update(dict.fromkeys((*MONEY_FIELDS, *GREEK_FIELDS, *ABSENT_MONEY), 0.0))
@@ -144,9 +175,7 @@ def empty_portfolio(currency: str) -> dict[str, Json]:
         "estimated_liquidation_ratio_map",
     ):
         fields[name] = {}
-    fields["margin_model"] = "segregated_sm"
-    fields["portfolio_margining_enabled"] = False
-    fields["cross_collateral_enabled"] = False
+    fields.update(_model_fields(model))
     return fields
 
 

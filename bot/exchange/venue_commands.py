@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from bot.exchange.rules import MarginModel
 from bot.exchange.statement import Entry
 
 
@@ -52,7 +53,16 @@ class Transfer:
     amount: Decimal
 
 
-VenueCommand = SetPosition | Shock | OpenAccount | Deposit | Transfer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMarginModel:
+    """Margin an account by another model, if it has the funds for that or is `forced`."""
+
+    account: str
+    model: MarginModel
+    forced: bool = False
+
+
+VenueCommand = SetPosition | Shock | OpenAccount | Deposit | Transfer | SetMarginModel
 
 
 class VenueReadings(Protocol):

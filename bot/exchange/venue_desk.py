@@ -1,5 +1,6 @@
 """What the venue does to accounts on its own authority: positions set, money moved."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -9,13 +10,14 @@ from bot.exchange.desk import Desk, EventLog
 from bot.exchange.portfolio import account_view
 from bot.exchange.venue_commands import (
     Deposit,
+    SetMarginModel,
     SetPosition,
     Transfer,
 )
 from bot.exchange.wallets import Wallet, money
 
 INSUFFICIENT_FUNDS: Final = Refused(code=10009, message="not_enough_funds")
-HouseCommand = SetPosition | Deposit | Transfer
+HouseCommand = SetPosition | Deposit | Transfer | SetMarginModel
 
 
 def decree(desk: Desk, command: HouseCommand, now_ms: int) -> Answer[None] | Refused:
@@ -28,6 +30,8 @@ def decree(desk: Desk, command: HouseCommand, now_ms: int) -> Answer[None] | Ref
             return _deposit(desk, command, now_ms)
         case Transfer():
             return _transfer(desk, command, now_ms)
+        case SetMarginModel():
+            return _set_margin_model(desk, command, now_ms)
         case _:
             assert_never(command)
 
@@ -70,6 +74,22 @@ def _deposit(desk: Desk, command: Deposit, now_ms: int) -> Answer[None] | Refuse
     desk.deposit(command.account, command.currency, money(command.amount), now_ms)
     log = EventLog(wallets={(wallet.account, wallet.currency): None})
     return _done(desk, log)
+
+
+def _set_margin_model(desk: Desk, command: SetMarginModel, now_ms: int) -> Answer[None] | Refused:
+    account, model = command.account, command.model
+    if account not in desk.accounts:
+        return invalid_params("account", f"no account {account!r}")
+    if not command.forced:
+        for currency in desk.accounts[account]:
+            at = desk.situation(account, currency, now_ms, model)
+            needed, have = at.margins().initial, at.margin_balance()
+            if needed > have:
+                why = f"initial margin {needed:.8f} under {model} exceeds {have:.8f} {currency}"
+                return replace(INSUFFICIENT_FUNDS, data={"reason": why})
+    desk.margin_models[account] = model
+    changed = {(account, currency): None for currency in desk.accounts[account]}
+    return _done(desk, EventLog(wallets=changed))
 
 
 def _transfer(desk: Desk, command: Transfer, now_ms: int) -> Answer[None] | Refused:

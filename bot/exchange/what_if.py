@@ -9,8 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.exchange.contracts import Contract
-from bot.exchange.portfolio import Situation, account_view
+from bot.exchange.margins import MarginMemory
+from bot.exchange.portfolio import account_view
 from bot.exchange.reports import AccountView
+from bot.exchange.situation import Situation
 
 Change = tuple[Contract, Decimal]
 
@@ -31,4 +33,18 @@ def simulated(at: Situation, changes: Sequence[Change], *, adds: bool) -> Accoun
     for contract, amount in trades:
         wallet.trade(contract, amount, at.board.mark(contract), at.paid_of(contract))
     orders = at.open_orders if adds else ()
-    return account_view(replace(at, wallet=wallet, open_orders=orders))
+    beside = at.beside if adds else tuple(_emptied(one) for one in at.beside)
+    return account_view(
+        replace(at, wallet=wallet, open_orders=orders, beside=beside, memory=MarginMemory())
+    )
+
+
+def _emptied(at: Situation) -> Situation:
+    """A currency with its money and nothing else."""
+    wallet = replace(
+        at.wallet, positions={name: copy(p) for name, p in at.wallet.positions.items()}
+    )
+    for position in list(wallet.positions.values()):
+        contract = position.contract
+        wallet.trade(contract, -position.size, at.board.mark(contract), at.paid_of(contract))
+    return replace(at, wallet=wallet, open_orders=())

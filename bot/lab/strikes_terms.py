@@ -67,17 +67,17 @@ def _liquidated(scene: Scene, fault_id: str) -> None:
     engine = scene.world.exchange.engine
     if not scene.is_free(fault_id, 30.0):
         return
-    before, usual = _liquidations(scene), engine.desk.rules.option_margin
+    before, usual = _liquidations(scene), engine.desk.rules.standard_margin
     for _ in range(RAISES_MAX):
         now = engine.account(ACCOUNT, COIN)
         if now.maintenance_margin > now.margin_balance:
             break
-        asked = engine.desk.rules.option_margin
-        dearer = replace(asked, mm=asked.mm * 1.05)
-        engine.desk.rules = replace(engine.desk.rules, option_margin=dearer)
+        asked = engine.desk.rules.standard_margin
+        dearer = replace(asked, option_maintenance=asked.option_maintenance * 1.05)
+        engine.desk.rules = replace(engine.desk.rules, standard_margin=dearer)
 
     def relent() -> None:
-        engine.desk.rules = replace(engine.desk.rules, option_margin=usual)
+        engine.desk.rules = replace(engine.desk.rules, standard_margin=usual)
         scene.tally[fault_id] += _liquidations(scene) - before
 
     scene.meanwhile(scene.between(1.0, 4.0), relent)

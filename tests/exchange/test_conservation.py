@@ -13,10 +13,10 @@ from bot.exchange import summaries
 from bot.exchange.commands import Answer, CancelAll
 from bot.exchange.engine import Engine
 from bot.exchange.reports import Direction, FillCause
-from bot.exchange.rules import OpeningAccount, Rules
+from bot.exchange.rules import MarginModel, OpeningAccount, Rules
 from bot.exchange.statement import EntryKind
 from bot.exchange.trading_commands import BustTrade
-from bot.exchange.venue_commands import Deposit, SetPosition, Shock, Transfer
+from bot.exchange.venue_commands import Deposit, SetMarginModel, SetPosition, Shock, Transfer
 from tests.exchange.engine_builders import BUY, SELL, START_MS, order
 from tests.exchange.wandering_market import WanderingMarket
 
@@ -56,8 +56,11 @@ def assert_identities_hold(venue: Engine) -> None:
                 if isinstance(value, int | float) and not isinstance(value, bool)
             }
             session = shown["futures_session_upl"] + shown["futures_session_rpl"]
-            assert shown["margin_balance"] == shown["balance"] + session
-            assert shown["equity"] == shown["margin_balance"] + shown["options_value"]
+            assert shown["equity"] == shown["balance"] + session + shown["options_value"]
+            model = venue.margin_model(account)
+            if not model.is_cross:
+                counted = shown["options_value"] if model.is_portfolio else Decimal(0)
+                assert shown["margin_balance"] == shown["balance"] + session + counted
             assert shown["available_funds"] == shown["margin_balance"] - shown["initial_margin"]
             assert shown["session_upl"] == (
                 shown["futures_session_upl"] + shown["options_session_upl"]
@@ -137,6 +140,10 @@ class Exchange(RuleBasedStateMachine):
     def deposit(self, account: str, currency: str, amount: Decimal) -> None:
         self.venue.handle(Deposit(account=account, currency=currency, amount=amount))
 
+    @rule(account=st.sampled_from(ACCOUNTS), model=st.sampled_from(list(MarginModel)))
+    def margin_by(self, account: str, model: MarginModel) -> None:
+        self.venue.handle(SetMarginModel(account=account, model=model))
+
     @rule(place=st.integers(0, 10_000))
     def bust(self, place: int) -> None:
         fills = self.venue.ledger_fills()
@@ -214,6 +221,9 @@ def _sometimes(venue: Engine, market: WanderingMarket, draw: random.Random) -> N
         move = draw.uniform(-0.02, 0.02)
         venue.handle(Shock(underlying=draw.choice(["BTC", "ETH"]), move=move))
         venue.advance(venue.now_ms + draw.choice([60_000, 3_600_000, 14_400_000]))
+    elif luck < 0.055:
+        model = draw.choice(list(MarginModel))
+        venue.handle(SetMarginModel(account=draw.choice(ACCOUNTS), model=model))
     elif luck < 0.07:
         venue.handle(CancelAll(account=draw.choice(ACCOUNTS)))
     elif luck < 0.08 and venue.ledger_fills():

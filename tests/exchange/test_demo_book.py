@@ -4,9 +4,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from bot.exchange.board import Board
 from bot.exchange.contracts import BTC_USD, PAIRS, parse_name
 from bot.exchange.demo_book import comfortable_equity, demo_book, net_delta_coin
-from bot.exchange.margins import short_option_margin
+from bot.exchange.margins import Claims, Holding, standard
 from bot.exchange.rules import Rules
 from bot.exchange.server import read_book
 from bot.exchange.synthetic import SyntheticMarket
@@ -59,18 +60,9 @@ def test_an_hour_of_market_moves_the_demo_book_by_more_than_a_coin():
 def test_the_demo_s_equity_leaves_two_thirds_of_its_margin_free(seed):
     frame = SyntheticMarket(seed).frame(BTC_USD)
     book, rules = demo_book(frame), Rules()
-    column = {contract.name: at for at, contract in enumerate(frame.contracts)}
-    needed = sum(
-        -float(size)
-        * short_option_margin(
-            rules.option_margin,
-            is_call=bool(frame.is_call[column[name]]),
-            strike_usd=float(frame.strike[column[name]]),
-            underlying_usd=frame.forwards[int(frame.expiry_ms[column[name]])],
-            mark_coin=float(frame.mark_price[column[name]]),
-        )[0]
-        for name, size in book.items()
-    )
+    held = [Holding(contract=parse_name(name), size=float(size)) for name, size in book.items()]
+    claims = Claims(currency="BTC", currency_usd=frame.index_usd, holdings=tuple(held))
+    needed = standard(Board.showing([frame]), rules.standard_margin, claims).initial
 
     assert 0.25 < needed / comfortable_equity(frame, book) < 0.35
 

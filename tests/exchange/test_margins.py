@@ -1,14 +1,13 @@
 """Standard margin: published numbers, and what orders reserve and release."""
 
-import math
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from bot.exchange.commands import Answer, CancelOrder
-from bot.exchange.contracts import ETH_USD, perpetual
-from bot.exchange.margins import Exposure, futures_rates, short_option_margin
-from bot.exchange.rules import MarginTier, OptionMarginRules, Rules
+from bot.exchange.margin_parameters import PORTFOLIO_MARGIN, STANDARD_MARGIN
+from bot.settings.margin_parameters import Deribit, parameters
 from tests.exchange.engine_builders import (
     BUY,
     CALL,
@@ -23,53 +22,10 @@ from tests.exchange.engine_builders import (
 )
 
 
-@pytest.mark.parametrize(
-    ("is_call", "initial_usd", "maintenance_usd"), [(True, 1750, 1000), (False, 1250, 1000)]
-)
-def test_short_options_need_what_the_published_example_says(
-    is_call: bool, initial_usd: float, maintenance_usd: float
-) -> None:
-    """Underlying 10,000, strike 9,000, mark 0.025: LEAN's DeribitOptionMarginModelTest."""
-    found = short_option_margin(
-        OptionMarginRules(),
-        is_call=is_call,
-        strike_usd=9_000.0,
-        underlying_usd=10_000.0,
-        mark_coin=0.025,
-    )
-    assert [10_000 * value for value in found] == pytest.approx([initial_usd, maintenance_usd])
-
-
-def test_a_deep_put_needs_its_maintenance_when_that_is_more() -> None:
-    initial, maintenance = short_option_margin(
-        OptionMarginRules(), is_call=False, strike_usd=300.0, underlying_usd=100.0, mark_coin=2.0
-    )
-    assert maintenance == pytest.approx(0.075 * 2 + 2)
-    assert initial == pytest.approx(max(0.15 + 2, maintenance))
-
-
-def test_futures_rates_come_from_the_table_by_size_in_coin() -> None:
-    tiers = (
-        MarginTier(size_coin_upper=26.55, im_rate=0.04, mm_rate=0.0266666667),
-        MarginTier(size_coin_upper=math.inf, im_rate=0.25, mm_rate=1 / 6),
-    )
-    assert futures_rates(tiers, -26.55) == (0.04, 0.0266666667)  # BTC tier 4, September 2026
-    assert futures_rates(tiers, 26.56) == (0.25, 1 / 6)
-
-
-def test_a_perpetual_position_needs_its_rate_of_its_size_in_coin() -> None:
-    """Size in coin 0.000509344, margins 0.000010187 and 0.000005093: an ETH account, 2026-02."""
-    tiers = (MarginTier(size_coin_upper=math.inf, im_rate=0.02, mm_rate=0.01),)
-    mark = 1 / 0.000509344
-    exposure = Exposure(contract=perpetual(ETH_USD), mark=mark, underlying_usd=mark, size=1.0)
-    initial, maintenance = exposure.position_margin(Rules(futures_tiers={"ETH": tiers}), 1.0)
-    assert initial == pytest.approx(0.000010187, abs=1e-9)
-    assert maintenance == pytest.approx(0.000005093, abs=1e-9)
-
-
-def test_a_table_that_does_not_reach_infinity_is_refused() -> None:
-    with pytest.raises(ValueError, match="infinity"):
-        Rules(futures_tiers={"BTC": (MarginTier(size_coin_upper=5.0, im_rate=0.1, mm_rate=0.1),)})
+def test_the_exchange_s_parameters_are_those_of_the_shipped_file() -> None:
+    shipped = parameters(Deribit)
+    assert replace(shipped.standard, provenance=()) == STANDARD_MARGIN
+    assert replace(shipped.portfolio, provenance=()) == PORTFOLIO_MARGIN
 
 
 def test_positions_are_margined_one_by_one_and_nothing_is_netted() -> None:

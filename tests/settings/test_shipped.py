@@ -7,6 +7,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
+from bot.core.margin.deribit_standard import future_share
 from bot.exchange.rules import Rules as ExchangeRules
 from bot.settings import ConfigError, RunMode, load, schema, schema_text
 from bot.settings.models import BTC_RATES, FuturesRates
@@ -116,11 +117,11 @@ def rate_at(size_coin: float) -> tuple[float, float]:
     "size_coin", [0.01, 10, 26.55, 26.56, 50, 51, 100, 199, 201, 500, 900, 5_000]
 )
 def test_our_futures_margin_is_never_below_what_the_embedded_exchange_asks(size_coin: float):
-    tier = next(t for t in ExchangeRules().futures_tiers["BTC"] if size_coin <= t.size_coin_upper)
+    asked = future_share(ExchangeRules().standard_margin, "BTC", size_coin)
     initial, maintenance = rate_at(size_coin)
 
-    assert initial >= tier.im_rate
-    assert maintenance >= tier.mm_rate
+    assert initial >= asked.initial
+    assert maintenance >= asked.maintenance
 
 
 def test_the_shipped_rates_are_the_default_ones():

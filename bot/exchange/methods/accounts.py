@@ -3,13 +3,14 @@
 from bot.exchange import summaries
 from bot.exchange.methods.call import INSTRUMENT_NOT_FOUND, Call
 from bot.exchange.methods.paging import offset_part
-from bot.exchange.portfolio import MARGIN_MODEL
-from bot.exchange.protocol import Json, RpcError, invalid_param
+from bot.exchange.protocol import Json, Params, RpcError, invalid_param
+from bot.exchange.reports import AccountView
+from bot.exchange.rules import MarginModel
+from bot.exchange.venue_commands import SetMarginModel
 from bot.exchange.views.wording import COIN_DIGITS
 
 SIMULATED = "simulated_positions"
 NOT_SIMULATED = frozenset({"estimated_liquidation_ratio", "estimated_liquidation_ratio_map"})
-MARGIN_MODELS = ("cross_pm", "cross_sm", "segregated_pm", "segregated_sm")
 
 
 def get_positions(call: Call) -> Json:
@@ -96,36 +97,47 @@ def get_user_locks(_call: Call) -> Json:
 
 
 def change_margin_model(call: Call) -> Json:
-    """Stay with segregated standard margin, which is the only one that is kept here."""
-    model = call.params.text("margin_model")
-    if model not in MARGIN_MODELS:
-        allowed = ", ".join(MARGIN_MODELS)
-        raise invalid_param("margin_model", f"must be one of {allowed}; got {model!r}")
-    if model != MARGIN_MODEL:
-        raise invalid_param("margin_model", f"only {MARGIN_MODEL} is kept here")
+    """Margin the account, or a subaccount, by another model; or say what that would change."""
+    floor, account, model = call.floor, _user(call), margin_model(call.params)
+    before = {name: floor.engine.account(account, name) for name in floor.engine.currencies}
+    after = {name: floor.engine.account(account, name, model) for name in floor.engine.currencies}
+    if not call.params.flag("dry_run"):
+        floor.accept(floor.engine.handle(SetMarginModel(account=account, model=model)))
     return [
-        {"currency": currency, "old_state": state, "new_state": state}
-        for currency in summaries.CURRENCIES
-        if (state := _margin_state(call, currency))
+        {
+            "currency": currency,
+            "old_state": _margin_state(before[currency]),
+            "new_state": _margin_state(after[currency]),
+        }
+        for currency in before
     ]
 
 
-def _margin_state(call: Call, currency: str) -> dict[str, Json]:
-    summary = _summary(call, currency)
-    margin_balance = _figure(summary, "margin_balance")
+def margin_model(params: Params) -> MarginModel:
+    """The parameter `margin_model`."""
+    word = params.text("margin_model")
+    try:
+        return MarginModel(word)
+    except ValueError:
+        allowed = ", ".join(MarginModel)
+        raise invalid_param("margin_model", f"must be one of {allowed}; got {word!r}") from None
 
-    def rate(name: str) -> float:
-        margin = _figure(summary, name)
-        return round(margin / margin_balance, COIN_DIGITS) if margin_balance > 0 else 0.0
+
+def _user(call: Call) -> str:
+    """The caller's account, or that of the user that is named: itself or a subaccount."""
+    number = call.params.optional_integer("user_id")
+    if number in (None, call.floor.register.member(call.account).number):
+        return call.account
+    assert number is not None
+    return call.floor.register.subaccount(call.account, number, "user_id").name
+
+
+def _margin_state(view: AccountView) -> dict[str, Json]:
+    def rate(margin: float) -> float:
+        return round(margin / view.margin_balance, COIN_DIGITS) if view.margin_balance > 0 else 0.0
 
     return {
-        "initial_margin_rate": rate("initial_margin"),
-        "maintenance_margin_rate": rate("maintenance_margin"),
-        "available_balance": _figure(summary, "available_funds"),
+        "initial_margin_rate": rate(view.initial_margin),
+        "maintenance_margin_rate": rate(view.maintenance_margin),
+        "available_balance": round(view.available_funds, COIN_DIGITS),
     }
-
-
-def _figure(summary: dict[str, Json], name: str) -> float:
-    value = summary[name]
-    assert isinstance(value, int | float), name
-    return float(value)

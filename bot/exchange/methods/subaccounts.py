@@ -22,7 +22,6 @@ PORTFOLIO_FIELDS: Final = (
     "spot_reserve",
 )
 NO_SECOND_FACTOR: Final[dict[str, Json]] = {"tfa_enabled": False}
-MARGIN_MODEL: Final = "segregated_sm"
 
 
 def get_subaccounts(call: Call) -> Json:
@@ -137,7 +136,7 @@ def _person(member: Member) -> dict[str, Json]:
 
 def _full(call: Call, member: Member, *, with_portfolio: bool) -> dict[str, Json]:
     told = _person(member) | {
-        "margin_model": MARGIN_MODEL,
+        "margin_model": call.floor.engine.margin_model(member.name).value,
         "login_enabled": member.is_login_enabled,
     }
     if with_portfolio:
