@@ -80,11 +80,11 @@ def test_a_transfer_moves_money_and_says_so_on_both_sides() -> None:
 
 
 def test_money_that_margins_need_cannot_be_withdrawn() -> None:
-    venue = engine(equity=1.0, positions={PERP: 4_000_000})  # of which 0.8 are margin
-    answer = venue.handle(Deposit(account="demo", currency="BTC", amount=Decimal("-0.3")))
+    venue = engine(equity=1.0, positions={PERP: 2_000_000})  # of which 0.4 are margin
+    answer = venue.handle(Deposit(account="demo", currency="BTC", amount=Decimal("-0.7")))
     assert isinstance(answer, Refused)
     assert isinstance(
-        venue.handle(Deposit(account="demo", currency="BTC", amount=Decimal("-0.19"))), Answer
+        venue.handle(Deposit(account="demo", currency="BTC", amount=Decimal("-0.59"))), Answer
     )
 
 
