@@ -27,7 +27,10 @@ from bot.exchange.reports import Liquidity
 from bot.exchange.rules import FeeRules, MarginModel, Rules
 
 USD: Final = "USD"
-IV_PERCENT_DIGITS: Final = 2  # as tickers tell it
+# Digits that tickers tell: of volatilities in percent, of options' marks and of their forwards.
+IV_PERCENT_DIGITS: Final = 2
+MARK_DIGITS: Final = 6
+FORWARD_DIGITS: Final = 4
 
 
 def size_in_coin(contract: Contract, size: float, mark: float) -> float:
@@ -155,12 +158,13 @@ def _per_coin(
             return coins * unit * share.initial, coins * unit * share.maintenance
 
         return future
-    underlying = np.array([[board.index_usd(contract.pair)], [board.underlying(contract)]])
+    forward = round(board.underlying(contract), FORWARD_DIGITS)
+    underlying = np.array([[board.index_usd(contract.pair)], [forward]])
     initial, maintenance = deribit_standard.per_short_option(
         strike=np.array([contract.strike]),
         is_call=np.array([bool(contract.is_call)]),
         underlying=underlying,
-        mark=np.array([mark]),
+        mark=np.array([round(mark, MARK_DIGITS)]),
         unit=underlying if contract.pair.is_linear else np.ones_like(underlying),
         rates=rates,
     )
@@ -317,9 +321,9 @@ def _options(board: Board, frame: MarketFrame, held: Sequence[Holding]) -> Optio
         strike=strike,
         years=np.maximum(expiry_ms - frame.at_ms, 0.0) / YEAR_MS,
         is_call=np.array([bool(contract.is_call) for contract in contracts]),
-        forward=forward,
+        forward=np.round(forward, FORWARD_DIGITS),
         iv=np.round(iv * 100.0, IV_PERCENT_DIGITS) / 100.0,
-        mark=mark,
+        mark=np.round(mark, MARK_DIGITS),
         discount=discount,
     )
 
