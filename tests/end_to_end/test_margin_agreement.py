@@ -195,7 +195,7 @@ def assert_they_agree(found: Comparison) -> None:
     """Every update that can be compared agrees, under both models, and nearly all can be."""
     compared = sum(map(len, found.gaps.values()))
     worst = {model.value: max(gaps) for model, gaps in found.gaps.items()}
-    print(
+    print(  # noqa: T201 - for who runs it with -s
         f"{compared} updates compared, {found.in_flight} with a fill under way, largest gap "
         + ", ".join(f"{name} {gap:.1e}" for name, gap in worst.items())
         + f"; with the daemon's own quotes, of other instants, {max(found.own_gaps):.1e}"
