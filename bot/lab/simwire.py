@@ -3,7 +3,8 @@
 The daemon's end stands in for ccxt's client below `bot.venues.ccxt_socket`, so that the whole edge
 above it is the one that ships. The venue's end is `bot.lab.simexchange`. A wire is a pair of queues
 whose frames take their time and never overtake each other, as on one TCP connection: one that could
-arrive before the frame in front of it arrives with it, and both are read in one go.
+arrive before the frame in front of it arrives with it, and both are read in one go. What is said in
+one breath mostly goes in one segment, too.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from bot.venues.ccxt_tap import NoAnswerError
 from bot.venues.deribit_line import TappedDeribit
 
 BINARY: Final = 0x82
+SPLIT: Final = 0.125  # how often a frame does not share a segment with the one just before it
 CLOSED_OK: Final = 1_000
 
 
@@ -75,6 +77,10 @@ class Network:
         took_ms = delays.base_ms * (1.0 + self._rng.random()) + delays.clog_ms
         return self.loop.now_ns + int(took_ms * NS_PER_MS)
 
+    def splits(self) -> bool:
+        """Draw whether a frame begins a segment of its own."""
+        return self._rng.random() < SPLIT
+
     def client(self, config: dict[str, Any]) -> "SimTap":
         """Make the daemon's client; of the life in whose context it is called."""
         return SimTap(config, self)
@@ -95,18 +101,23 @@ class Lane:
         self._network = network
         self._delays = delays
         self._context = context
-        self._due_ns = 0
+        self._due_ns = self._said_ns = 0
         self._under_way: list[Call] = []  # what arrives last, and together
 
     def carry(self, deliver: Callable[..., None], *args: Any) -> None:
         """Let something happen at the far end, after all that was sent before."""
-        due_ns = self._network.due_ns(self._delays)
+        network, now_ns = self._network, self._network.loop.now_ns
+        if self._under_way and now_ns == self._said_ns and not network.splits():
+            self._under_way.append((deliver, args))
+            return
+        self._said_ns = now_ns
+        due_ns = network.due_ns(self._delays)
         if self._under_way and due_ns <= self._due_ns:
             self._under_way.append((deliver, args))
             return
         self._due_ns = max(due_ns, self._due_ns + 1)
         self._under_way = [(deliver, args)]
-        self._network.loop.call_exactly(self._due_ns, self._context, _arrive, self._under_way)
+        network.loop.call_exactly(self._due_ns, self._context, _arrive, self._under_way)
 
 
 def _arrive(calls: list[Call]) -> None:
