@@ -259,6 +259,7 @@ def future_name(pair: Pair, expiry_ms: int) -> str:
     return f"{pair.prefix}-{expiry_code(expiry_ms)}"
 
 
+@lru_cache(NAMES_KEPT)
 def expiry_code(expiry_ms: int) -> str:
     """The venue's date code, without a leading zero: `26DEC25`, `5JAN26`."""
     day = datetime.fromtimestamp(expiry_ms / 1000, UTC)

@@ -118,7 +118,9 @@ class PairBoard:
     _columns: _Columns
     _carried: dict[str, _Carried] = field(default_factory=dict)
     _greeks: _FrameGreeks | None = None
-    _quote_iv: tuple[FloatArray, FloatArray] | None = None
+    _unit_greeks: dict[int, UnitGreeks] = field(default_factory=dict)  # by column, once asked for
+    _quote_iv: list[tuple[float, float]] | None = None
+    _terms_at: tuple[FloatArray, FloatArray] | None = None
 
     @classmethod
     def showing(cls, frame: MarketFrame) -> "PairBoard":
@@ -136,7 +138,8 @@ class PairBoard:
         if not _lists_the_same(self._columns, frame):
             listed = self._relist(frame)
         self.frame = frame
-        self._greeks = self._quote_iv = None
+        self._greeks = self._quote_iv = self._terms_at = None
+        self._unit_greeks = {}
         return listed
 
     def _relist(self, frame: MarketFrame) -> tuple[Contract, ...]:
@@ -194,13 +197,13 @@ class PairBoard:
 
     def mark(self, contract: Contract) -> float:
         """Mark price, native. KeyError if never quoted."""
+        column = self._columns.by_name.get(contract.name)
+        if column is not None:
+            return float(self.frame.mark_price[column])
         quote = None if contract.is_option else self.future(contract)
         if quote is not None:
             return float(quote.mark_usd)
-        column = self.column(contract)
-        if column is None:
-            return self._carried[contract.name].mark_price
-        return float(self.frame.mark_price[column])
+        return self._carried[contract.name].mark_price
 
     def mark_iv(self, contract: Contract) -> float:
         """Volatility behind an option's mark, a decimal."""
@@ -222,15 +225,16 @@ class PairBoard:
         column = self.column(contract)
         if column is None:
             return self._carried_greeks(contract)
+        known = self._unit_greeks.get(column)
+        if known is None:
+            known = self._unit_greeks[column] = self._greeks_at(column)
+        return known
+
+    def _greeks_at(self, column: int) -> UnitGreeks:
         if self._greeks is None:
-            frame = self.frame
+            frame, (forwards, discounts) = self.frame, self._by_column()
             terms = _Terms(frame.strike, frame.expiry_ms, frame.is_call)
-            marked = _Marked(
-                self._by_expiry(frame.forwards),
-                self._by_expiry(frame.discounts),
-                frame.mark_iv,
-                self._net_of(frame.mark_price),
-            )
+            marked = _Marked(forwards, discounts, frame.mark_iv, self._net_of(frame.mark_price))
             self._greeks = _frame_greeks(terms, marked, frame.at_ms)
         found = self._greeks
         return UnitGreeks(
@@ -247,20 +251,28 @@ class PairBoard:
         if column is None:
             return 0.0, 0.0
         if self._quote_iv is None:
-            bid, ask = (
-                self._iv_percent(quote) for quote in (self.frame.bid_price, self.frame.ask_price)
-            )
-            self._quote_iv = (bid, ask)
-        return float(self._quote_iv[0][column]), float(self._quote_iv[1][column])
+            self._quote_iv = self._quotes_iv_percent()
+        return self._quote_iv[column]
 
-    def _iv_percent(self, price: FloatArray) -> FloatArray:
-        frame, forwards = self.frame, self._by_expiry(self.frame.forwards)
+    def _quotes_iv_percent(self) -> list[tuple[float, float]]:
+        """By column, of bid and ask."""
+        frame, (forwards, discounts) = self.frame, self._by_column()
+        price = np.stack((frame.bid_price, frame.ask_price))
         usd = price if frame.pair.is_linear else price * forwards
-        years, discounts = _years(frame.expiry_ms, frame.at_ms), self._by_expiry(frame.discounts)
-        found = implied_vol.implied_vol(
+        years = _years(frame.expiry_ms, frame.at_ms)
+        found = 100 * implied_vol.implied_vol(
             usd, forwards, frame.strike, years, frame.is_call, discounts
         )
-        return np.nan_to_num(100 * found)
+        found[np.isnan(found)] = 0.0
+        bid, ask = found.tolist()
+        return list(zip(bid, ask, strict=True))
+
+    def _by_column(self) -> tuple[FloatArray, FloatArray]:
+        """Forward and discount factor of every option."""
+        if self._terms_at is None:
+            frame = self.frame
+            self._terms_at = self._by_expiry(frame.forwards), self._by_expiry(frame.discounts)
+        return self._terms_at
 
     def _by_expiry(self, values: Mapping[int, float]) -> FloatArray:
         columns = self._columns

@@ -109,7 +109,7 @@ class SimExchange:
             limits=VENUE_LIMITS,
             cadence=CadencePolicy(
                 aggregate_interval_ms=500.0,
-                republish_interval_ms=2_000.0,
+                republish_interval_ms=0.0,  # at every round
                 portfolio_interval_ms=1_500.0,  # money that changed is told at once, as ever
             ),
             settlement_pause_s=opening.settlement_pause_s,

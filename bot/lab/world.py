@@ -44,6 +44,7 @@ BOOK: Final = "main"
 PREFIX: Final = "db"
 BAND_COIN: Final = 0.2
 LINES_KEPT: Final = 20_000
+MOVES_EVERY: Final = 2  # of so many rounds of quotes one has moved, the others say the same again
 LEGS_MIN: Final = 6
 LEGS_MAX: Final = 10
 EXPIRY_OF_DAY_MS: Final = 8 * MS_PER_HOUR
@@ -141,11 +142,11 @@ class World:
         day_ms = self.day_ms = DAYS_MS[self.rng("day").randrange(len(DAYS_MS))]
         book = self.rng("book")
         legs = book.randint(LEGS_MIN, LEGS_MAX)
-        step_ms = (legs + 1) * MS_PER_HOUR // plan.quotes_an_hour
+        told_ms = (legs + 1) * MS_PER_HOUR // plan.quotes_an_hour
         self.market = LabMarket(
             plan.seed,
             start_ms=day_ms + EXPIRY_OF_DAY_MS - plan.storm_ms // 2,
-            step_ms=step_ms,
+            step_ms=told_ms * MOVES_EVERY,
         )
         self.lies = Lies(now_ns=lambda: self.loop.now_ns, rng=self.rng("lies"))
         self.exchange = SimExchange(
@@ -155,7 +156,7 @@ class World:
                 equity_coin=40.0,
                 positions=self._book(book, legs),
                 speed=plan.speed,
-                pump_seconds=step_ms / MS_PER_SECOND / plan.speed,
+                pump_seconds=told_ms / MS_PER_SECOND / plan.speed,
             ),
             epoch_ms=clock.true_ms,
             lies=self.lies,
