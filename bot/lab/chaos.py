@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import hashlib
-import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from bot.lab.scene import Scene
 from bot.lab.swarm import Struck
 from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
 
-MARK_MS: Final = 6_000
 REST_SECONDS: Final = 4
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
 
@@ -29,7 +27,7 @@ class SeedResult:
     """What one seed came to. `faults` counts by id of the catalogue.
 
     `lives` are the steps at which each life was born and first ran (the last step if it never did),
-    `marks` the steps at some market times after the beginning, six market seconds apart.
+    `marks` the steps at the market times that the plan wants marked.
     """
 
     seed: int
@@ -164,17 +162,18 @@ async def _live(scene: Scene, judge: Judge, strikes: Sequence[Struck]) -> None:
         asyncio.create_task(world.machine.run(), name="machine"),
         asyncio.create_task(swarm.operate(world), name="operator"),
     }
-    jobs.add(asyncio.create_task(_mark(scene), name="marks"))
+    marks = asyncio.create_task(_mark(scene), name="marks")
     over = asyncio.create_task(_phases(scene, judge, strikes), name="phases")
     done, _ = await asyncio.wait({*jobs, over}, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
     assert over in done, f"{[task.get_name() for task in done]} ended by itself"
+    assert marks.done(), f"a world that ends before {world.plan.marks_ms} cannot mark them"
 
 
 async def _mark(scene: Scene) -> None:
-    """Note the step of every few market seconds."""
-    for at_ms in itertools.count(MARK_MS, MARK_MS):
+    """Note the steps of the market times that are wanted."""
+    for at_ms in scene.world.plan.marks_ms:
         await scene.world.until_market(scene.world.market.start_ms + at_ms)
         scene.marks.append((at_ms, scene.world.loop.steps))
 

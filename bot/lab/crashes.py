@@ -86,6 +86,7 @@ def scenario_plan(seed: int, name: str) -> Plan:
         speed=16.0,
         quotes_an_hour=3_000,
         script=script,
+        marks_ms=(JUMP_MS, JUMP_MS + WATCHED_MS),
     )
 
 

@@ -89,6 +89,7 @@ class SimDisk:
         self, loop: SimLoop, rng: random.Random, folder: Path, *, is_taped: bool = False
     ) -> None:
         self.is_taped = is_taped
+        self.folder = str(folder)
         self.path = folder / "journal.sqlite3"
         self.trouble = Trouble()
         self.durable = Durable()

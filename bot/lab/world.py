@@ -103,7 +103,8 @@ class Plan:
     has folded `facts_min`, at most for `calm_ms_max`. With `only`, no strikes but those of these
     numbers. Every so manieth seed, `taped_every`, keeps a tape, and is replayed when it is over.
     `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
-    `script` are faults and their times, in place of drawn ones.
+    `script` are faults and their times, in place of drawn ones; `marks_ms` are market times after
+    the beginning whose steps are wanted.
     """
 
     seed: int
@@ -118,6 +119,7 @@ class Plan:
     taped_every: int = 10
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
+    marks_ms: tuple[int, ...] = ()
 
     @property
     def is_taped(self) -> bool:

@@ -1,6 +1,7 @@
 """Deribit behind the port: one account, over ccxt.pro's own sockets."""
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,8 +152,7 @@ class DeribitVenue:
         exchange.epoch_ms = self._clocks.epoch_ms
         if self._options.rest_url.startswith("http://"):
             exchange.timeout_on_exit = 0  # ccxt's pause is for TLS to say goodbye
-            # An empty context: reading certificates costs more than a rehearsal's connection.
-            exchange.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            exchange.ssl_context = _no_tls()
         return exchange
 
     def _line(self, on_push: Callable[[str, Any, int], None]) -> Line:
@@ -333,6 +333,12 @@ class DeribitVenue:
                 raise
             if not self._deafness.done():
                 self._deafness.set_exception(error)
+
+
+@functools.cache
+def _no_tls() -> ssl.SSLContext:
+    """One empty context for all: reading certificates costs more than a rehearsal's connection."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _unheard(fact: Fact) -> None:
