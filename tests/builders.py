@@ -28,6 +28,8 @@ from bot.core.events import (
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement, TickStep
 from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.gating_stages import GatePolicy
+from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.standing import Standing
 from bot.core.state import State
@@ -41,6 +43,7 @@ PUT = "BTC-4FEB26-110000-P"
 EXPIRY_MS = START_MS + 30 * units.MS_PER_DAY
 FLAT = (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.0134),)
 RATES = Rates(futures={"BTC": FLAT, "ETH": FLAT})
+MODEL = DeribitStandard(parameters=RATES)
 
 
 def perp(**changes: object) -> Instrument:
@@ -192,7 +195,8 @@ def policy(*plans: BookPlan, **changes: object) -> Policy:
         books=chosen,
         external_book=chosen[0].book.name,
         orders=OrderPolicy(label_prefix="db"),
-        rates=RATES,
+        model=MODEL,
+        gate=GatePolicy(gap_max=1e9),  # the balances of most tests are made up
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

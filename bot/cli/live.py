@@ -14,10 +14,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bot.core import gate
 from bot.core.dealing import BookPlan
 from bot.core.exposure import Exposure
 from bot.core.hedger import Decision, deviation_coin
+from bot.core.margin import gating
 from bot.core.state import Mode
 from bot.lab.rehearsal import Rehearsal
 from bot.runtime.loop import Stepped
@@ -190,7 +190,7 @@ class LiveView:
     def _money(self, stepped: Stepped) -> list[tuple[str, str]]:
         seen = self._rehearsal.first
         balance = stepped.state.balances.get(self._plan.book.currency)
-        used = gate.usage(balance.maintenance_margin, balance.margin_balance) if balance else None
+        used = gating.usage(balance.maintenance_margin, balance.margin_balance) if balance else None
         margin = ("margin used", "-" if used is None else f"{used:.1%}")
         if seen.pnl is None or seen.index_usd is None or seen.coin_usd is None:
             return [margin]

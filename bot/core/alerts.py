@@ -69,7 +69,7 @@ def told(
     state: State,
     changes: tuple[ModeChanged, ...],
     adopted: tuple[Adopted, ...],
-    margin: Sequence[str],
+    margin: Sequence[Alert],
 ) -> tuple[Action, ...]:
     """Tell of changes of mode, of what was adopted from the venue and of margin running short."""
     if not (changes or adopted or margin):
@@ -91,7 +91,4 @@ def told(
         )
         for note in adopted
     )
-    warnings = tuple(
-        Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN) for text in margin
-    )
-    return modes + external + warnings
+    return (*modes, *external, *margin)

@@ -16,7 +16,6 @@ from bot.core import (
     agreement,
     alerts,
     dealing,
-    gate,
     latch,
     limits,
     losses,
@@ -38,9 +37,10 @@ from bot.core.books import BookPolicy
 from bot.core.dealing import BookPlan
 from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
-from bot.core.gate import GatePolicy
 from bot.core.hedger import Decision
-from bot.core.margin.deribit_standard import Rates
+from bot.core.margin import gating_stages, gating_watch
+from bot.core.margin.gating_stages import GatePolicy, Reached
+from bot.core.margin.modelling import Model
 from bot.core.modes import ModeChanged
 from bot.core.orders import Order, OrderPolicy
 from bot.core.quotes import QuotePolicy
@@ -62,7 +62,7 @@ class Policy:
     books: tuple[BookPlan, ...]
     external_book: str
     orders: OrderPolicy
-    rates: Rates
+    model: Model
     quotes: QuotePolicy = field(default_factory=QuotePolicy)
     gate: GatePolicy = field(default_factory=GatePolicy)
     safety: SafetyPolicy = field(default_factory=SafetyPolicy)
@@ -103,7 +103,7 @@ class Policy:
         """The part that dealing needs."""
         return DealPolicy(
             orders=self.orders,
-            rates=self.rates,
+            model=self.model,
             quotes=self.quotes,
             gate=self.gate,
             safety=self.safety,
@@ -184,7 +184,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         for name, decision in dealt.verdicts.items()
         if decision.order_id or before.codes.get(name) != codes[name]
     ]
-    warnings = gate.warned(state, policy.gate, policy.currencies)
+    warnings = gating_stages.warnings(_stages(state, policy))
     if news or codes != before.codes or warnings.keys() != before.margin_warned:
         counts, warned = dealing.counted(state.counts, news), frozenset(warnings)
         state = replace(state, codes=codes, counts=counts, margin_warned=warned)
@@ -230,10 +230,13 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
 
 
 def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> State:
-    """Compare our delta with the venue's whenever it gave one and nothing is on its way."""
+    """Compare our delta and margin with the venue's when it told and nothing is on its way."""
     if not told or reconcile.is_moving(state):
         return state
-    return agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
+    state = agreement.compared(state, told, policy.currencies, policy.quotes, policy.agreement)
+    return gating_watch.watched(
+        state, told, policy.currencies, policy.gate, policy.model, policy.quotes
+    )
 
 
 def _latched(state: State, policy: Policy) -> State:
@@ -249,9 +252,15 @@ def _latched(state: State, policy: Policy) -> State:
     return replace(state, standing=standings.halted(state.standing, reason)) if reason else state
 
 
+def _stages(state: State, policy: Policy) -> tuple[Reached, ...]:
+    return gating_stages.reached(state.balances, state.margin_seen, policy.gate, policy.currencies)
+
+
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    asked = agreement.trouble(state, policy.agreement) or gate.stage(
-        state, policy.gate, policy.currencies
+    asked = (
+        agreement.trouble(state, policy.agreement)
+        or gating_stages.asked(_stages(state, policy))
+        or gating_watch.trouble(state, policy.gate, policy.model)
     )
     judged = modes.judge_mode(state, policy.safety, policy.currencies, asked, policy.hedged)
     known = (state.mode, state.mode_reason, state.mode_clears)

@@ -1,50 +1,41 @@
 """Margin before action: what the account would look like after an order filled completely.
 
-The local model gives the change; the venue's own figures give the level. An order that lowers both
-requirements always passes; any other must leave maintenance margin under the stages and initial
-margin under the balance. No projection, no order.
+The configured model gives the change, the venue's own figures the level: of the two requirements
+the larger counts. An order passes that leaves initial margin free, u and the stressed u under their
+limits; where they are over, only one that lowers the stressed u. Of every order in doubt the worst
+outcome is supposed. No projection, no order.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
-from bot.core import units
+from bot.core import instruments, units
 from bot.core.events import BalanceSeen
-from bot.core.exposure import futures_held, hedge_trouble, stale_leg
-from bot.core.immutable import remembered
-from bot.core.instruments import Instrument, Settlement
-from bot.core.margin import deribit_standard
-from bot.core.margin.deribit_standard import Rates, Requirement
+from bot.core.exposure import hedge_trouble, stale_leg
+from bot.core.instruments import Instrument, Kind, Settlement
+from bot.core.margin.gating import Fills, Footing, Scene, Told, scene_of
+from bot.core.margin.gating_stages import GatePolicy
+from bot.core.margin.holding import account_of
+from bot.core.margin.modelling import Model, Unmodelled
+from bot.core.orders import Order
 from bot.core.quotes import QuotePolicy
-from bot.core.state import Judgement, Mode, State
+from bot.core.standing import open_orders
+from bot.core.state import State
 
 TRIM_STEPS = 24
 BALANCE_AGE_MAX_NS = 2 * 60 * units.NS_PER_SECOND  # pushed with every change, read twice a minute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatePolicy:
-    """Stages of u = maintenance margin / margin balance, rising, each in (0, 1).
-
-    At `warn` a person is told; from `reduce_only` on only orders that lower the requirement pass;
-    from `hold` on none is sent. `funds_buffer` is the share of the margin balance that an order
-    must leave free.
-    """
-
-    warn: float = 0.5
-    reduce_only: float = 0.7
-    hold: float = 0.85
-    funds_buffer: float = 0.05
+DIGITS = 4  # of what is told: rounded first, so that it adds up for who reads it
+DOUBTFUL_MAX = 4  # orders in doubt at once: each doubles what must be looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """The order may go as asked."""
+    """The order may go as asked; `numbers` is the arithmetic, as in the other two."""
 
     size_native: Decimal
     reason: str
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +44,7 @@ class Trimmed:
 
     size_native: Decimal
     reason: str
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,140 +52,227 @@ class Refused:
     """No order may go."""
 
     reason: str
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Projection:
+class Projection(NamedTuple):
     """The account before and after an order, in its settlement currency."""
 
-    before: Requirement
-    after: Requirement
     currency: str
-    balance: float
-    initial_now: float
-    maintenance_now: float
+    before: Footing
+    after: Footing
     fee: float
+    doubts: tuple[str, ...] = ()
 
     @property
-    def reduces(self) -> bool:
-        """Whether the order lowers what the account must hold."""
-        less = self.after.initial <= self.before.initial
-        return less and self.after.maintenance <= self.before.maintenance
+    def lowers(self) -> bool:
+        """Whether the order lowers the stressed u."""
+        return self.after.stressed.usage < self.before.stressed.usage
 
     @property
-    def initial_after(self) -> float:
-        """Initial margin after the fill."""
-        return self.initial_now + self.after.initial - self.before.initial
+    def numbers(self) -> dict[str, float]:
+        """The arithmetic, in the settlement currency."""
+        before, after = self.before, self.after
+        return {
+            "margin_balance_before": before.balance,
+            "margin_fee": self.fee,
+            "margin_balance_after": after.balance,
+            "initial_before": before.initial,
+            "initial_after": after.initial,
+            "maintenance_before": before.maintenance,
+            "maintenance_after": after.maintenance,
+            "u_before": before.usage,
+            "u_after": after.usage,
+            "stressed_maintenance_before": before.stressed.maintenance,
+            "stressed_balance_before": before.stressed.balance,
+            "stressed_u_before": before.stressed.usage,
+            "stressed_maintenance_after": after.stressed.maintenance,
+            "stressed_balance_after": after.stressed.balance,
+            "stressed_u_after": after.stressed.usage,
+        }
 
-    @property
-    def maintenance_after(self) -> float:
-        """Maintenance margin after the fill."""
-        return self.maintenance_now + self.after.maintenance - self.before.maintenance
 
-    @property
-    def usage_after(self) -> float:
-        """Maintenance margin over margin balance after the fill and its fee."""
-        return usage(self.maintenance_after, self.balance - self.fee)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Basis:
+    """What every size of one order is projected from."""
+
+    scene: Scene
+    hedge: Instrument
+    mark_usd: float
+    before: Footing
+    doubtful: tuple[Fills, ...]
+    fees: float
+
+    def project(self, size_native: Decimal) -> Projection:
+        """Work out the account before and after so much more of the hedge."""
+        coins = instruments.size_coin(self.hedge, size_native, self.mark_usd)
+        fee = fee_of(self.hedge, size_native, self.mark_usd)
+        return Projection(
+            currency=self.hedge.currency,
+            before=self.before,
+            after=self.scene.worst({self.hedge.name: coins}, self.doubtful, self.fees + fee),
+            fee=fee,
+            doubts=self.scene.doubts,
+        )
 
 
-def usage(maintenance: float, balance: float) -> float:
-    """Return u, the share of the margin balance that maintenance takes.
+def fee_of(terms: Instrument, size_native: Decimal, mark_usd: float) -> float:
+    """Return the taker fee of a trade in a perpetual or future, in its settlement currency."""
+    coins = abs(instruments.size_coin(terms, size_native, mark_usd))
+    worth = coins * mark_usd if terms.settlement is Settlement.LINEAR else coins
+    return worth * float(terms.taker_fee)
 
-    Infinite where there is no balance for it, and nothing where nothing is needed.
-    """
-    if maintenance <= 0.0 <= balance:
-        return 0.0
-    return maintenance / balance if balance > 0.0 else math.inf
+
+def basis_of(
+    state: State, hedge: Instrument, policy: GatePolicy, model: Model, quotes: QuotePolicy
+) -> Basis | Refused:
+    """Value the account that a hedge is margined in; Refused without prices or the balance."""
+    balance = fresh_balance(state, hedge.currency)
+    if isinstance(balance, str):
+        return _unprojected(balance)
+    doubtful = orders_in_doubt(state, hedge.currency)
+    if len(doubtful) > DOUBTFUL_MAX:
+        return _unprojected(f"{len(doubtful)} orders are in doubt, at most {DOUBTFUL_MAX}")
+    also = {order.instrument for order in doubtful} | {hedge.name}
+    trouble = stale_input(state, hedge.currency, also, quotes)
+    if trouble is not None:
+        return _unprojected(trouble)
+    account = account_of(state, hedge.currency, also=also)
+    told = Told(
+        balance=balance.margin_balance,
+        initial=balance.initial_margin,
+        maintenance=balance.maintenance_margin,
+    )
+    scene = scene_of(account, model, policy.stress, told)
+    if isinstance(scene, Unmodelled):
+        return _unprojected(scene.reason)
+    quote = state.quotes[hedge.name]
+    assert quote.mark is not None, "apply admits no quote without a mark"
+    fills, fees = _of_orders(state, doubtful)
+    return Basis(
+        scene=scene,
+        hedge=hedge,
+        mark_usd=quote.mark,
+        before=scene.worst({}, fills, fees),
+        doubtful=fills,
+        fees=fees,
+    )
+
+
+def _unprojected(reason: str) -> Refused:
+    return Refused(reason=f"no margin projection: {reason}")
+
+
+def fresh_balance(state: State, currency: str) -> BalanceSeen | str:
+    """Return the balance, or why it cannot be relied on."""
+    balance = state.balances.get(currency)
+    if balance is None:
+        return f"the {currency} balance is not known"
+    age_ns = state.now_ns - balance.arrived_ns
+    if age_ns > BALANCE_AGE_MAX_NS:
+        return f"the {currency} balance is {age_ns / units.NS_PER_SECOND:.0f} s old"
+    return balance
+
+
+def stale_input(state: State, currency: str, also: set[str], quotes: QuotePolicy) -> str | None:
+    """Name what of an account has no good, fresh quote, or None."""
+    held = state.table.held
+    ours = held.settling_in(currency)
+    live = ours[held.expiry_ms[ours] > state.now_ms]
+    for name in sorted(also):
+        trouble = hedge_trouble(state, name, quotes)
+        if trouble is not None:
+            return trouble
+    return stale_leg(state, state.table, live, quotes)
+
+
+def orders_in_doubt(state: State, currency: str) -> tuple[Order, ...]:
+    """Return the orders that may still fill, of futures that settle in a currency."""
+    listed = state.instruments
+    return tuple(
+        order
+        for order in open_orders(state.standing.orders)
+        if order.instrument in listed
+        and listed[order.instrument].currency == currency
+        and listed[order.instrument].kind is not Kind.OPTION
+        and order.remaining_native
+    )
+
+
+def _of_orders(state: State, doubtful: tuple[Order, ...]) -> tuple[tuple[Fills, ...], float]:
+    """Return what each order would fill, in coins, and the fees of them all."""
+    fills, fees = [], 0.0
+    for order in doubtful:
+        terms, mark = state.instruments[order.instrument], state.quotes[order.instrument].mark
+        assert mark is not None, "apply admits no quote without a mark"
+        left = order.remaining_native
+        fills.append({terms.name: instruments.size_coin(terms, left, mark)})
+        fees += fee_of(terms, left, mark)
+    return tuple(fills), fees
+
+
+def trouble_of(seen: Projection, policy: GatePolicy) -> str | None:
+    """Say which limit an order would break, with its arithmetic, or None."""
+    return (
+        _stress_trouble(seen, policy) or _use_trouble(seen, policy) or _funds_trouble(seen, policy)
+    )
+
+
+def _margin_of_doubt(seen: Projection, policy: GatePolicy) -> float:
+    return policy.doubt_buffer if seen.doubts else 0.0
+
+
+def _stress_trouble(seen: Projection, policy: GatePolicy) -> str | None:
+    if policy.stressed_reduce_only is None or seen.lowers:
+        return None
+    limit, worst = policy.stressed_reduce_only - _margin_of_doubt(seen, policy), seen.after.stressed
+    if worst.usage < limit:
+        return None
+    return (
+        f"{seen.currency} at {worst} after the fill, {seen.before.stressed.usage:.1%} before, "
+        f"limit {limit:.0%}"
+    )
+
+
+def _use_trouble(seen: Projection, policy: GatePolicy) -> str | None:
+    """Judge u: what lowers the stressed u may raise it, but not into the stage of hold."""
+    u = seen.after.usage
+    limit = policy.hold if seen.lowers else policy.reduce_only
+    limit -= _margin_of_doubt(seen, policy)
+    if u < limit or u <= seen.before.usage:
+        return None
+    return (
+        f"{seen.currency} maintenance {seen.after.maintenance:.4f} / balance "
+        f"{seen.after.balance:.4f} = {u:.1%} after the fill, limit {limit:.0%}"
+    )
+
+
+def _funds_trouble(seen: Projection, policy: GatePolicy) -> str | None:
+    """Judge initial margin against the balance; an order that needs no more of it passes."""
+    if seen.after.initial <= seen.before.initial:
+        return None
+    share = 0.0 if seen.lowers else policy.funds_buffer
+    needed = (share + _margin_of_doubt(seen, policy)) * seen.before.balance
+    if seen.after.free >= needed:
+        return None
+    balance, initial = round(seen.after.balance, DIGITS), round(seen.after.initial, DIGITS)
+    return (
+        f"{seen.currency} balance {balance:.4f} - initial {initial:.4f} "
+        f"leaves {balance - initial:.4f} after the fill, at least {needed:.4f} must stay free"
+    )
 
 
 def project(
-    state: State, hedge: Instrument, size_native: Decimal, rates: Rates, quotes: QuotePolicy
-) -> Projection | Refused:
-    """Work out the account after `size_native` more of `hedge`; Refused without prices."""
-    currency = hedge.currency
-    balance = state.balances.get(currency)
-    if balance is None:
-        return Refused(reason=f"no margin projection: the {currency} balance is not known")
-    age_ns = state.now_ns - balance.arrived_ns
-    if age_ns > BALANCE_AGE_MAX_NS:
-        age = f"{age_ns / units.NS_PER_SECOND:.0f} s old"
-        return Refused(reason=f"no margin projection: the {currency} balance is {age}")
-    ours = state.table.held.settling_in(currency)
-    live = ours[state.table.held.expiry_ms[ours] > state.now_ms]
-    trouble = hedge_trouble(state, hedge.name, quotes) or stale_leg(
-        state, state.table, live, quotes
-    )
-    if trouble is not None:
-        return Refused(reason=f"no margin projection: {trouble}")
-    options = deribit_standard.of_options(state.table, currency, rates)
-    before = _required(state, hedge, units.ZERO, options, rates)
-    after = _required(state, hedge, size_native, options, rates)
-    if before is None or after is None:
-        return Refused(reason="no margin projection: a position has no mark")
-    return _projection(state, hedge, size_native, balance, (before, after))
-
-
-def _projection(
     state: State,
     hedge: Instrument,
     size_native: Decimal,
-    balance: BalanceSeen,
-    requirements: tuple[Requirement, Requirement],
-) -> Projection:
-    before, after = requirements
-    mark = state.quotes[hedge.name].mark
-    assert mark is not None, "apply admits no quote without a mark"
-    coins = abs(float(size_native)) / (mark if hedge.is_usd_sized else 1.0)
-    worth = coins * mark if hedge.settlement is Settlement.LINEAR else coins
-    return Projection(
-        before=before,
-        after=after,
-        currency=hedge.currency,
-        balance=balance.margin_balance,
-        initial_now=max(balance.initial_margin, before.initial),
-        maintenance_now=max(balance.maintenance_margin, before.maintenance),
-        fee=worth * float(hedge.taker_fee),
-    )
-
-
-def _required(
-    state: State, hedge: Instrument, more: Decimal, options: Requirement, rates: Rates
-) -> Requirement | None:
-    """Return what the currency's positions need after `more` of the hedge; None without a mark."""
-    total, held = options, futures_held(state.standing.positions, state.instruments)
-    for name in sorted({terms.name for terms in held} | {hedge.name}):
-        terms = state.instruments[name]
-        if terms.currency != hedge.currency:
-            continue
-        quote = state.quotes.get(name)
-        if quote is None or quote.mark is None:
-            return None
-        size = state.standing.positions.get(name, units.ZERO)
-        size += more if name == hedge.name else units.ZERO
-        total += deribit_standard.of_future(terms, float(size), quote.mark, rates)
-    return total if math.isfinite(total.initial) and math.isfinite(total.maintenance) else None
-
-
-def trouble_of(projection: Projection, policy: GatePolicy) -> str | None:
-    """Say which limit an order would break, with its arithmetic, or None."""
-    if projection.reduces:
-        return None
-    u = projection.usage_after
-    if u >= policy.reduce_only:
-        return (
-            f"{projection.currency} maintenance {projection.maintenance_after:.4f} / balance "
-            f"{projection.balance - projection.fee:.4f} = {u:.1%} after the fill, "
-            f"limit {policy.reduce_only:.0%}"
-        )
-    free = projection.balance - projection.fee - projection.initial_after
-    needed = policy.funds_buffer * projection.balance
-    if free < needed:
-        return (
-            f"{projection.currency} initial {projection.initial_after:.4f} of "
-            f"{projection.balance:.4f} leaves {free:.4f} after the fill, "
-            f"at least {needed:.4f} must stay free"
-        )
-    return None
+    policy: GatePolicy,
+    model: Model,
+    quotes: QuotePolicy,
+) -> Projection | Refused:
+    """Work out the account after `size_native` more of `hedge`; Refused without prices."""
+    basis = basis_of(state, hedge, policy, model, quotes)
+    return basis if isinstance(basis, Refused) else basis.project(size_native)
 
 
 def judge(
@@ -201,95 +280,46 @@ def judge(
     hedge: Instrument,
     size_native: Decimal,
     policy: GatePolicy,
-    rates: Rates,
+    model: Model,
     quotes: QuotePolicy,
 ) -> Approved | Trimmed | Refused:
     """Let an order pass, shrink it to the largest part that passes, or refuse it."""
-    whole = project(state, hedge, size_native, rates, quotes)
-    if isinstance(whole, Refused):
-        return whole
+    basis = basis_of(state, hedge, policy, model, quotes)
+    if isinstance(basis, Refused):
+        return basis
+    whole = basis.project(size_native)
     trouble = trouble_of(whole, policy)
     if trouble is None:
-        kept = (
-            "the fill lowers the margin requirement"
-            if whole.reduces
-            else f"after the fill {whole.usage_after:.1%} of {hedge.currency} margin is used"
-        )
-        return Approved(size_native=size_native, reason=kept)
-    size = _largest_passing(state, hedge, size_native, policy, rates, quotes)
+        return Approved(size_native=size_native, reason=_passing(whole), numbers=whole.numbers)
+    size = _largest_passing(basis, size_native, policy)
     if not size:
-        return Refused(reason=trouble)
-    return Trimmed(size_native=size, reason=f"{size} of {size_native} {hedge.name}: {trouble}")
+        return Refused(reason=trouble, numbers=whole.numbers)
+    why = f"{size} of {size_native} {hedge.name}: {trouble}"
+    return Trimmed(size_native=size, reason=why, numbers=basis.project(size).numbers)
 
 
-def _largest_passing(
-    state: State,
-    hedge: Instrument,
-    size_native: Decimal,
-    policy: GatePolicy,
-    rates: Rates,
-    quotes: QuotePolicy,
-) -> Decimal:
+def _passing(seen: Projection) -> str:
+    after, worst = seen.after, seen.after.stressed
+    moved = "lowers" if seen.lowers else "moves"
+    return (
+        f"{after.usage:.1%} of {seen.currency} margin is used after the fill; it {moved} "
+        f"that at {worst.node} from {seen.before.stressed.usage:.1%} to {worst.usage:.1%}"
+    )
+
+
+def _largest_passing(basis: Basis, size_native: Decimal, policy: GatePolicy) -> Decimal:
     """Bisect over whole lots.
 
     What passes is an interval from zero: margin grows with the size once it grows.
     """
+    hedge = basis.hedge
     low, high = 0, int(abs(size_native) / hedge.lot)
     for _ in range(TRIM_STEPS):
         if high - low <= 1:
             break
         middle = (low + high) // 2
         part = (hedge.lot * middle).copy_sign(size_native)
-        projected = project(state, hedge, part, rates, quotes)
-        passes = isinstance(projected, Projection) and trouble_of(projected, policy) is None
+        passes = trouble_of(basis.project(part), policy) is None
         low, high = (middle, high) if passes else (low, middle)
     size = (hedge.lot * low).copy_sign(size_native)
     return size if low and abs(size) >= hedge.size_min else units.ZERO
-
-
-def stage(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Judgement | None:
-    """Return the mode that margin use asks for now, None if it asks for none.
-
-    There is one mode for all: the currency in the worst state decides.
-    """
-    return _stage(state.balances, policy, currencies)
-
-
-@remembered
-def _stage(
-    balances: Mapping[str, BalanceSeen], policy: GatePolicy, currencies: Sequence[str]
-) -> Judgement | None:
-    used = {currency: _usage_now(balances, currency) for currency in currencies}
-    currency, u = max(used.items(), key=lambda item: item[1])
-    for mode, limit, what in (
-        (Mode.HOLD, policy.hold, "hold"),
-        (Mode.DEGRADED, policy.reduce_only, "reduce-only"),
-    ):
-        if u >= limit:
-            reason = f"{currency} margin use {u:.1%} is over the {what} limit {limit:.0%}"
-            clears = f"{currency} margin use under {limit:.0%}"
-            return Judgement(mode=mode, reason=reason, clears=clears)
-    return None
-
-
-def warned(state: State, policy: GatePolicy, currencies: Sequence[str]) -> Mapping[str, str]:
-    """Say, by currency, that margin use is over the warning stage."""
-    return _warned(state.balances, policy, currencies)
-
-
-@remembered
-def _warned(
-    balances: Mapping[str, BalanceSeen], policy: GatePolicy, currencies: Sequence[str]
-) -> Mapping[str, str]:
-    used = {currency: _usage_now(balances, currency) for currency in currencies}
-    return {
-        currency: f"{currency} margin use {u:.1%} is over the warning limit {policy.warn:.0%}"
-        for currency, u in used.items()
-        if u >= policy.warn
-    }
-
-
-def _usage_now(balances: Mapping[str, BalanceSeen], currency: str) -> float:
-    """Return u by the venue's own figures, 0 before they are known."""
-    balance = balances.get(currency)
-    return usage(balance.maintenance_margin, balance.margin_balance) if balance else 0.0

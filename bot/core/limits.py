@@ -5,12 +5,20 @@ from dataclasses import fields
 
 from bot.core import units
 from bot.core.agreement import AgreementPolicy
-from bot.core.gate import GatePolicy
+from bot.core.margin.gating_stages import GatePolicy
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
 
 # Limits of which less allows more.
-FLOORS = frozenset({"margin.funds_buffer_percent", "safety.strain_rest_seconds"})
+FLOORS = frozenset(
+    {
+        "margin.funds_buffer_percent",
+        "margin.doubt_buffer_percent",
+        "margin.stress.spot_percent",
+        "margin.stress.vol_points",
+        "safety.strain_rest_seconds",
+    }
+)
 PERCENT, SECONDS_NS, SECONDS_MS = 100.0, 1.0 / units.NS_PER_SECOND, 1.0 / units.MS_PER_SECOND
 
 # What a policy's field is called in the configuration, and by how much it is larger there.
@@ -42,7 +50,18 @@ KEYS: Mapping[str, tuple[str, float]] = {
     "warn": ("margin.warn_percent", PERCENT),
     "reduce_only": ("margin.reduce_only_percent", PERCENT),
     "hold": ("margin.hold_percent", PERCENT),
+    "emergency": ("margin.emergency_percent", PERCENT),
+    "stressed_warn": ("margin.stressed_warn_percent", PERCENT),
+    "stressed_reduce_only": ("margin.stressed_reduce_only_percent", PERCENT),
+    "stressed_hold": ("margin.stressed_hold_percent", PERCENT),
+    "stressed_emergency": ("margin.stressed_emergency_percent", PERCENT),
     "funds_buffer": ("margin.funds_buffer_percent", PERCENT),
+    "doubt_buffer": ("margin.doubt_buffer_percent", PERCENT),
+    "stress_spot": ("margin.stress.spot_percent", PERCENT),
+    "stress_vol": ("margin.stress.vol_points", PERCENT),
+    "gap_max": ("margin.gap_max_percent", PERCENT),
+    "gap_grace_ns": ("margin.gap_grace_seconds", SECONDS_NS),
+    "gap_skew_max_ns": ("margin.gap_skew_max_seconds", SECONDS_NS),
 }
 
 

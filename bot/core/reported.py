@@ -68,6 +68,30 @@ class Gap:
         return "discounted" if self.discounted_votes > 0 else "undiscounted"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginSeen:
+    """Our own reckoning of one currency's margin when the venue last told its own.
+
+    Money in that currency. `gap` is how much larger our larger-differing requirement is than the
+    venue's, a share of it; `gap_since_ns` is when that began to be too much, None while both agree.
+    `node` is the worst of the stress, with what must be held there, what there is, and their
+    quotient. `failure` says why there is no newer reckoning, empty while there is one.
+    """
+
+    seen_ns: int
+    initial: float = 0.0
+    maintenance: float = 0.0
+    gap: float = 0.0
+    gap_since_ns: int | None = None
+    stressed_ns: int | None = None
+    node: str = ""
+    node_maintenance: float = 0.0
+    node_balance: float = 0.0
+    stressed_usage: float = 0.0
+    doubts: tuple[str, ...] = ()
+    failure: str = ""
+
+
 Differences = tuple[tuple[str, Decimal, Reported], ...]
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from bot.core import gate, hedger, pace, safety, units
 from bot.core.events import QuoteSeen
 from bot.core.exposure import orders_in_flight
-from bot.core.gate import GatePolicy
 from bot.core.hedger import Code, Verdict
 from bot.core.instruments import Instrument
-from bot.core.margin.deribit_standard import Rates
+from bot.core.margin.gating_stages import GatePolicy
+from bot.core.margin.modelling import Model
 from bot.core.orders import Order, OrderPolicy, Outcome
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
@@ -32,7 +32,7 @@ class DealPolicy:
     """The policies that an order passes on its way."""
 
     orders: OrderPolicy
-    rates: Rates
+    model: Model
     quotes: QuotePolicy
     gate: GatePolicy
     safety: SafetyPolicy
@@ -131,7 +131,7 @@ def answered(state: State, asked: Asked, policy: DealPolicy) -> Answer:
     if state.mode is Mode.DEGRADED and not _nearer(size, asked):
         reason = f"while degraded only what brings delta nearer goes, and {size} does not"
         return Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=reason)
-    verdict = gate.judge(state, asked.hedge, size, policy.gate, policy.rates, policy.quotes)
+    verdict = gate.judge(state, asked.hedge, size, policy.gate, policy.model, policy.quotes)
     return _judged(verdict, size, asked, reason)
 
 

@@ -43,7 +43,14 @@ from bot.core.instruments import Instrument, Kind
 from bot.core.news import Moment
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
-from bot.core.reported import Differences, Gap, Reported, differences, unlisted
+from bot.core.reported import (
+    Differences,
+    Gap,
+    MarginSeen,
+    Reported,
+    differences,
+    unlisted,
+)
 from bot.core.standing import Standing
 from bot.core.tally import Strain
 
@@ -110,6 +117,7 @@ class State:
     is_weighed: bool = False
     losing: str = ""
     margin_warned: frozenset[str] = frozenset()
+    margin_seen: Mapping[str, MarginSeen] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = NOTHING_COUNTED
 

@@ -25,6 +25,7 @@ from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
 from bot.core.hedger import HedgePolicy
 from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.units import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
@@ -79,14 +80,16 @@ POLICY: Final = Policy(
     ),
     external_book=BOOK,
     orders=OrderPolicy(label_prefix=PREFIX),
-    rates=Rates(
-        futures={
-            "BTC": (
-                FuturesRate(size_coin_upper=26.55, initial=0.02, maintenance=0.013334),
-                FuturesRate(size_coin_upper=100.0, initial=0.033, maintenance=0.022),
-                FuturesRate(size_coin_upper=1e9, initial=0.25, maintenance=0.166667),
-            )
-        }
+    model=DeribitStandard(
+        parameters=Rates(
+            futures={
+                "BTC": (
+                    FuturesRate(size_coin_upper=26.55, initial=0.02, maintenance=0.013334),
+                    FuturesRate(size_coin_upper=100.0, initial=0.033, maintenance=0.022),
+                    FuturesRate(size_coin_upper=1e9, initial=0.25, maintenance=0.166667),
+                )
+            }
+        )
     ),
     safety=SafetyPolicy(order_max_usd=150_000.0, orders_per_minute_max=20),
     agreement=AgreementPolicy(gap_max_usd=100_000.0),

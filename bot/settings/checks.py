@@ -2,14 +2,14 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Final, assert_never
 from urllib.parse import SplitResult, urlsplit
 
 from bot.core import units
 from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
-from bot.settings import alert_checks, safety_checks
+from bot.settings import alert_checks, margin_checks, safety_checks
 from bot.settings.models import Book, Config, Hedge, RunMode
 from bot.settings.problems import Finding, KeyPath
 from bot.settings.sections import SecretReference
@@ -35,7 +35,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _books(config)
     yield from _shares(config)
     yield from _overlaps(config)
-    yield from _margin(config)
+    yield from margin_checks.findings(config)
     yield from _orders(config)
     yield from safety_checks.findings(config)
     yield from _dashboard(config)
@@ -307,31 +307,6 @@ def _overlaps(config: Config) -> Iterator[Finding]:
         if shared:
             message = f"books {one.name} and {other.name} overlap: {shared}"
             yield ("books", index, "select"), message
-
-
-def _margin(config: Config) -> Iterator[Finding]:
-    margin = config.margin
-    stages = ("warn_percent", "reduce_only_percent", "hold_percent")
-    for lower, upper in pairwise(stages):
-        below, above = getattr(margin, lower), getattr(margin, upper)
-        if below >= above:
-            yield ("margin", upper), f"expected more than {lower} {below:g}, found {above:g}"
-    for underlying, rows in margin.futures_rates:
-        yield from _rates(("margin", "futures_rates", underlying), rows)
-
-
-def _rates(table: KeyPath, rows: Sequence[tuple[float, float, float]]) -> Iterator[Finding]:
-    size_before = 0.0
-    for index, (size, initial, maintenance) in enumerate(rows):
-        here: KeyPath = (*table, index)
-        if size <= size_before:
-            yield here, f"expected a size above {size_before:g}, the row before, found {size:g}"
-        if maintenance >= initial:
-            yield (
-                here,
-                f"expected maintenance below initial {initial:g} percent, found {maintenance:g}",
-            )
-        size_before = size
 
 
 def _orders(config: Config) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from bot.core.instruments import Kind
 from bot.quant.conventions import Convention
 from bot.settings.alert_models import Alerts
 from bot.settings.host_models import Process, Watchdog
+from bot.settings.margin_models import Margin
 from bot.settings.safety_models import Safety
 from bot.settings.sections import NAME_PATTERN, FilePath, SecretReference, Section, Shape
 
@@ -207,68 +208,6 @@ class Orders(Section):
     """A person is told of an order whose fate is unknown for so long."""
     unprovable_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """An order whose fate is still unknown after this stops all trading and calls a person."""
-
-
-Percent = Annotated[float, Field(ge=1, le=99)]
-RatePercent = Annotated[float, Field(ge=0.1, le=100)]
-RateRow = Annotated[
-    tuple[Annotated[float, Field(gt=0)], RatePercent, RatePercent],
-    Shape("a row [size_up_to_coin, initial_percent, maintenance_percent]"),
-]
-# Published since August 2026: 50x (2 %) for a small BTC perpetual, maintenance two thirds of
-# initial, leverage flat up to a few percent of the largest position allowed (26.55 of 885 BTC on
-# the nearest contract whose figures are known) and falling to 4x there. How it falls is not
-# published. Each row takes the requirement at its upper end on a curve that falls early:
-# leverage 50 - 46 x^0.35, x the way from 26.55 to 885.
-BTC_RATES: tuple[tuple[float, float, float], ...] = (
-    (26.55, 2.0, 1.3334),
-    (50.0, 2.8, 1.8667),
-    (100.0, 3.3, 2.2),
-    (200.0, 4.3, 2.8667),
-    (500.0, 8.0, 5.3334),
-    (885.0, 25.0, 16.6667),
-)
-# The same shares at the sizes in ETH that the venue's earlier formula held alike: its margin rose
-# by 0.005 % a BTC and by 0.0004 % an ETH, 12.5 to 1.
-ETH_RATES: tuple[tuple[float, float, float], ...] = (
-    (331.9, 2.0, 1.3334),
-    (625.0, 2.8, 1.8667),
-    (1_250.0, 3.3, 2.2),
-    (2_500.0, 4.3, 2.8667),
-    (6_250.0, 8.0, 5.3334),
-    (11_062.5, 25.0, 16.6667),
-)
-RateRows = Annotated[tuple[RateRow, ...], Field(min_length=1)]
-
-
-class FuturesRates(Section):
-    """Standard margin of perpetuals and futures by size, the last row also beyond its size.
-
-    Rows of [size_up_to_coin, initial_percent, maintenance_percent].
-    """
-
-    BTC: RateRows = BTC_RATES
-    """On BTC, coin-settled and dollar-settled alike."""
-    ETH: RateRows = ETH_RATES
-    """On ETH, coin-settled and dollar-settled alike."""
-
-
-class Margin(Section):
-    """When margin makes the daemon careful: maintenance / margin balance, after a full fill.
-
-    In every settlement currency by itself; the worst one decides.
-    """
-
-    warn_percent: Percent = 50.0
-    """Above this a person is told."""
-    reduce_only_percent: Percent = 70.0
-    """Above this only orders that lower the margin requirement pass."""
-    hold_percent: Percent = 85.0
-    """Above this nothing is sent; at 100 the venue liquidates."""
-    funds_buffer_percent: Annotated[float, Field(ge=0, le=50)] = 5.0
-    """Share of the margin balance that stays free of initial margin."""
-    futures_rates: FuturesRates = FuturesRates()
-    """Standard margin of the hedge position by size, for each underlying."""
 
 
 class Journal(Section):

@@ -7,12 +7,12 @@ from bot.core.agreement import AgreementPolicy
 from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
-from bot.core.gate import GatePolicy
 from bot.core.hedger import HedgePolicy
-from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.gating_stages import GatePolicy
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy
 from bot.core.safety import SafetyPolicy
+from bot.settings import margin_choice
 from bot.settings.models import Book, Config, Hedge, Select
 from bot.settings.selectors import parse_name
 
@@ -30,7 +30,7 @@ def policy(config: Config, *, external_book: str) -> Policy:
         ),
         external_book=external_book,
         orders=order_policy(config),
-        rates=rates(config),
+        model=margin_choice.model(config),
         quotes=quote_policy(config),
         gate=gate_policy(config),
         safety=safety_policy(config),
@@ -119,20 +119,18 @@ def gate_policy(config: Config) -> GatePolicy:
         warn=_share(margin.warn_percent),
         reduce_only=_share(margin.reduce_only_percent),
         hold=_share(margin.hold_percent),
+        emergency=_share(margin.emergency_percent),
+        stressed_warn=_some_share(margin.stressed_warn_percent),
+        stressed_reduce_only=_some_share(margin.stressed_reduce_only_percent),
+        stressed_hold=_some_share(margin.stressed_hold_percent),
+        stressed_emergency=_some_share(margin.stressed_emergency_percent),
         funds_buffer=_share(margin.funds_buffer_percent),
-    )
-
-
-def rates(config: Config) -> Rates:
-    """Return the coefficients of the margin model."""
-    tables = config.margin.futures_rates
-    return Rates(futures={"BTC": _rates(tables.BTC), "ETH": _rates(tables.ETH)})
-
-
-def _rates(rows: tuple[tuple[float, float, float], ...]) -> tuple[FuturesRate, ...]:
-    return tuple(
-        FuturesRate(size_coin_upper=size, initial=_share(initial), maintenance=_share(maintenance))
-        for size, initial, maintenance in rows
+        doubt_buffer=_share(margin.doubt_buffer_percent),
+        stress_spot=_share(margin.stress.spot_percent),
+        stress_vol=_share(margin.stress.vol_points),
+        gap_max=_share(margin.gap_max_percent),
+        gap_grace_ns=_ns(margin.gap_grace_seconds),
+        gap_skew_max_ns=_ns(margin.gap_skew_max_seconds),
     )
 
 
@@ -188,6 +186,10 @@ def _days(days: float | None) -> timedelta | None:
 
 def _ns(seconds: float) -> int:
     return round(seconds * units.NS_PER_SECOND)
+
+
+def _some_share(percent: float | None) -> float | None:
+    return None if percent is None else _share(percent)
 
 
 def _share(percent: float) -> float:

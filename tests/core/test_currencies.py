@@ -10,14 +10,15 @@ from bot.core import gate
 from bot.core.actions import Alert
 from bot.core.attribution import pnl_of
 from bot.core.exposure import Exposure, Unpriced
-from bot.core.gate import Approved, GatePolicy, Projection, Refused
+from bot.core.gate import Approved, Projection, Refused
 from bot.core.hedger import Verdict
 from bot.core.instruments import Kind
 from bot.core.margin.deribit_standard import FuturesRate, Rates, Requirement, of_future, of_options
+from bot.core.margin.gating_stages import GatePolicy
 from bot.core.quotes import bad_quote
-from bot.core.state import Mode
+from bot.core.state import Mode, State
 from bot.quant.conventions import Convention
-from tests.builders import RATES, fill, positions, submits
+from tests.builders import MODEL, RATES, fill, positions, submits
 from tests.core.pairs import BTC, BTC_USDC, ETH, ETH_USDC, MARKETS, START_MS, Account, Market
 
 BTC_CALL, ETH_CALL = BTC.option(110_000, "C"), ETH.option(3_300, "C")
@@ -162,11 +163,17 @@ def test_of_books_that_share_a_hedge_the_named_one_owns_what_others_traded() -> 
         assert account.world.state.standing.holdings == {owner: {BTC.perp: Decimal(1_000)}}
 
 
-def projected(account: Account, market: Market, size: str) -> Projection:
+def settled(account: Account) -> State:
+    """What the account knows, without the orders that it has just sent."""
     state = account.world.state
-    found = gate.project(
-        state, account.terms[market.perp], Decimal(size), RATES, account.world.policy.quotes
-    )
+    return replace(state, standing=replace(state.standing, orders={}))
+
+
+def projected(account: Account, market: Market, size: str) -> Projection:
+    state = settled(account)
+    rules = account.world.policy
+    terms = account.terms[market.perp]
+    found = gate.project(state, terms, Decimal(size), GatePolicy(), MODEL, rules.quotes)
     assert isinstance(found, Projection), found
     return found
 
@@ -182,14 +189,24 @@ def test_a_projection_counts_the_currencys_own_positions_in_its_own_money() -> N
     # One and a half coins at 100,200 dollars: 2 % of what they are worth.
     assert linear.after.initial - linear.before.initial == pytest.approx(0.02 * 1.5 * 100_200)
     assert linear.fee == pytest.approx(0.0005 * 1.5 * 100_200)
-    assert inverse.before == of_options(state.table, "BTC", RATES)
-    assert linear.before == of_options(state.table, "USDC", RATES)
-    assert (inverse.balance, linear.balance) == (10.0, 1e6)
+    for seen, currency in ((inverse, "BTC"), (linear, "USDC")):
+        needed, told = of_options(state.table, currency, RATES), state.balances[currency]
+        assert seen.before.initial == max(needed.initial, told.initial_margin)
+        assert seen.before.maintenance == max(needed.maintenance, told.maintenance_margin)
+    assert (inverse.before.balance, linear.before.balance) == (10.0, 1e6)
 
 
 def test_the_hedges_of_other_currencies_need_no_margin_of_this_one() -> None:
     held = {BTC.perp: "100200", ETH.perp: "3006", BTC_USDC.perp: "1", ETH_USDC.perp: "-10"}
     account = Account(*(market.plan(Convention.BOOK) for market in MARKETS), held=held).quotes()
+
+    account.world.state = replace(
+        account.world.state,
+        balances={
+            name: replace(told, initial_margin=0.0)
+            for name, told in account.world.state.balances.items()
+        },
+    )
 
     assert projected(account, BTC, "0").before.initial == pytest.approx(0.02)
     assert projected(account, ETH, "0").before.initial == pytest.approx(0.02)
@@ -210,7 +227,8 @@ def test_another_currencys_stale_leg_refuses_no_order() -> None:
         account.world.state,
         account.terms[BTC_USDC.perp],
         Decimal(1),
-        RATES,
+        GatePolicy(),
+        MODEL,
         account.world.policy.quotes,
     )
     assert isinstance(found, Refused)
@@ -232,16 +250,16 @@ def test_an_option_that_has_expired_refuses_no_order_with_its_old_quote() -> Non
 def test_a_refusal_and_an_approval_name_the_money_they_are_about() -> None:
     account = four().quotes()
     account.quotes(account.balance("USDC", initial_margin=1e6, margin_balance=1e6))
-    state, quotes = account.world.state, account.world.policy.quotes
-    passed = gate.judge(state, account.terms[ETH.perp], Decimal(3_000), GatePolicy(), RATES, quotes)
+    state, quotes = settled(account), account.world.policy.quotes
+    passed = gate.judge(state, account.terms[ETH.perp], Decimal(3_000), GatePolicy(), MODEL, quotes)
     refused = gate.judge(
-        state, account.terms[BTC_USDC.perp], Decimal(-1), GatePolicy(), RATES, quotes
+        state, account.terms[BTC_USDC.perp], Decimal(-1), GatePolicy(), MODEL, quotes
     )
 
     assert isinstance(passed, Approved)
     assert "of ETH margin is used" in passed.reason
     assert isinstance(refused, Refused)
-    assert refused.reason.startswith("USDC initial ")
+    assert refused.reason.startswith("USDC balance ")
 
 
 def test_a_linear_short_option_needs_the_same_share_of_its_underlyings_price() -> None:

@@ -8,21 +8,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import gate
-from bot.core.gate import Approved, GatePolicy, Projection, Refused, Trimmed, judge, project, stage
-from bot.core.margin.deribit_standard import FuturesRate, Rates, Requirement
+from bot.core.gate import Approved, Projection, Refused, Trimmed, judge, project
+from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.gating import usage
+from bot.core.margin.gating_stages import GatePolicy, reached
+from bot.core.margin.gating_stages import asked as asks
+from bot.core.margin.holding import account_of
+from bot.core.margin.modelling import DeribitStandard, Model
 from bot.core.quotes import QuotePolicy
-from bot.core.state import Mode, State
-from tests.builders import CALL, PERP, RATES, World, balance, book, perp, policy, quote
+from bot.core.state import Judgement, Mode, State
+from tests.builders import CALL, MODEL, PERP, World, balance, book, perp, policy, quote
 
 QUOTES = QuotePolicy()
+
+
+def stage(state: State, currency: str) -> Judgement | None:
+    return asks(reached(state.balances, state.margin_seen, GATE, (currency,)))
+
+
 GATE = GatePolicy()
-TIERS = Rates(
-    futures={
-        "BTC": (
-            FuturesRate(size_coin_upper=1.0, initial=0.02, maintenance=0.0134),
-            FuturesRate(size_coin_upper=1e9, initial=0.05, maintenance=0.03),
-        )
-    }
+TIERS = DeribitStandard(
+    parameters=Rates(
+        futures={
+            "BTC": (
+                FuturesRate(size_coin_upper=1.0, initial=0.02, maintenance=0.0134),
+                FuturesRate(size_coin_upper=1e9, initial=0.05, maintenance=0.03),
+            )
+        }
+    )
 )
 
 
@@ -37,13 +50,13 @@ def account(held: dict[str, str], **figures: float) -> State:
 
 
 def asked(
-    state: State, size: int, rates: Rates = RATES, rules: GatePolicy = GATE
+    state: State, size: int, model: Model = MODEL, rules: GatePolicy = GATE
 ) -> Approved | Trimmed | Refused:
-    return judge(state, perp(), Decimal(size), rules, rates, QUOTES)
+    return judge(state, perp(), Decimal(size), rules, model, QUOTES)
 
 
-def projected(state: State, size: int, rates: Rates = RATES) -> Projection:
-    found = project(state, perp(), Decimal(size), rates, QUOTES)
+def projected(state: State, size: int, model: Model = MODEL) -> Projection:
+    found = project(state, perp(), Decimal(size), GATE, model, QUOTES)
     assert isinstance(found, Projection), found
     return found
 
@@ -51,20 +64,20 @@ def projected(state: State, size: int, rates: Rates = RATES) -> Projection:
 def test_the_projection_is_the_venues_level_and_our_change() -> None:
     seen = projected(account({PERP: "100000"}, initial_margin=1.5, maintenance_margin=1.2), 100_000)
 
-    assert seen.before == Requirement(initial=0.02, maintenance=0.0134)
-    assert seen.after == Requirement(initial=0.04, maintenance=0.0268)
-    assert seen.initial_after == pytest.approx(1.52)
-    assert seen.maintenance_after == pytest.approx(1.2134)
+    assert (seen.before.initial, seen.before.maintenance) == pytest.approx((1.5, 1.2))
+    assert (seen.after.initial, seen.after.maintenance) == pytest.approx((1.52, 1.2134))
     assert seen.fee == pytest.approx(0.0005)
-    assert seen.usage_after == pytest.approx(1.2134 / 9.9995)
+    assert seen.after.usage == pytest.approx(1.2134 / 9.9995)
 
 
 def test_where_the_venue_shows_less_than_our_model_the_model_counts() -> None:
-    seen = projected(account({PERP: "100000", CALL: "-1"}), 0)
+    state = account({PERP: "100000", CALL: "-1"})
+    seen = projected(state, 0)
 
-    assert seen.initial_now == pytest.approx(seen.before.initial)
-    assert seen.initial_now > 0.1
-    assert seen.maintenance_now == pytest.approx(seen.before.maintenance)
+    report = MODEL.report(account_of(state, "BTC"))
+    assert seen.before.initial == pytest.approx(report.initial)
+    assert seen.before.initial > 0.1
+    assert seen.before.maintenance == pytest.approx(report.maintenance)
 
 
 def test_an_order_with_room_passes_and_says_how_much_it_uses() -> None:
@@ -81,7 +94,8 @@ def test_an_order_that_lowers_the_requirement_always_passes(maintenance) -> None
     found = asked(state, -500_000)
 
     assert isinstance(found, Approved)
-    assert found.reason == "the fill lowers the margin requirement"
+    assert found.numbers["maintenance_after"] < found.numbers["maintenance_before"]
+    assert "it lowers that at spot -15% from" in found.reason
 
 
 def test_an_order_over_the_stage_is_refused_with_its_arithmetic() -> None:
@@ -97,12 +111,12 @@ def test_an_order_that_the_venue_would_refuse_for_funds_is_refused_here() -> Non
     found = asked(account({}, initial_margin=9.5), 10_000)
 
     assert isinstance(found, Refused)
-    assert "BTC initial 9.5020 of 10.0000 leaves 0.497" in found.reason
+    assert "BTC balance 10.0000 - initial 9.5020 leaves 0.4980" in found.reason
     assert "at least 0.5000 must stay free" in found.reason
 
 
-def passes(state: State, size: Decimal, rates: Rates, rules: GatePolicy) -> bool:
-    seen = project(state, perp(), size, rates, QUOTES)
+def passes(state: State, size: Decimal, model: Model, rules: GatePolicy) -> bool:
+    seen = project(state, perp(), size, rules, model, QUOTES)
     return isinstance(seen, Projection) and gate.trouble_of(seen, rules) is None
 
 
@@ -111,9 +125,9 @@ def passes(state: State, size: Decimal, rates: Rates, rules: GatePolicy) -> bool
     st.integers(-40, 40).filter(bool),
     st.floats(min_value=0.0, max_value=10.0),
     st.floats(min_value=0.0, max_value=8.0),
-    st.sampled_from([RATES, TIERS]),
+    st.sampled_from([MODEL, TIERS]),
 )
-def test_what_is_trimmed_is_the_largest_part_that_passes(held, size, initial, maintenance, rates):
+def test_what_is_trimmed_is_the_largest_part_that_passes(held, size, initial, maintenance, model):
     """Twenty thousand dollars a step, so that every step moves the margin visibly."""
     lot = perp(lot=Decimal(20_000), size_min=Decimal(20_000))
     state = _ACCOUNT
@@ -123,11 +137,11 @@ def test_what_is_trimmed_is_the_largest_part_that_passes(held, size, initial, ma
         standing=replace(state.standing, positions=held_usd),
         balances={"BTC": balance(initial_margin=initial, maintenance_margin=maintenance)},
     )
-    found = judge(state, lot, Decimal(20_000 * size), GATE, rates, QUOTES)
+    found = judge(state, lot, Decimal(20_000 * size), GATE, model, QUOTES)
     step = 1 if size > 0 else -1
     best = Decimal(0)
     for count in range(step, size + step, step):
-        if passes(state, Decimal(20_000 * count), rates, GATE):
+        if passes(state, Decimal(20_000 * count), model, GATE):
             best = Decimal(20_000 * count)
     given_size = Decimal(0) if isinstance(found, Refused) else found.size_native
 
@@ -144,12 +158,12 @@ def test_a_trimmed_order_says_what_stood_in_its_way() -> None:
     assert isinstance(found, Trimmed)
     # Each 100,000 USD take 0.02 of initial margin and 0.0005 of fee from the 0.1 that may go.
     assert found.size_native == Decimal(487_800)
-    assert found.reason.startswith("487800 of 1000000 BTC-PERPETUAL: BTC initial")
+    assert found.reason.startswith("487800 of 1000000 BTC-PERPETUAL: BTC balance")
 
 
 def test_what_is_left_below_the_venues_minimum_is_refused() -> None:
     state = account({}, initial_margin=9.4)
-    found = judge(state, perp(size_min=Decimal(500_000)), Decimal(1_000_000), GATE, RATES, QUOTES)
+    found = judge(state, perp(size_min=Decimal(500_000)), Decimal(1_000_000), GATE, MODEL, QUOTES)
 
     assert isinstance(found, Refused)
 
@@ -179,12 +193,15 @@ def test_a_position_without_a_mark_leaves_no_projection() -> None:
         standing=replace(state.standing, positions={other.name: Decimal(10)}),
     )
 
-    assert asked(dark, 10) == Refused(reason="no margin projection: a position has no mark")
+    assert asked(dark, 10) == Refused(
+        reason="no margin projection: deribit_standard has no number for BTC: "
+        "BTC-27MAR26 has no price"
+    )
 
 
 def test_an_account_without_a_balance_uses_everything() -> None:
-    assert gate.usage(1.0, 0.0) == float("inf")
-    assert gate.usage(1.0, -1.0) == float("inf")
+    assert usage(1.0, 0.0) == float("inf")
+    assert usage(1.0, -1.0) == float("inf")
     assert isinstance(asked(account({}, margin_balance=0.0), 10), Refused)
 
 
@@ -200,7 +217,7 @@ def test_an_account_without_a_balance_uses_everything() -> None:
     ],
 )
 def test_margin_use_asks_for_a_mode_by_stages(maintenance, mode) -> None:
-    found = stage(account({}, maintenance_margin=maintenance), GATE, ("BTC",))
+    found = stage(account({}, maintenance_margin=maintenance), "BTC")
 
     assert (found.mode if found else None) is mode
     if found:
@@ -209,7 +226,7 @@ def test_margin_use_asks_for_a_mode_by_stages(maintenance, mode) -> None:
 
 
 def test_without_a_balance_no_stage_is_asked_for() -> None:
-    assert stage(account({}), GATE, ("ETH",)) is None
+    assert stage(account({}), "ETH") is None
 
 
 def test_an_order_beyond_all_measure_is_trimmed_to_something_that_passes() -> None:
@@ -217,5 +234,5 @@ def test_an_order_beyond_all_measure_is_trimmed_to_something_that_passes() -> No
     found = asked(state, 10**13)
 
     assert isinstance(found, Trimmed)
-    assert passes(state, found.size_native, RATES, GATE)
+    assert passes(state, found.size_native, MODEL, GATE)
     assert found.size_native > 0

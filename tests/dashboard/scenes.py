@@ -26,6 +26,7 @@ from bot.core.events import (
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.dashboard.models import About
 from bot.dashboard.window import Frame, Window
@@ -88,8 +89,12 @@ def policy(book: BookPlan) -> Policy:
         books=(book,),
         external_book="main",
         orders=OrderPolicy(label_prefix="db"),
-        rates=Rates(
-            futures={"BTC": (FuturesRate(size_coin_upper=1000.0, initial=0.02, maintenance=0.01),)}
+        model=DeribitStandard(
+            parameters=Rates(
+                futures={
+                    "BTC": (FuturesRate(size_coin_upper=1000.0, initial=0.02, maintenance=0.01),)
+                }
+            )
         ),
     )
 

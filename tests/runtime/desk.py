@@ -40,6 +40,7 @@ from bot.core.events import (
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import Standing
@@ -85,8 +86,10 @@ POLICY = engine.Policy(
     ),
     external_book="main",
     orders=OrderPolicy(label_prefix="db"),
-    rates=Rates(
-        futures={"BTC": (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),)}
+    model=DeribitStandard(
+        parameters=Rates(
+            futures={"BTC": (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),)}
+        )
     ),
     safety=SafetyPolicy(orders_per_minute_max=10_000),
 )

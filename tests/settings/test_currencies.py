@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.instruments import Kind
+from bot.core.margin.modelling import DeribitStandard
 from bot.settings import Problem, Settings, load
 from bot.settings.selectors import parse_name
 from tests.settings.builders import CONFIG, refused, written
@@ -61,7 +62,8 @@ def test_four_books_become_policies_in_their_own_money(tmp_path: Path) -> None:
     ]
     assert policy.currencies == ("BTC", "ETH", "USDC")
     assert policy.apply.owners == {book.hedge_instrument: book.name for book in books}
-    assert set(policy.rates.futures) == {"BTC", "ETH"}
+    assert isinstance(policy.model, DeribitStandard)
+    assert set(policy.model.parameters.futures) == {"BTC", "ETH"}
 
 
 def test_the_only_book_of_a_currency_answers_for_it_whole_and_others_for_what_they_say(

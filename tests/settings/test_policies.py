@@ -7,9 +7,12 @@ import pytest
 
 from bot.core.hedger import HedgeTo
 from bot.core.instruments import Kind
-from bot.core.margin.deribit_standard import FuturesRate
+from bot.core.margin.deribit_standard import FuturesRate, LeverageCurve
+from bot.core.margin.gating import Stress
+from bot.core.margin.modelling import DeribitPortfolio, DeribitStandard
 from bot.core.safety import Stop
 from bot.quant.conventions import Convention
+from bot.settings.margin_parameters import SHIPPED, Deribit, parameters
 from tests.settings.builders import books, changed, loaded, refused
 
 SEVEN_DAYS = "{underlying: BTC, expiry_days_max: 7}"
@@ -35,12 +38,36 @@ def test_each_unit_is_converted_once(tmp_path: Path):
     assert policy.orders.lifetime_ns == 1_500_000_000
     assert policy.orders.label_prefix == "x1"
     assert (policy.gate.warn, policy.gate.funds_buffer) == (0.29, 0.05)
-    table = policy.rates.futures["BTC"]
-    assert isinstance(table, tuple)
-    assert table[1] == FuturesRate(size_coin_upper=50, initial=0.028, maintenance=0.018667)
+    assert policy.gate.stress == Stress(spot=0.15, vol_points=0.20)
+    assert (policy.gate.stressed_reduce_only, policy.gate.stressed_hold) == (1.0, None)
+    assert (policy.gate.doubt_buffer, policy.gate.gap_max) == (0.02, 0.05)
+    assert policy.model == DeribitStandard(parameters=parameters(Deribit).standard)
     assert policy.quotes.spread_max == 0.005
     assert policy.agreement.grace_ns == 10_000_000_000
     assert (policy.currencies, policy.external_book) == (("BTC",), "main")
+
+
+def test_the_margin_model_is_chosen_with_its_parameters(tmp_path: Path):
+    rows = "futures_rates: {BTC: [[50, 2.8, 1.8667]]}"
+    curve = "vol_up: 0.40"
+    mine = tmp_path / "mine.yaml"
+    text = (SHIPPED / "deribit.yaml").read_text(encoding="utf-8")
+    mine.write_text(text.replace(curve, "vol_up: 0.55", 1), encoding="utf-8")
+
+    given = loaded(tmp_path, ("  gap_max_percent: 5", f"  {rows}\n  gap_max_percent: 5")).policy()
+    netted = loaded(tmp_path, ("model: deribit_standard", "model: deribit_portfolio")).policy()
+    own = loaded(
+        tmp_path,
+        ("model: deribit_standard", f"model: deribit_portfolio\n  parameters: {mine}"),
+    ).policy()
+
+    assert isinstance(given.model, DeribitStandard)
+    row = FuturesRate(size_coin_upper=50, initial=0.028, maintenance=0.018667)
+    assert given.model.parameters.futures["BTC"] == (row,)
+    assert isinstance(given.model.parameters.futures["ETH"], LeverageCurve)
+    assert netted.model == DeribitPortfolio(parameters=parameters(Deribit).portfolio)
+    assert isinstance(own.model, DeribitPortfolio)
+    assert own.model.parameters.pairs["btc_usd"].vol_up == 0.55
 
 
 def test_a_selection_reaches_the_core_whole(tmp_path: Path):
@@ -210,4 +237,7 @@ def test_limits_reach_the_core_in_its_units_and_are_named_by_their_keys(tmp_path
         for key, value in settings.redacted()[section].items()
         if isinstance(value, int | float)
     }
+    stress = settings.margin.stress
+    written["margin.stress.spot_percent"] = stress.spot_percent
+    written["margin.stress.vol_points"] = stress.vol_points
     assert settings.policy().limits == written, "every limit is named and valued as in the file"

@@ -1,16 +1,17 @@
 """The configurations that come with the program, and the schema beside them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
-from bot.core.margin.deribit_standard import future_share
+from bot.core.margin.modelling import DeribitStandard
 from bot.exchange.rules import Rules as ExchangeRules
 from bot.settings import ConfigError, RunMode, load, schema, schema_text
-from bot.settings.models import BTC_RATES, FuturesRates
+from bot.settings.margin_parameters import Deribit, parameters
 from tests.settings.builders import CONFIG, DEMO
 
 SHIPPED = sorted(CONFIG.glob("*.yaml"))
@@ -108,22 +109,12 @@ def test_only_the_live_and_testnet_files_need_secrets_and_they_say_which():
         assert all(variable in str(raised.value) for variable in variables)
 
 
-def rate_at(size_coin: float) -> tuple[float, float]:
-    _, initial, maintenance = next((row for row in BTC_RATES if size_coin <= row[0]), BTC_RATES[-1])
-    return initial / 100, maintenance / 100
+def test_the_embedded_exchange_asks_for_what_the_shipped_models_reckon() -> None:
+    """Ours is compared with the venue's at every balance: in a rehearsal the two are one model."""
+    rules, shipped = ExchangeRules(), parameters(Deribit)
 
-
-@pytest.mark.parametrize(
-    "size_coin", [0.01, 10, 26.55, 26.56, 50, 51, 100, 199, 201, 500, 900, 5_000]
-)
-def test_our_futures_margin_is_never_below_what_the_embedded_exchange_asks(size_coin: float):
-    asked = future_share(ExchangeRules().standard_margin, "BTC", size_coin)
-    initial, maintenance = rate_at(size_coin)
-
-    assert initial >= asked.initial
-    assert maintenance >= asked.maintenance
-
-
-def test_the_shipped_rates_are_the_default_ones():
     for path in SHIPPED:
-        assert load(path).margin.futures_rates == FuturesRates()
+        model = load(path).policy().model
+        assert isinstance(model, DeribitStandard)
+        assert model.parameters == shipped.standard
+    assert replace(shipped.standard, provenance=()) == rules.standard_margin

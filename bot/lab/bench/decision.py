@@ -30,6 +30,7 @@ from bot.core.exposure import Exposure
 from bot.core.hedger import HedgePolicy
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.margin.deribit_standard import FuturesRate, Rates
+from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.state import State
 from bot.lab.bench.measures import Measured
@@ -145,7 +146,7 @@ def _policy() -> Policy:
         books=(plan,),
         external_book="main",
         orders=OrderPolicy(label_prefix="db"),
-        rates=Rates(futures={"BTC": FLAT}),
+        model=DeribitStandard(parameters=Rates(futures={"BTC": FLAT})),
     )
 
 

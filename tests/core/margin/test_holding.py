@@ -8,10 +8,11 @@ import pytest
 from bot.core import gate
 from bot.core.margin import deribit_portfolio, deribit_standard
 from bot.core.margin.account import OpenOrder
+from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.holding import account_of
 from bot.core.quotes import QuotePolicy
 from bot.settings.margin_parameters import Deribit, parameters
-from tests.builders import CALL, PERP, PUT, RATES, World, balance, book, perp, policy
+from tests.builders import CALL, MODEL, PERP, PUT, RATES, World, balance, book, perp, policy
 from tests.core.pairs import MARKETS
 from tests.core.test_currencies import BTC_CALL, LINEAR_CALL, four
 
@@ -31,10 +32,11 @@ def test_the_standard_model_of_the_account_is_what_the_gate_projects_from() -> N
 
     found = deribit_standard.report(account_of(state, "BTC"), RATES)
 
-    projected = gate.project(state, perp(), perp().lot, RATES, QuotePolicy())
+    projected = gate.project(state, perp(), perp().lot, GatePolicy(), MODEL, QuotePolicy())
     assert isinstance(projected, gate.Projection), projected
+    told = state.balances["BTC"]
     assert found.initial == pytest.approx(projected.before.initial, rel=1e-12)
-    assert found.maintenance == pytest.approx(projected.before.maintenance, rel=1e-12)
+    assert told.maintenance_margin == projected.before.maintenance > found.maintenance > 0.5
 
 
 def test_sizes_are_coins_and_times_are_years() -> None:
