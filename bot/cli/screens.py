@@ -141,15 +141,22 @@ def _book(book: Json) -> RenderableType:
     return Group(table, Text(why))
 
 
+def _percent(share: float | None, how: str) -> str:
+    return "-" if share is None else format(share, how)
+
+
 def _money(answer: Json) -> RenderableType:
-    table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use")
+    table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use",
+        "in the stress", "off the venue's",
+    )  # fmt: skip
     for row in answer["balances"]:
         if not row["equity"] and not row["initial_margin"]:
             continue
-        use = "-" if row["margin_use"] is None else f"{row['margin_use']:.1%}"
+        use = _percent(row["margin_use"], ".1%")
         table.add_row(
             row["currency"], f"{row['equity']:.4f}", f"{row['available_funds']:.4f}",
             f"{row['initial_margin']:.4f}", f"{row['maintenance_margin']:.4f}", use,
+            _percent(row["stressed_use"], ".1%"), _percent(row["margin_gap"], "+.2%"),
         )  # fmt: skip
     positions = _table("Positions", "instrument", "size", "venue says")
     for row in answer["positions"]:

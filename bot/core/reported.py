@@ -72,13 +72,14 @@ class Gap:
 class MarginSeen:
     """Our own reckoning of one currency's margin when the venue last told its own.
 
-    Money in that currency. `gap` is how much larger our larger-differing requirement is than the
-    venue's, a share of it; `gap_since_ns` is when that began to be too much, None while both agree.
-    `node` is the worst of the stress, with what must be held there, what there is, and their
-    quotient. `failure` says why there is no newer reckoning, empty while there is one.
+    Money in that currency. `gap` is by how much our requirement (of initial and maintenance the one
+    that differs more) is larger than the venue's, a share of it; `compared_ns` is when the two were
+    last compared, `gap_since_ns` when they began to differ too much, None while both agree. `node`
+    is the worst of the stress, with what must be held there, what there is, and their quotient.
+    `failure` says why there is no newer reckoning, empty while there is one.
     """
 
-    seen_ns: int
+    compared_ns: int | None = None
     initial: float = 0.0
     maintenance: float = 0.0
     gap: float = 0.0

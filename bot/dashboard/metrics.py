@@ -119,11 +119,23 @@ def _account(status: Status) -> Iterator[Metric]:
     use = GaugeMetricFamily(
         f"{PREFIX}_margin_use", "Maintenance margin over margin balance.", labels=["currency"]
     )
+    stressed = GaugeMetricFamily(
+        f"{PREFIX}_margin_use_stressed",
+        "Margin use at the worst corner of the configured stress.",
+        labels=["currency"],
+    )
+    apart = GaugeMetricFamily(
+        f"{PREFIX}_margin_gap", "Own margin over the venue's, less one.", labels=["currency"]
+    )
     for row in status.balances:
         equity.add_metric([row.currency], row.equity)
         if row.margin_use is not None:
             use.add_metric([row.currency], row.margin_use)
-    yield from (equity, use)
+        if row.stressed_use is not None:
+            stressed.add_metric([row.currency], row.stressed_use)
+        if row.margin_gap is not None:
+            apart.add_metric([row.currency], row.margin_gap)
+    yield from (equity, use, stressed, apart)
     pnl = GaugeMetricFamily(
         f"{PREFIX}_pnl", "Profit since the ledger began.", labels=["currency", "part"]
     )

@@ -135,7 +135,12 @@ class OrderShown(Shown):
 
 
 class BalanceShown(Shown):
-    """The account's money in a currency; `margin_use` is maintenance margin over margin balance."""
+    """The account's money in a currency; `margin_use` is maintenance margin over margin balance.
+
+    `stressed_use` is the same at the worst corner of the configured stress, which `stressed_at`
+    names; `margin_gap` how much more margin our model reckons than the venue, a share of the
+    venue's. None before they are known. `margin_doubt` says why there is no newer reckoning.
+    """
 
     currency: str
     equity: float
@@ -144,6 +149,10 @@ class BalanceShown(Shown):
     initial_margin: float
     maintenance_margin: float
     margin_use: float | None
+    stressed_use: float | None
+    stressed_at: str
+    margin_gap: float | None
+    margin_doubt: str
     venue_delta_coin: float | None
     age_seconds: float
 

@@ -1,6 +1,7 @@
 """From the state to what is shown of it: pure functions, no arithmetic of their own but units."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from bot.core import attribution, ladder, units
 from bot.core.dealing import BookPlan
@@ -148,11 +149,12 @@ def unknown_orders(state: State) -> int:
 
 def balances(state: State) -> list[BalanceShown]:
     """Show the account's money in each currency."""
-    return [_balance(seen, state.now_ns) for _, seen in sorted(state.balances.items())]
+    return [_balance(seen, state) for _, seen in sorted(state.balances.items())]
 
 
-def _balance(seen: BalanceSeen, now_ns: int) -> BalanceShown:
-    positive = seen.margin_balance > 0.0
+def _balance(seen: BalanceSeen, state: State) -> BalanceShown:
+    positive, ours = seen.margin_balance > 0.0, state.margin_seen.get(seen.currency)
+    bears = ours is not None and ours.stressed_ns is not None and isfinite(ours.stressed_usage)
     return BalanceShown(
         currency=seen.currency,
         equity=seen.equity,
@@ -161,8 +163,12 @@ def _balance(seen: BalanceSeen, now_ns: int) -> BalanceShown:
         initial_margin=seen.initial_margin,
         maintenance_margin=seen.maintenance_margin,
         margin_use=seen.maintenance_margin / seen.margin_balance if positive else None,
+        stressed_use=ours.stressed_usage if ours is not None and bears else None,
+        stressed_at="" if ours is None else ours.node,
+        margin_gap=None if ours is None or ours.compared_ns is None else ours.gap,
+        margin_doubt="" if ours is None else ours.failure,
         venue_delta_coin=seen.delta_total_coin,
-        age_seconds=_seconds(now_ns - seen.arrived_ns),
+        age_seconds=_seconds(state.now_ns - seen.arrived_ns),
     )
 
 

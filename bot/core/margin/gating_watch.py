@@ -38,7 +38,7 @@ def watched(
     seen = dict(state.margin_seen)
     for currency in currencies:
         if currency in told:
-            known = seen.get(currency, MarginSeen(seen_ns=state.now_ns))
+            known = seen.get(currency, MarginSeen())
             seen[currency] = _seen(state, told[currency], known, policy, model, quotes)
     return replace(state, margin_seen=seen)
 
@@ -108,7 +108,7 @@ def _compared(
         since_ns = state.now_ns if known.gap_since_ns is None else known.gap_since_ns
     return replace(
         known,
-        seen_ns=state.now_ns,
+        compared_ns=state.now_ns,
         initial=ours.initial,
         maintenance=ours.maintenance,
         gap=gap,
@@ -152,7 +152,8 @@ def trouble(state: State, policy: GatePolicy, model: Model) -> Judgement | None:
     """Ask for care while our requirement differs from the venue's for too long."""
     for currency, seen in state.margin_seen.items():
         # Judged between two reports of the venue: one old figure must not age into a gap.
-        if seen.gap_since_ns is None or seen.seen_ns - seen.gap_since_ns <= policy.gap_grace_ns:
+        since_ns, at_ns = seen.gap_since_ns, seen.compared_ns
+        if since_ns is None or at_ns is None or at_ns - since_ns <= policy.gap_grace_ns:
             continue
         reason = (
             f"own {currency} margin ({model.name}: initial {seen.initial:.4f}, maintenance "
