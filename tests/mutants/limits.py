@@ -7,8 +7,8 @@ LIMITS = (
         name="the margin gate is open",
         incident="a hedge takes the account over the stage where the venue liquidates",
         file="bot/core/gate.py",
-        was="    if trouble is None:\n        kept = (",
-        becomes="    if trouble is None or trouble:\n        kept = (",
+        was="    if trouble is None:\n        return Approved(",
+        becomes="    if trouble is None or trouble:\n        return Approved(",
         killed_by="tests/core/test_gate.py"
         "::test_an_order_over_the_stage_is_refused_with_its_arithmetic",
     ),
