@@ -28,6 +28,7 @@ from bot.exchange.reports import (
     TickerView,
     TradeView,
 )
+from bot.exchange.risk_matrix import RiskMatrix, risk_matrix
 from bot.exchange.rules import MarginModel, Rules
 from bot.exchange.statement import Entry
 from bot.exchange.tickers import book_view, ticker_view
@@ -289,6 +290,25 @@ class Readings:
                 return None
             changes.append((contract, size))
         return simulated(self.desk.situation(account, currency, self.now_ms), changes, adds=adds)
+
+    def risk_matrix(
+        self, account: str, currency: str | None, coins: Mapping[str, Decimal], *, adds: bool
+    ) -> RiskMatrix | None:
+        """A currency of the account, or all together, in the scenarios of portfolio margin.
+
+        With such positions (signed coins), added to its own or instead of them. None if one of them
+        is not listed, or settles elsewhere.
+        """
+        model = MarginModel.CROSS_PM if currency is None else MarginModel.SEGREGATED_PM
+        changes: dict[Contract, Decimal] = {}
+        for name, size in coins.items():
+            contract = self.contract(name)
+            if contract is None or currency not in (None, contract.settlement_currency):
+                return None
+            changes[contract] = size
+        own = currency or self.currencies[0]
+        at = self.desk.situation(account, own, self.now_ms, model)
+        return risk_matrix(at, changes, adds=adds)
 
     def statement(self, account: str, currency: str) -> Sequence[Entry]:
         """The transaction log of an account in a currency, oldest first."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.exchange.reports import AccountView, OrderType, OrderView
+from bot.exchange.risk_matrix import RiskMatrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,5 +193,15 @@ class TraderReadings(Protocol):
         """The account's summary with such positions, added to its own or instead of them.
 
         None if one of them is not listed, or settles elsewhere.
+        """
+        ...
+
+    def risk_matrix(
+        self, account: str, currency: str | None, coins: Mapping[str, Decimal], *, adds: bool
+    ) -> RiskMatrix | None:
+        """A currency of the account, or all together, in the scenarios of portfolio margin.
+
+        With such positions (signed coins), added to its own or instead of them. None if one of them
+        is not listed, or settles elsewhere.
         """
         ...

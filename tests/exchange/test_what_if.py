@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.exchange.rules import MarginModel
 from tests.exchange.wire import PERPETUAL, Client, Hall, RpcFailedError, hall
 
 MARGINS = ("initial_margin", "maintenance_margin", "delta_total", "options_delta", "options_value")
@@ -87,3 +88,86 @@ def test_what_cannot_be_held_in_that_currency_is_refused(place: Hall, sizes: Any
 
     with pytest.raises(RpcFailedError, match=r"simulated_positions|finite number"):
         simulated(client, sizes)
+
+
+# ---- private/pme/simulate ------------------------------------------------------------------------
+
+
+def matrix(client: Client, currency: str = "BTC", **how: Any) -> Any:
+    return client.call("private/pme/simulate", currency=currency, **how)
+
+
+@pytest.fixture
+def netting() -> Client:
+    world = hall(book="demo", equity_coin=60.0, margin_model=MarginModel.SEGREGATED_PM)
+    return world.client().login()
+
+
+def test_the_risk_matrix_is_what_the_account_s_margins_are_made_of(netting: Client) -> None:
+    told, now = matrix(netting), summary(netting)
+
+    margins = told["margins"]["btc"]
+    details = margins["initial_margin_details"]
+    parts = details["risk_matrix_margin_details"]
+    assert margins["initial_margin"] == pytest.approx(now["initial_margin"], abs=1e-8)
+    assert margins["maintenance_margin"] == pytest.approx(now["maintenance_margin"], abs=1e-8)
+    charged = parts["worst_case"] + parts["roll_shock"] + parts["delta_shock"]
+    assert details["risk_matrix_margin"] == pytest.approx(charged)
+    vectors = told["aggregated_risk_vectors"]["btc_btc"]
+    assert parts["worst_case"] == pytest.approx(-min(vectors["standard"] + vectors["extended"]))
+    bucket = parts["worst_case_bucket"]
+    worst = vectors[bucket["source"]][bucket["index"] - 1]
+    assert worst == pytest.approx(-parts["worst_case"])
+    assert (len(vectors["standard"]), len(vectors["extended"])) == (27, 8)
+    singles = [row["standard"] for row in told["initial_risk_vectors"].values()]
+    summed = [sum(column) for column in zip(*singles, strict=True)]
+    assert told["pre_aggregated_risk_vectors"]["btc_btc"]["standard"] == pytest.approx(summed)
+    assert told["model_params"]["currency_pair"]["btc_usd"]["price_range"] == 0.14
+
+
+def test_it_takes_coins_where_the_simulated_portfolio_takes_dollars(netting: Client) -> None:
+    mark = netting.call("public/ticker", instrument_name=PERPETUAL)["mark_price"]
+    lots = round(1.5 * mark / 10) * 10
+
+    in_coins = matrix(netting, simulated_positions={PERPETUAL: -lots / mark})
+    in_usd = simulated(netting, {PERPETUAL: -lots})
+
+    told = in_coins["margins"]["btc"]["maintenance_margin"]
+    assert told == pytest.approx(in_usd["maintenance_margin"], rel=1e-7)
+    assert in_coins["portfolio"]["position"][PERPETUAL] == pytest.approx(-lots / mark)
+    alone = matrix(netting, simulated_positions={PERPETUAL: -1.0}, add_positions=False)
+    assert alone["portfolio"]["position"] == {PERPETUAL: -1.0}
+    # Short one coin: 14 % up lose 1 - 1/1.14, and half a percent rolls it.
+    asked = 1 - 1 / 1.14 + 0.005
+    assert alone["margins"]["btc"]["initial_margin"] == pytest.approx(asked, abs=1e-9)
+    assert alone["margins"]["btc"]["maintenance_margin"] == pytest.approx(0.8 * asked, abs=1e-9)
+
+
+def test_a_standard_account_learns_what_portfolio_margin_would_ask_of_it(place: Hall) -> None:
+    client = place.client().login()
+    told = matrix(client)["margins"]["btc"]["initial_margin"]
+    dry = client.call("private/change_margin_model", margin_model="segregated_pm", dry_run=True)
+    available = next(row for row in dry if row["currency"] == "BTC")["new_state"]
+
+    assert told != pytest.approx(summary(client)["initial_margin"], rel=1e-3)
+    equity = summary(client)["equity"]
+    assert available["available_balance"] == pytest.approx(equity - told, abs=2e-8)
+
+
+def test_all_currencies_together_are_asked_for_as_cross(netting: Client) -> None:
+    held = {"ETH-PERPETUAL": -2.0, "BTC_USDC-PERPETUAL": 0.5}
+    told = matrix(netting, "CROSS", simulated_positions=held, add_positions=False)
+
+    assert told["portfolio"]["position"] == held
+    assert set(told["aggregated_risk_vectors"]) == {"eth_eth", "btc_usdc"}
+    assert told["margins"]["cross"]["initial_margin"] > 5_000  # US dollars
+
+
+@pytest.mark.parametrize(
+    ("currency", "sizes"), [("EURR", {}), ("USDT", {}), ("BTC", {"ETH-PERPETUAL": 1})]
+)
+def test_a_matrix_of_what_is_not_there_is_refused(
+    netting: Client, currency: str, sizes: Any
+) -> None:
+    with pytest.raises(RpcFailedError, match=r"currency|settles|simulated_positions"):
+        matrix(netting, currency, simulated_positions=sizes)

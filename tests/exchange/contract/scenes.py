@@ -163,6 +163,8 @@ def holdings(stage: Stage) -> None:
             simulated_positions={PERPETUAL: -1_000, option: 0.5},
             add_positions=adds,
         )
+    for currency, coins in (("BTC", {PERPETUAL: -0.01, option: 0.5}), ("CROSS", {})):
+        holder.call("private/pme/simulate", currency=currency, simulated_positions=coins)
     holder.call("private/get_access_log")
     holder.call("private/change_margin_model", margin_model="segregated_sm", dry_run=True)
     holder.call("private/get_user_locks")

@@ -16,7 +16,9 @@ EITHER: Final = " or "
 Shape = str | list[Any] | dict[str, Any]
 
 # Maps whose keys are names of currencies, indices, instruments and the like.
-OPEN_MAP: Final = re.compile(r"(_map|limits|fees|expirations|portfolio|info)$")
+OPEN_MAP: Final = re.compile(
+    r"(_map|limits|fees|expirations|portfolio|info|_vectors|^ticker|^margins|^currency_pair|^index_price|^position)$"
+)
 
 
 def _scalar(value: Any) -> str:
