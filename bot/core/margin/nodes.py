@@ -15,18 +15,10 @@ import numpy as np
 
 from bot.core.columns import Floats
 from bot.core.margin.account import Account, Pair
+from bot.core.margin.gating import usage
 from bot.core.margin.modelling import MarginModel, Unmodelled, valued
 from bot.core.margin.shocks import Shock, Shocked, Smile, shocked
 from bot.quant import black76
-
-
-def usage(maintenance: float, balance: float) -> float:
-    """Return u: infinite without a balance, and nothing where nothing is needed; nan of a nan."""
-    if maintenance <= 0.0 <= balance:
-        return 0.0
-    if balance <= 0.0:
-        return math.inf
-    return maintenance / balance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 from bot.core import instruments, units
 from bot.core.instruments import Instrument, Kind
 from bot.core.margin.account import Account, Pair
+from bot.core.margin.gating import usage
 from bot.core.margin.modelling import Unmodelled, Valued, resized, valued
-from bot.core.margin.nodes import Subject, balance_there, delta_coin, usage
+from bot.core.margin.nodes import Subject, balance_there, delta_coin
 from bot.core.margin.shocks import Shock, coins_there, profit_per_coin, shocked
 
 USAGE_GRADED_MAX: Final = 10.0

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.margin.account import Account
+from bot.core.margin.gating import usage
 from bot.core.margin.modelling import DeribitPortfolio, DeribitStandard, Model
 from bot.core.margin.nodes import (
     Subject,
@@ -13,7 +14,6 @@ from bot.core.margin.nodes import (
     matrix,
     node_at,
     profit_by_instrument,
-    usage,
 )
 from bot.core.margin.shocks import Shock, Smile, shocked
 from bot.settings.margin_parameters import Deribit, parameters

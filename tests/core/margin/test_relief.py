@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bot.core.instruments import Settlement
 from bot.core.margin.account import Account
+from bot.core.margin.gating import usage
 from bot.core.margin.modelling import Model, Unmodelled, resized
-from bot.core.margin.nodes import Subject, usage
+from bot.core.margin.nodes import Subject
 from bot.core.margin.relief import (
     Ground,
     Means,
