@@ -79,8 +79,17 @@ install_all() {
     wanted "$1" >"$venv/installed-$1"
 }
 
+# Where Python may write no bytecode, each process would compile all of ours again: 0.7 s of every start.
+compile_ours() { "$venv/bin/python" -m compileall -q "$root/bot" >&2 || say "our own code did not compile"; }
+
 prepare() {
-    ! is_ready "$1" || return 0
+    if ! is_ready "$1"; then
+        install_alone "$1"
+    fi
+    compile_ours
+}
+
+install_alone() {
     # Held on this file's descriptor, so it ends with this process however it ends.
     exec 9<"$root/deploy/environment.sh"
     "$(find_python)" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'

@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
+from uvicorn.protocols.http.h11_impl import H11Protocol  # now rather than between two ticks
 
 from bot.dashboard import address
 
@@ -62,6 +63,7 @@ async def serve(app: ASGIApp, sock: socket.socket, journal: Path, token: str) ->
     config = uvicorn.Config(
         app,
         lifespan="off",
+        http=H11Protocol,
         ws="none",
         log_config=None,
         log_level="warning",

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import ccxt.pro
-
 from bot.core import units
 from bot.core.events import BadMessage, Fact
 from bot.venues import deribit_errors, deribit_network, deribit_requests
 from bot.venues import deribit_translate as raw
+from bot.venues.ccxt_alone import exchange_class
 from bot.venues.ccxt_socket import RpcError, RpcSocket
 from bot.venues.ccxt_tap import Tap
 from bot.venues.ccxt_venue import LINK_ERRORS, Clocks, LinkError
@@ -24,7 +23,7 @@ TOKEN_SHARE = 0.8  # of a token's life, after which it is renewed
 RETRY_SHARE = 0.25  # of what is left of a token's life, before a renewal that failed is tried again
 
 
-class TappedDeribit(Tap, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt is untyped
+class TappedDeribit(Tap, exchange_class("deribit")):  # type: ignore[misc]  # ccxt is untyped
     """ccxt.pro's Deribit with tapped sockets, signing with the clock that it is handed."""
 
     epoch_ms: Callable[[], int]

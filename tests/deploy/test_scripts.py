@@ -28,6 +28,7 @@ def program(path: Path, text: str) -> None:
 def checkout(tmp_path: Path) -> Path:
     """Make a checkout with a live .venv, whose installer only writes down what it was told."""
     (tmp_path / "deploy").mkdir()
+    (tmp_path / "bot").mkdir()
     for name in ("demo", "environment.sh"):
         shutil.copy(DEPLOY / name, tmp_path / "deploy" / name)
     for name in LOCKS:
