@@ -192,11 +192,11 @@ def _add_options(own: _Account, state: State, index_name: str, rows: Stamps) -> 
     own.on(index_name).add(float(black.sum()), float((black / seen.discount).sum()))
 
 
-def trouble(state: State, policy: AgreementPolicy) -> Judgement | None:
+def trouble(gaps: Mapping[str, Gap], policy: AgreementPolicy) -> Judgement | None:
     """Return the stop that a lasting difference asks for, if there is one."""
     lasting = {
         key: gap
-        for key, gap in state.gaps.items()
+        for key, gap in gaps.items()
         # Judged between two reports of the venue: one old figure must not age into a gap.
         if gap.since_ns is not None and gap.seen_ns - gap.since_ns > policy.grace_ns
     }

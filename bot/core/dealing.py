@@ -112,6 +112,20 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     name = plan.book.hedge_instrument
     if name not in state.instruments:
         return Hold(code=Code.UNPRICED, reason=f"{name} is not listed at the venue")
+    unsure = None if reconcile.is_settled(state) else _unsure(state, name)
+    if unsure is not None:
+        return unsure
+    last = state.standing.hedge_marks.get(plan.book.name)
+    rules = plan.hedge if _traded(state, last) else replace(plan.hedge, move_min=0.0)
+    wish = hedger.decide(valued, rules, state.instruments[name], last, state.now_ms)
+    if isinstance(wish, Hold):
+        return wish
+    assert isinstance(valued, Exposure), "an unpriced book has no intent"
+    return Wish(plan=plan, intent=wish, exposure=valued)
+
+
+def _unsure(state: State, name: str) -> Hold | None:
+    """Hold while a position is not certain, first of all that of the book's own hedge."""
     doubt = reconcile.unsettled(state, name)
     if doubt is not None:
         return Hold(code=Code.IN_FLIGHT, reason=doubt)
@@ -120,13 +134,7 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
         return Hold(code=Code.UNSETTLED, reason=reason)
     for other in unlisted(state.reported, state.standing.positions, state.instruments):
         return Hold(code=Code.UNPRICED, reason=f"unpriced: {other} is held but not listed")
-    last = state.standing.hedge_marks.get(plan.book.name)
-    rules = plan.hedge if _traded(state, last) else replace(plan.hedge, move_min=0.0)
-    wish = hedger.decide(valued, rules, state.instruments[name], last, state.now_ms)
-    if isinstance(wish, Hold):
-        return wish
-    assert isinstance(valued, Exposure), "an unpriced book has no intent"
-    return Wish(plan=plan, intent=wish, exposure=valued)
+    return None
 
 
 def _traded(state: State, last: HedgeMark | None) -> bool:

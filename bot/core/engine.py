@@ -31,24 +31,26 @@ from bot.core import (
 )
 from bot.core import standing as standings
 from bot.core import state as states
-from bot.core.actions import Action
+from bot.core.actions import Action, Alert
 from bot.core.agreement import AgreementPolicy
 from bot.core.books import BookPolicy
-from bot.core.dealing import BookPlan
+from bot.core.dealing import BookPlan, Dealt
 from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.hedger import Decision
+from bot.core.immutable import remembered
 from bot.core.margin import gating_stages, gating_watch
-from bot.core.margin.gating_stages import GatePolicy, Reached
+from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import Model
 from bot.core.modes import ModeChanged
 from bot.core.orders import Order, OrderPolicy
 from bot.core.quotes import QuotePolicy
 from bot.core.reconcile import Adopted
+from bot.core.reported import Gap, MarginSeen
 from bot.core.safety import SafetyPolicy
 from bot.core.sizing import DealPolicy
-from bot.core.standing import Standing
-from bot.core.state import ApplyPolicy, Mode, State
+from bot.core.standing import Standing, open_orders
+from bot.core.state import ApplyPolicy, Judgement, Mode, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +167,9 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     before = state
     state = states.apply_all(state, facts, policy.apply)
     state = _measured(before, state, facts, policy)
-    state = reconcile.minded(state, policy.orders)
-    state, adopted = reconcile.adopt(state, policy.apply)
-    state = reconcile.housed(state, policy.apply)
-    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
-    state = _compared(state, told, policy)
-    state = losses.weighed(state, policy.hedged, policy.safety, told=bool(told))
+    state, adopted = _accounted(state, policy)
+    if state.balances is not before.balances or not state.is_weighed:
+        state = _weighed(state, facts, policy)
     state = _latched(state, policy)
     if not before.folds and before.standing.limits != policy.limits:
         state = replace(state, standing=replace(state.standing, limits=policy.limits))
@@ -178,17 +177,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
     state, cancels = reconcile.cancels(state, policy.orders)
-    codes = {name: f"{d.verdict}:{d.code}" for name, d in dealt.verdicts.items()}
-    news = [
-        decision
-        for name, decision in dealt.verdicts.items()
-        if decision.order_id or before.codes.get(name) != codes[name]
-    ]
-    warnings = gating_stages.warnings(_stages(state, policy))
-    if news or codes != before.codes or warnings.keys() != before.margin_warned:
-        counts, warned = dealing.counted(state.counts, news), frozenset(warnings)
-        state = replace(state, codes=codes, counts=counts, margin_warned=warned)
-    news_of_margin = [why for key, why in warnings.items() if key not in before.margin_warned]
+    state, news, news_of_margin = _noted(state, dealt, policy)
     return Step(
         state=state,
         actions=(
@@ -197,10 +186,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *questions,
             *alerts.told(state, changes, adopted, news_of_margin),
             *alerts.unhedged(news),
-            *tidings.of_fills(before, state, facts),
-            *tidings.of_orders(before, state, policy.orders),
-            *alerts.widened(before, policy.limits),
-            *alerts.replies(before, state, facts),
+            *_tidings(before, state, facts, policy),
         ),
         exposures=dealt.exposures,
         verdicts=dealt.verdicts,
@@ -229,6 +215,25 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
     return state
 
 
+def _accounted(state: State, policy: Policy) -> tuple[State, tuple[Adopted, ...]]:
+    """Let time pass over the orders, and adopt what the venue holds, where it is not all settled.
+
+    Every hedge gets a book in any case: the books may be others than those of the last run.
+    """
+    adopted: tuple[Adopted, ...] = ()
+    if not reconcile.is_settled(state):
+        state = reconcile.minded(state, policy.orders)
+        state, adopted = reconcile.adopt(state, policy.apply)
+    return reconcile.housed(state, policy.apply), adopted
+
+
+def _weighed(state: State, facts: Sequence[Fact], policy: Policy) -> State:
+    """Compare and weigh what the venue told of the account's money."""
+    told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
+    state = _compared(state, told, policy)
+    return losses.weighed(state, policy.hedged, policy.safety, told=bool(told))
+
+
 def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> State:
     """Compare our delta and margin with the venue's when it told and nothing is on its way."""
     if not told or reconcile.is_moving(state):
@@ -241,6 +246,8 @@ def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> 
 
 def _latched(state: State, policy: Policy) -> State:
     """Halt, until a person resumes: losses, another daemon, or what an unknown order may cost."""
+    if not (state.losing or state.foreign or open_orders(state.standing.orders)):
+        return state  # nothing to halt for, which is nearly every fold
     state = losses.latched(state, policy.safety)
     if state.standing.halt_reason:
         return state
@@ -252,21 +259,28 @@ def _latched(state: State, policy: Policy) -> State:
     return replace(state, standing=standings.halted(state.standing, reason)) if reason else state
 
 
-def _stages(state: State, policy: Policy) -> tuple[Reached, ...]:
-    return gating_stages.reached(state.balances, state.margin_seen, policy.gate, policy.currencies)
+@remembered
+def _asked(
+    gaps: Mapping[str, Gap],
+    balances: Mapping[str, BalanceSeen],
+    seen: Mapping[str, MarginSeen],
+    policy: Policy,
+) -> Judgement | None:
+    """Return what the venue's delta, the stages of margin or the venue's margin ask for."""
+    stages = gating_stages.reached(balances, seen, policy.gate, policy.currencies)
+    return (
+        agreement.trouble(gaps, policy.agreement)
+        or gating_stages.asked(stages)
+        or gating_watch.trouble(seen, policy.gate, policy.model)
+    )
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    asked = (
-        agreement.trouble(state, policy.agreement)
-        or gating_stages.asked(_stages(state, policy))
-        or gating_watch.trouble(state, policy.gate, policy.model)
-    )
+    asked = _asked(state.gaps, state.balances, state.margin_seen, policy)
     judged = modes.judge_mode(state, policy.safety, policy.currencies, asked, policy.hedged)
-    known = (state.mode, state.mode_reason, state.mode_clears)
-    if (judged.mode, judged.reason, judged.clears) == known:
-        return state, ()
     if judged.mode is state.mode:
+        if judged.reason == state.mode_reason and judged.clears == state.mode_clears:
+            return state, ()
         return replace(state, mode_reason=judged.reason, mode_clears=judged.clears), ()
     change = ModeChanged(
         at_ms=state.now_ms,
@@ -284,3 +298,50 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
         has_run=state.has_run or judged.mode is Mode.RUN,
     )
     return moved, (change,)
+
+
+@remembered
+def _warnings(
+    balances: Mapping[str, BalanceSeen], seen: Mapping[str, MarginSeen], policy: Policy
+) -> Mapping[str, Alert]:
+    return gating_stages.warnings(
+        gating_stages.reached(balances, seen, policy.gate, policy.currencies)
+    )
+
+
+def _noted(state: State, dealt: Dealt, policy: Policy) -> tuple[State, list[Decision], list[Alert]]:
+    """Note verdicts and warnings of margin; return those that are not what they were.
+
+    A verdict that comes again is no news, unless it sends an order again.
+    """
+    codes = {name: f"{d.verdict}:{d.code}" for name, d in dealt.verdicts.items()}
+    warnings = _warnings(state.balances, state.margin_seen, policy)
+    known, warned = state.codes, state.margin_warned
+    if codes == known and warnings.keys() == warned and not dealt.actions:
+        return state, [], []
+    news = [
+        decision
+        for name, decision in dealt.verdicts.items()
+        if decision.order_id or known.get(name) != codes[name]
+    ]
+    counts = dealing.counted(state.counts, news)
+    noted = replace(state, codes=codes, counts=counts, margin_warned=frozenset(warnings))
+    return noted, news, [why for key, why in warnings.items() if key not in warned]
+
+
+def _tidings(
+    before: State, state: State, facts: Sequence[Fact], policy: Policy
+) -> tuple[Action, ...]:
+    """Tell a person of fills, orders, limits and commands.
+
+    Of all of them there is a trace in the standing; but of an open order one may hear by and by.
+    """
+    is_same = state.standing is before.standing and before.folds
+    if is_same and not open_orders(state.standing.orders):
+        return ()
+    return (
+        *tidings.of_fills(before, state, facts),
+        *tidings.of_orders(before, state, policy.orders),
+        *alerts.widened(before, policy.limits),
+        *alerts.replies(before, state, facts),
+    )

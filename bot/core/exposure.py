@@ -323,6 +323,8 @@ def _exposed(
 def _in_flight(state: State, book: BookPolicy, coin_per_native: float) -> tuple[float, float]:
     """Return how far orders in flight may still move the book's delta, down and up, in coins."""
     low, high = 0.0, 0.0
+    if not open_orders(state.standing.orders):
+        return low, high
     for order in orders_in_flight(state.standing, book.hedge_instrument):
         net = float(sum(share.size_native for share in order.shares))
         asked = float(sum(s.size_native for s in order.shares if s.book == book.name))

@@ -65,22 +65,38 @@ def judge_mode(
         limits: What the venue's delta or the margin stages ask for, if anything.
         books: What is hedged, with what.
     """
+    is_calm = _is_calm(state.standing, policy)
     return (
-        _halted(state)
+        (None if is_calm else _halted(state))
         or _not_reconciled(state, currencies)
-        or _paused(state)
-        or _beyond_us(state)
-        or _rejected(state.standing, policy)
-        or pace.stuck_trouble(state)
+        or (None if is_calm else _stopped(state, policy))
         or _misfit(state, books)
         or strain.clock_trouble(state, policy)
-        or _flattening(state)
+        or (None if is_calm else _flattening(state))
         or losses.trouble(state)
         or pace.trouble(state, policy)
         or limits
         or _unsettled_expiry(state, policy)
         or strain.trouble(state, policy)
         or ALL_WELL
+    )
+
+
+@remembered
+def _is_calm(known: Standing, policy: SafetyPolicy) -> bool:
+    """Whether `known` asks for nothing whatever the time: no stop of a person's, no open order."""
+    asked = known.halt_reason or known.pause_reason or known.flatten_reason
+    counted = _rejected(known, policy) or pace.stuck_trouble(known)
+    return not (asked or open_orders(known.orders) or counted)
+
+
+def _stopped(state: State, policy: SafetyPolicy) -> Judgement | None:
+    """Return what a person, an order, or many of them stopped."""
+    return (
+        _paused(state)
+        or _beyond_us(state)
+        or _rejected(state.standing, policy)
+        or pace.stuck_trouble(state.standing)
     )
 
 

@@ -80,9 +80,9 @@ def trouble(state: State, policy: SafetyPolicy) -> Judgement | None:
     return _spent("account", state.now_ms, state.standing.tallies, policy).judgement
 
 
-def stuck_trouble(state: State) -> Judgement | None:
+def stuck_trouble(known: Standing) -> Judgement | None:
     """Return the stop that orders which repeat ask for, if they did."""
-    return _stuck(state.standing.sprees) if state.standing.sprees else None
+    return _stuck(known.sprees) if known.sprees else None
 
 
 @remembered

@@ -17,7 +17,7 @@ from bot.core.immutable import remembered, remembered_while, steady
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.ladder import DOUBTFUL
 from bot.core.orders import Order, OrderPolicy, OrderStatus
-from bot.core.reported import Reported, names_reported
+from bot.core.reported import Reported, differences, names_reported, unlisted
 from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
@@ -176,6 +176,22 @@ def unsettled(state: State, name: str) -> str | None:
     return None
 
 
+def is_settled(state: State) -> bool:
+    """Whether nothing is open: no order, no difference, nothing held that is not listed."""
+    return _is_settled(state.standing, state.reported, state.instruments)
+
+
+@remembered
+def _is_settled(
+    known: Standing, reported: Mapping[str, Reported], instruments: Mapping[str, Instrument]
+) -> bool:
+    return not (
+        open_orders(known.orders)
+        or differences(reported, known.positions, instruments)
+        or unlisted(reported, known.positions, instruments)
+    )
+
+
 def is_moving(state: State) -> bool:
     """Whether a position is about to change, or differs from the venue's."""
     return bool(open_orders(state.standing.orders) or states.differing(state))
@@ -239,9 +255,10 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     """
     asked: list[Action] = []
     listed = _listed(state)
-    state = _ask_orders(state, policy.orders, asked)
+    if open_orders(state.standing.orders):
+        state = _ask_orders(state, policy.orders, asked)
     state = _ask_account(state, listed, asked)
-    wanted = _watched(state, listed, policy)
+    wanted = _joined(listed.live, policy.owners) if state.instruments else frozenset()
     if wanted is not state.watched:
         if wanted != state.watched:
             asked.append(Watch(instruments=wanted))
@@ -252,13 +269,9 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     return state, tuple(asked)
 
 
-def _watched(state: State, listed: "_Listed", policy: ApplyPolicy) -> frozenset[str]:
-    """Return the instruments whose quotes are needed: hedges, and what is held or reported."""
-    return _joined(listed.live, policy.owners) if state.instruments else frozenset()
-
-
 @remembered
 def _joined(live: frozenset[str], owners: Mapping[str, str]) -> frozenset[str]:
+    """Return the instruments whose quotes are needed: hedges, and what is held or reported."""
     return live.union(owners)
 
 
@@ -273,23 +286,22 @@ class _Listed:
 
 
 def _listed(state: State) -> _Listed:
-    held, told = _names_held(state.standing.positions), names_reported(state.reported)
-    return _listed_of("account", state.now_ms, held, told, state.instruments)
+    names = _names_held(state.standing.positions, state.reported)
+    return _listed_of("account", state.now_ms, names, state.instruments)
 
 
 @steady
-def _names_held(positions: Mapping[str, Decimal]) -> frozenset[str]:
-    return frozenset(positions)
+def _names_held(
+    positions: Mapping[str, Decimal], reported: Mapping[str, Reported]
+) -> frozenset[str]:
+    return names_reported(reported).union(positions)
 
 
 @remembered_while
 def _listed_of(
-    now_ms: int,
-    held: frozenset[str],
-    told: frozenset[str],
-    instruments: Mapping[str, Instrument],
+    now_ms: int, account: frozenset[str], instruments: Mapping[str, Instrument]
 ) -> _Listed:
-    names = (held | told) & instruments.keys()
+    names = account & instruments.keys()
     ends_ms = {name: instruments[name].expiry_ms or math.inf for name in names}
     past_ms = [end_ms for end_ms in ends_ms.values() if end_ms <= now_ms]
     future_ms = [end_ms for end_ms in ends_ms.values() if end_ms > now_ms]
@@ -325,11 +337,10 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
 
 
 def _ask_account(state: State, listed: _Listed, asked: list[Action]) -> State:
-    waiting = (
-        state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS
-    )
     reason = state.read_wanted or _doubt(state, listed)
-    if waiting or not reason or not state.links or not state.instruments:
+    if not reason or not state.links or not state.instruments:
+        return state
+    if state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS:
         return state
     if state.read_failure and state.read_asked_ns is None and _asked_lately(state):
         return state

@@ -144,11 +144,12 @@ def owner_of(instrument: str, policy: ApplyPolicy) -> str | None:
 
 def apply_all(state: State, facts: Sequence[Fact], policy: ApplyPolicy) -> State:
     """Fold many facts; quotes last and together, since they cost one copy per column."""
-    seen: list[QuoteSeen] = []
+    seen = [fact for fact in facts if isinstance(fact, QuoteSeen)]
+    clock = facts[0] if facts else None
+    if seen and isinstance(clock, ClockSeen) and len(seen) == len(facts) - 1:
+        return _quoted(state, seen, policy.quotes, clock)  # nearly every fold: one successor
     for fact in facts:
-        if isinstance(fact, QuoteSeen):
-            seen.append(fact)
-        else:
+        if not isinstance(fact, QuoteSeen):
             state = apply(state, fact, policy)
     return _quoted(state, seen, policy.quotes) if seen else state
 
@@ -159,7 +160,7 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
     """Return the state after one fact."""
     match fact:
         case ClockSeen():
-            return _clocked(state, fact)
+            return succeeded(state, **_clocked(state, fact))
         case QuoteSeen():
             return _quoted(state, (fact,), policy.quotes)
         case InstrumentsSeen():
@@ -193,26 +194,39 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
     assert_never(fact)
 
 
-def _clocked(state: State, fact: ClockSeen) -> State:
+def _clocked(state: State, fact: ClockSeen) -> dict[str, int | float]:
+    """Return what a clock changes in the state."""
     assert fact.wire_ns >= state.now_ns, "the wire clock may not run backwards"
     assert fact.market_ms >= state.now_ms, "the market clock may not run backwards"
-    folds = state.folds + 1
-    return succeeded(state, now_ms=fact.market_ms, now_ns=fact.wire_ns, rate=fact.rate, folds=folds)
+    return {
+        "now_ms": fact.market_ms,
+        "now_ns": fact.wire_ns,
+        "rate": fact.rate,
+        "folds": state.folds + 1,
+    }
 
 
-def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> State:
+def _quoted(
+    state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy, clock: ClockSeen | None = None
+) -> State:
+    """Take in quotes, and the clock that came with them where nothing else did."""
+    ticked = _clocked(state, clock) if clock else {}
+    now_ms, now_ns, rate = state.now_ms, state.now_ns, state.rate
+    if clock:
+        now_ms, now_ns, rate = clock.market_ms, clock.wire_ns, clock.rate
+    instruments, known = state.instruments, state.quotes
     good: dict[str, QuoteSeen] = {}
     bad: dict[str, str] = {}
     for told in seen:
-        instrument = state.instruments.get(told.instrument)
-        known = good.get(told.instrument) or state.quotes.get(told.instrument)
+        name = told.instrument
+        instrument = instruments.get(name)
         why = bad_quote(told, instrument, policy) if instrument else "not a listed instrument"
-        quote = why or aged(told, known, policy, state.rate)
+        quote = why or aged(told, good.get(name) or known.get(name), policy, rate)
         if isinstance(quote, str):
-            bad[told.instrument] = quote
+            bad[name] = quote
         else:
-            good[told.instrument] = quote
-            bad.pop(told.instrument, None)
+            good[name] = quote
+            bad.pop(name, None)
     counts = succeeded(
         state.counts,
         quotes=state.counts.quotes + len(seen),
@@ -224,9 +238,10 @@ def _quoted(state: State, seen: Sequence[QuoteSeen], policy: QuotePolicy) -> Sta
     table = columns.requoted(state.table, list(good.values()))
     return succeeded(
         state,
-        quotes={**state.quotes, **good},
+        **ticked,
+        quotes={**known, **good},
         bad_quotes=still_bad,
-        table=discounts.learned(table, state.now_ms, state.now_ns),
+        table=discounts.learned(table, now_ms, now_ns),
         counts=counts,
     )
 

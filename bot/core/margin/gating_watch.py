@@ -148,9 +148,11 @@ def _stressed(
     )
 
 
-def trouble(state: State, policy: GatePolicy, model: Model) -> Judgement | None:
+def trouble(
+    margin_seen: Mapping[str, MarginSeen], policy: GatePolicy, model: Model
+) -> Judgement | None:
     """Ask for care while our requirement differs from the venue's for too long."""
-    for currency, seen in state.margin_seen.items():
+    for currency, seen in margin_seen.items():
         # Judged between two reports of the venue: one old figure must not age into a gap.
         since_ns, at_ns = seen.gap_since_ns, seen.compared_ns
         if since_ns is None or at_ns is None or at_ns - since_ns <= policy.gap_grace_ns:
