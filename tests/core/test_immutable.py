@@ -39,13 +39,33 @@ def test_an_answer_is_remembered_for_the_same_object_and_not_for_an_equal_one():
     assert [id(sizes) for sizes in asked] == [id(first), id(equal), id(first)]
 
 
-def test_every_argument_counts_for_what_is_remembered():
-    @remembered
-    def held(sizes: dict[str, int], names: tuple[str, ...]) -> int:
-        return sum(sizes[name] for name in names)
+def one(a):
+    return (a,)
 
-    sizes = {"a": 1, "b": 2}
-    assert [held(sizes, ("a",)), held(sizes, ("a", "b")), held({"a": 7}, ("a",))] == [1, 3, 7]
+
+def two(a, b):
+    return a, b
+
+
+def three(a, b, c):
+    return a, b, c
+
+
+def four(a, b, c, d):
+    return a, b, c, d
+
+
+def five(a, b, c, d, e):
+    return a, b, c, d, e
+
+
+@pytest.mark.parametrize("function", [one, two, three, four, five])
+def test_every_argument_counts_for_what_is_remembered(function):
+    known, asked = remembered(function), [object() for _ in range(function.__code__.co_argcount)]
+    assert known(*asked) is known(*asked)
+    for at in range(len(asked)):
+        asked[at] = object()
+        assert known(*asked) == function(*asked)
 
 
 def test_an_equal_answer_is_the_very_same_one_so_that_what_was_made_from_it_holds():
