@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     """Make a checkout with a live .venv, whose installer only writes down what it was told."""
     (tmp_path / "deploy").mkdir()
     (tmp_path / "bot").mkdir()
-    for name in ("demo", "environment.sh"):
+    for name in ("demo", "test", "environment.sh"):
         shutil.copy(DEPLOY / name, tmp_path / "deploy" / name)
     for name in LOCKS:
         (tmp_path / "deploy" / name).write_text("one==1\n")
@@ -123,6 +123,52 @@ def test_arguments_and_the_callers_directory_pass_unchanged(
     said = demo(checkout, "--market", "../a file.parquet", "--json", cwd=elsewhere)
 
     assert said == f"{elsewhere}\n<demo><--market><../a file.parquet><--json>"
+
+
+CHECKS = ("ruff", "mypy", "lint-imports", "pytest")
+
+
+@pytest.mark.parametrize("red", ["", "tests/end_to_end", "--ignore=tests/end_to_end", "check"])
+def test_each_test_is_run_once_and_one_that_is_red_is_told(checkout: Path, red: str) -> None:
+    """`red`: what the check that fails was asked."""
+    tools, log = checkout / ".venv" / "bin", checkout / "asked"
+    fails = f'case " $* " in *" {red or "nothing"} "*) exit 1;; esac'
+    for name in CHECKS:
+        program(tools / name, f'echo "said {name} $*"; echo "{name} $*" >>"{log}"; {fails}')
+    python = tools / "python"
+    python.unlink()
+    program(python, f'[ "$2" = tests.compile_kernels ] || exec "{sys.executable}" "$@"')
+
+    done = subprocess.run(
+        [checkout / "deploy" / "test"],
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    asked = log.read_text().splitlines()
+    tests = sorted(line for line in asked if line.startswith("pytest"))
+    assert tests == ["pytest --ignore=tests/end_to_end", "pytest tests/end_to_end"]
+    assert "said pytest tests/end_to_end" in done.stdout
+    assert len(asked) == len(CHECKS) + 2  # lint and format are one program, and tests two runs
+    assert (done.returncode, "All green" in done.stdout) == ((1, False) if red else (0, True))
+
+
+def test_what_deploy_test_is_told_to_run_is_all_that_it_runs(checkout: Path) -> None:
+    tools, log = checkout / ".venv" / "bin", checkout / "asked"
+    for name in CHECKS:
+        program(tools / name, f'echo "{name} $*" >>"{log}"')
+    subprocess.run(
+        [checkout / "deploy" / "test", "tests/core", "-k", "a margin"],
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        check=False,
+    )
+
+    assert [line for line in log.read_text().splitlines() if line.startswith("pytest")] == [
+        "pytest tests/core -k a margin"
+    ]
 
 
 @contextmanager
