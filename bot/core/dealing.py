@@ -6,6 +6,7 @@ Net the intents of an instrument, ask safety and margin, commit.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from bot.core import flatten, hedger, pace, placing, reconcile, sizing, standing, units
@@ -14,11 +15,12 @@ from bot.core.books import BookPolicy
 from bot.core.counts import Counts
 from bot.core.exposure import Exposure, Unpriced, exposure_of
 from bot.core.hedger import Code, Decision, HedgePolicy, Hold, Intent, Verdict
+from bot.core.immutable import succeeded
 from bot.core.orders import OrderPolicy, Share
 from bot.core.reported import unlisted
 from bot.core.sizing import Answer, Asked, DealPolicy, Need
 from bot.core.standing import EMPTY, HedgeMark
-from bot.core.state import Mode, State, differing
+from bot.core.state import Mode, State, differing, is_settled
 from bot.core.tally import Try
 
 TRADING_MODES = frozenset({Mode.RUN, Mode.DEGRADED})
@@ -112,7 +114,7 @@ def _wish(state: State, plan: BookPlan, valued: Exposure | Unpriced) -> Hold | W
     name = plan.book.hedge_instrument
     if name not in state.instruments:
         return Hold(code=Code.UNPRICED, reason=f"{name} is not listed at the venue")
-    unsure = None if reconcile.is_settled(state) else _unsure(state, name)
+    unsure = None if is_settled(state) else _unsure(state, name)
     if unsure is not None:
         return unsure
     last = state.standing.hedge_marks.get(plan.book.name)
@@ -301,14 +303,19 @@ def _record(
 
 
 def _held(state: State, plan: BookPlan, valued: Exposure | Unpriced, hold: Hold) -> Decision:
-    return Decision(
-        book=plan.book.name,
+    return succeeded(
+        _holding(plan.book.name),
         at_ms=state.now_ms,
-        verdict=Verdict.HOLD,
         code=hold.code,
         reason=hold.reason,
         numbers=_numbers(state, plan, valued) if isinstance(valued, Exposure) else {},
     )
+
+
+@lru_cache
+def _holding(book: str) -> Decision:
+    """Return what every verdict by which a book holds is a successor of."""
+    return Decision(book=book, at_ms=0, verdict=Verdict.HOLD, code=Code.MODE, reason="", numbers={})
 
 
 def _numbers(state: State, plan: BookPlan, valued: Exposure) -> dict[str, float]:

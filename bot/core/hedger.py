@@ -86,9 +86,12 @@ class Intent:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was decided for a book at one moment, in words and in the numbers it was decided on."""
+    """What was decided for a book at one moment, in words and in the numbers it was decided on.
+
+    No slots, for `succeeded`'s sake: a verdict like the last one is a successor of it.
+    """
 
     book: str
     at_ms: int

@@ -29,9 +29,9 @@ from bot.core.instruments import Instrument, Kind
 from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import CLOSED_ORDERS_KEPT, Standing, open_orders
-from bot.core.state import Judgement, Mode, State, differing
+from bot.core.state import Judgement, Mode, State, differing, is_settled
 
-LINKS = tuple(Link)
+LINKS, TRADING = tuple(Link), Link.TRADING
 FILLS_LATE_NS = 60 * units.NS_PER_SECOND
 
 
@@ -71,13 +71,13 @@ def judge_mode(
         or _not_reconciled(state, currencies)
         or (None if is_calm else _stopped(state, policy))
         or _misfit(state, books)
-        or strain.clock_trouble(state, policy)
+        or (strain.clock_trouble(state, policy) if state.strains else None)
         or (None if is_calm else _flattening(state))
-        or losses.trouble(state)
+        or (losses.trouble(state) if state.losing else None)
         or pace.trouble(state, policy)
         or limits
         or _unsettled_expiry(state, policy)
-        or strain.trouble(state, policy)
+        or (strain.trouble(state, policy) if state.strains else None)
         or ALL_WELL
     )
 
@@ -208,7 +208,7 @@ def _not_reconciled(state: State, currencies: Sequence[str]) -> Judgement | None
         if link not in state.links:
             why = state.links_lost.get(link, "not connected yet")
             return _wait(f"{link} connection: {why}", "the connection is back")
-    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:
+    if state.read_done_ns is None or state.read_done_ns < state.links[TRADING]:
         failed = f" ({state.read_failure})" if state.read_failure else ""
         return _wait(f"the account has not been read since connecting{failed}", "a complete read")
     for currency in currencies:
@@ -247,6 +247,8 @@ def _inherited(state: State) -> Judgement | None:
     What waits for a person is none of it: a person is called to a hold, not to a start that never
     ends.
     """
+    if is_settled(state):
+        return None
     if state.mode is Mode.RECONCILING:
         pending = open_orders(state.standing.orders)
         for_a_person = {order.instrument for order in pending if _is_hopeless(order, state)}

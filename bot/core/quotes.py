@@ -52,9 +52,12 @@ def aged(
     return quote
 
 
+_OPTION = Kind.OPTION  # an enum's member takes longer to look up than to compare with
+
+
 def bad_quote(quote: QuoteSeen, instrument: Instrument, policy: QuotePolicy) -> str | None:
     """Say why a quote may not be used, or None if it may."""
-    is_option = instrument.kind is Kind.OPTION
+    is_option = instrument.kind is _OPTION
     # What is worth less than a tick: nobody bids, and nothing is its price.
     worthless = is_option and quote.mark == 0.0 and quote.bid is None
     if not (worthless or _is_price(quote.mark)):

@@ -17,7 +17,7 @@ from bot.core.immutable import remembered, remembered_while, steady
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.ladder import DOUBTFUL
 from bot.core.orders import Order, OrderPolicy, OrderStatus
-from bot.core.reported import Reported, differences, names_reported, unlisted
+from bot.core.reported import Reported, names_reported
 from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
@@ -174,22 +174,6 @@ def unsettled(state: State, name: str) -> str | None:
         if other == name:
             return f"venue reports {report.row.size_native} {name}, our fills make it {held}"
     return None
-
-
-def is_settled(state: State) -> bool:
-    """Whether nothing is open: no order, no difference, nothing held that is not listed."""
-    return _is_settled(state.standing, state.reported, state.instruments)
-
-
-@remembered
-def _is_settled(
-    known: Standing, reported: Mapping[str, Reported], instruments: Mapping[str, Instrument]
-) -> bool:
-    return not (
-        open_orders(known.orders)
-        or differences(reported, known.positions, instruments)
-        or unlisted(reported, known.positions, instruments)
-    )
 
 
 def is_moving(state: State) -> bool:

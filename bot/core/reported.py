@@ -9,6 +9,7 @@ from bot.core.events import PositionRow
 from bot.core.evidence import Position
 from bot.core.immutable import remembered, steady
 from bot.core.instruments import Instrument
+from bot.core.standing import Standing, open_orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +126,15 @@ def unlisted(
     """Name what is held at the venue, or was traded, but is on no list of instruments yet."""
     strange = names_reported(reported) | (positions.keys() - reported.keys())
     return tuple(sorted(strange - instruments.keys()))
+
+
+@remembered
+def settled(
+    known: Standing, reported: Mapping[str, Reported], instruments: Mapping[str, Instrument]
+) -> bool:
+    """Whether no order is open, no position differs, and nothing is held that is not listed."""
+    return not (
+        open_orders(known.orders)
+        or differences(reported, known.positions, instruments)
+        or unlisted(reported, known.positions, instruments)
+    )

@@ -49,6 +49,7 @@ from bot.core.reported import (
     MarginSeen,
     Reported,
     differences,
+    settled,
     unlisted,
 )
 from bot.core.standing import Standing
@@ -386,6 +387,11 @@ def _timer(state: State, fact: TimerFired) -> State:
             )
         case _:
             return state
+
+
+def is_settled(state: State) -> bool:
+    """Whether nothing is open: no order, no difference, nothing held that is not listed."""
+    return settled(state.standing, state.reported, state.instruments)
 
 
 def differing(state: State) -> Differences:

@@ -87,10 +87,10 @@ def inverse_perp_delta_coin(notional_usd: ArrayLike, mark_usd: ArrayLike) -> Flo
 def equity_term(convention: Convention, share: float, equity_coin: float) -> float:
     """What the coin collateral adds to an inverse book's delta: a E under `usd`, else nothing."""
     match convention:
-        case Convention.USD:
-            return share * equity_coin
         case Convention.COIN | Convention.BOOK:
             return 0.0
+        case Convention.USD:
+            return share * equity_coin
         case _:
             assert_never(convention)
 

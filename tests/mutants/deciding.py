@@ -34,7 +34,7 @@ DECIDING = (
         name="the gross delta of coin-settled options",
         incident="the premium's own coins are not taken off: a third of the risk stays open",
         file="bot/core/exposure.py",
-        was="    if book.convention is Convention.BOOK and not hedge.is_linear:",
+        was="    if book.convention is _BOOK and not hedge.is_linear:",
         becomes="    if not hedge.is_linear:",
         killed_by="tests/core/test_exposure.py::test_a_call_has_its_golden_numbers",
     ),
@@ -51,7 +51,7 @@ DECIDING = (
         name="one convention for all",
         incident="whatever the configuration says, the book is hedged in coins",
         file="bot/core/exposure.py",
-        was="    if book.convention is Convention.BOOK and not hedge.is_linear:",
+        was="    if book.convention is _BOOK and not hedge.is_linear:",
         becomes="    if book.convention is None and not hedge.is_linear:",
         killed_by="tests/core/test_exposure.py"
         "::test_each_convention_counts_what_its_equity_is_made_of",

@@ -185,7 +185,7 @@ LIMITS = (
         name="hedging before the account was read",
         incident="after a reconnect the hedge of before the cut is sent once more",
         file="bot/core/modes.py",
-        was="    if state.read_done_ns is None or state.read_done_ns < state.links[Link.TRADING]:",
+        was="    if state.read_done_ns is None or state.read_done_ns < state.links[TRADING]:",
         becomes="    if state.read_done_ns is None:",
         killed_by="tests/core/test_safety.py"
         "::test_the_market_connection_back_needs_no_new_read_but_the_trading_connection_does",
