@@ -39,7 +39,7 @@ from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.hedger import Decision
 from bot.core.immutable import remembered
-from bot.core.margin import gating_stages, gating_watch
+from bot.core.margin import gating_seizure, gating_stages, gating_watch
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import Model
 from bot.core.modes import ModeChanged
@@ -171,6 +171,8 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     if state.balances is not before.balances or not state.is_weighed:
         state = _weighed(state, facts, policy)
     state = _latched(state, policy)
+    if state.seized_ns is not None:
+        state = gating_seizure.read_again(state)
     if not before.folds and before.standing.limits != policy.limits:
         state = replace(state, standing=replace(state.standing, limits=policy.limits))
     state, changes = _moded(state, policy)
@@ -207,6 +209,7 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
         return state  # nothing but quotes, which is nearly every fold
     state = modes.swapped(before, state, hedges)
     state = strain.strained(before, state, policy.safety)
+    state = gating_seizure.of_fills(before, state, facts)
     state = pace.counted(before, state, facts, policy.orders)
     if state.standing.commands_seen is not before.standing.commands_seen and latch.resumes(
         before.standing, facts
@@ -223,7 +226,9 @@ def _accounted(state: State, policy: Policy) -> tuple[State, tuple[Adopted, ...]
     adopted: tuple[Adopted, ...] = ()
     if not states.is_settled(state):
         state = reconcile.minded(state, policy.orders)
+        known = state
         state, adopted = reconcile.adopt(state, policy.apply)
+        state = gating_seizure.of_positions(known, state)
     return reconcile.housed(state, policy.apply), adopted
 
 
@@ -276,7 +281,9 @@ def _asked(
 
 
 def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]]:
-    asked = _asked(state.gaps, state.balances, state.margin_seen, policy)
+    asked = gating_seizure.trouble(state) or _asked(
+        state.gaps, state.balances, state.margin_seen, policy
+    )
     judged = modes.judge_mode(state, policy.safety, policy.currencies, asked, policy.hedged)
     if judged.mode is state.mode:
         if judged.reason == state.mode_reason and judged.clears == state.mode_clears:

@@ -14,7 +14,7 @@ from bot.core import instruments, units
 from bot.core.events import BalanceSeen
 from bot.core.exposure import hedge_trouble, stale_leg
 from bot.core.instruments import Instrument, Kind, Settlement
-from bot.core.margin.gating import Fills, Footing, Scene, Told, scene_of
+from bot.core.margin.gating import DIGITS, Fills, Footing, Scene, Told, quotient, scene_of
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.holding import account_of
 from bot.core.margin.modelling import Model, Unmodelled
@@ -25,7 +25,6 @@ from bot.core.state import State
 
 TRIM_STEPS = 24
 BALANCE_AGE_MAX_NS = 2 * 60 * units.NS_PER_SECOND  # pushed with every change, read twice a minute
-DIGITS = 4  # of what is told: rounded first, so that it adds up for who reads it
 DOUBTFUL_MAX = 4  # orders in doubt at once: each doubles what must be looked at
 
 
@@ -242,8 +241,8 @@ def _use_trouble(seen: Projection, policy: GatePolicy) -> str | None:
     if u < limit or u <= seen.before.usage:
         return None
     return (
-        f"{seen.currency} maintenance {seen.after.maintenance:.4f} / balance "
-        f"{seen.after.balance:.4f} = {u:.1%} after the fill, limit {limit:.0%}"
+        f"{seen.currency} {quotient(seen.after.maintenance, seen.after.balance)} after the fill, "
+        f"limit {limit:.0%}"
     )
 
 
@@ -257,8 +256,8 @@ def _funds_trouble(seen: Projection, policy: GatePolicy) -> str | None:
         return None
     balance, initial = round(seen.after.balance, DIGITS), round(seen.after.initial, DIGITS)
     return (
-        f"{seen.currency} balance {balance:.4f} - initial {initial:.4f} "
-        f"leaves {balance - initial:.4f} after the fill, at least {needed:.4f} must stay free"
+        f"{seen.currency} balance {balance:.6f} - initial {initial:.6f} "
+        f"leaves {balance - initial:.6f} after the fill, at least {needed:.6f} must stay free"
     )
 
 

@@ -117,6 +117,8 @@ class State:
     swapped: str = ""
     is_weighed: bool = False
     losing: str = ""
+    seized: str = ""
+    seized_ns: int | None = None
     margin_warned: frozenset[str] = frozenset()
     margin_seen: Mapping[str, MarginSeen] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import gate
-from bot.core.gate import Approved, Projection, Refused, Trimmed, judge, project
+from bot.core.gate import Approved, Basis, Projection, Refused, Trimmed, basis_of, judge, project
 from bot.core.margin.deribit_standard import FuturesRate, Rates
 from bot.core.margin.gating import usage
 from bot.core.margin.gating_stages import GatePolicy, reached
@@ -103,7 +103,8 @@ def test_an_order_over_the_stage_is_refused_with_its_arithmetic() -> None:
 
     assert isinstance(found, Refused)
     assert (
-        "BTC maintenance 7.0000 / balance 10.0000 = 70.0% after the fill, limit 70%" in found.reason
+        "BTC maintenance 7.000001 / balance 10.000000 = 70.0% after the fill, limit 70%"
+        in found.reason
     )
 
 
@@ -111,13 +112,12 @@ def test_an_order_that_the_venue_would_refuse_for_funds_is_refused_here() -> Non
     found = asked(account({}, initial_margin=9.5), 10_000)
 
     assert isinstance(found, Refused)
-    assert "BTC balance 10.0000 - initial 9.5020 leaves 0.4980" in found.reason
-    assert "at least 0.5000 must stay free" in found.reason
+    assert "BTC balance 9.999950 - initial 9.502000 leaves 0.497950" in found.reason
+    assert "at least 0.500000 must stay free" in found.reason
 
 
-def passes(state: State, size: Decimal, model: Model, rules: GatePolicy) -> bool:
-    seen = project(state, perp(), size, rules, model, QUOTES)
-    return isinstance(seen, Projection) and gate.trouble_of(seen, rules) is None
+def passes(basis: Basis, size: Decimal) -> bool:
+    return gate.trouble_of(basis.project(size), GATE) is None
 
 
 @given(
@@ -138,10 +138,12 @@ def test_what_is_trimmed_is_the_largest_part_that_passes(held, size, initial, ma
         balances={"BTC": balance(initial_margin=initial, maintenance_margin=maintenance)},
     )
     found = judge(state, lot, Decimal(20_000 * size), GATE, model, QUOTES)
+    basis = basis_of(state, lot, GATE, model, QUOTES)
+    assert isinstance(basis, Basis), basis
     step = 1 if size > 0 else -1
     best = Decimal(0)
     for count in range(step, size + step, step):
-        if passes(state, Decimal(20_000 * count), model, GATE):
+        if passes(basis, Decimal(20_000 * count)):
             best = Decimal(20_000 * count)
     given_size = Decimal(0) if isinstance(found, Refused) else found.size_native
 
@@ -234,5 +236,7 @@ def test_an_order_beyond_all_measure_is_trimmed_to_something_that_passes() -> No
     found = asked(state, 10**13)
 
     assert isinstance(found, Trimmed)
-    assert passes(state, found.size_native, MODEL, GATE)
+    basis = basis_of(state, perp(), GATE, MODEL, QUOTES)
+    assert isinstance(basis, Basis), basis
+    assert passes(basis, found.size_native)
     assert found.size_native > 0

@@ -13,6 +13,50 @@ LIMITS = (
         "::test_an_order_over_the_stage_is_refused_with_its_arithmetic",
     ),
     Mutant(
+        name="a stress of nothing",
+        incident="orders are let pass that leave the account to a move of fifteen percent",
+        file="bot/core/gate.py",
+        was="    if worst.usage < limit:\n        return None\n    return (",
+        becomes="    if worst.usage < 1e9:\n        return None\n    return (",
+        killed_by="tests/core/test_gate_law.py"
+        "::test_no_approved_action_leaves_the_stressed_use_over_its_limit_unless_it_lowered_it",
+    ),
+    Mutant(
+        name="a stress without what it loses",
+        incident="the account is asked what it must hold after a crash, with the money from before",
+        file="bot/core/margin/gating.py",
+        was="            balance=balance + self.profit + made,\n",
+        becomes="            balance=balance + made,\n",
+        killed_by="tests/core/test_gate_law.py"
+        "::test_no_approved_action_leaves_the_stressed_use_over_its_limit_unless_it_lowered_it",
+    ),
+    Mutant(
+        name="margin without the venue's word",
+        incident="the venue asks for more than our model does, and refuses what we let pass",
+        file="bot/core/margin/gating.py",
+        was="            initial=max(told.initial - report.initial, 0.0),\n",
+        becomes="            initial=0.0,\n",
+        killed_by="tests/core/test_gate.py"
+        "::test_an_order_that_the_venue_would_refuse_for_funds_is_refused_here",
+    ),
+    Mutant(
+        name="orders without their fee",
+        incident="an account used up to its last satoshi is refused by the venue for a fee",
+        file="bot/core/gate.py",
+        was="    return worth * float(terms.taker_fee)\n",
+        becomes="    return worth * 0.0\n",
+        killed_by="tests/core/test_gate.py::test_the_projection_is_the_venues_level_and_our_change",
+    ),
+    Mutant(
+        name="fighting the liquidation",
+        incident="what the venue sells to save the account is bought back at once, and sold again",
+        file="bot/core/margin/gating_seizure.py",
+        was="    if state.seized_ns is None:\n        return None\n",
+        becomes="    if state.seized_ns is None or state.seized_ns:\n        return None\n",
+        killed_by="tests/core/test_seizure.py"
+        "::test_a_hedge_that_the_venue_took_is_not_bought_back_before_the_account_was_read",
+    ),
+    Mutant(
         name="orders of any size",
         incident="a sizing bug goes out whole, in one order",
         file="bot/core/sizing.py",

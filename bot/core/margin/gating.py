@@ -57,6 +57,15 @@ def usage(maintenance: float, balance: float) -> float:
     return maintenance / balance if balance > 0.0 else math.inf
 
 
+DIGITS = 6  # of what is told: rounded first, so that it comes out for who reckons it again
+
+
+def quotient(maintenance: float, balance: float) -> str:
+    """Say u with what it is the quotient of."""
+    above, below = round(maintenance, DIGITS), round(balance, DIGITS)
+    return f"maintenance {above:.6f} / balance {below:.6f} = {usage(above, below):.1%}"
+
+
 class Stressed(NamedTuple):
     """The worst node: its name, what the account must hold there, and what it then has."""
 
@@ -70,10 +79,7 @@ class Stressed(NamedTuple):
         return usage(self.maintenance, self.balance)
 
     def __str__(self) -> str:
-        return (
-            f"{self.node}: maintenance {self.maintenance:.4f} / balance {self.balance:.4f} "
-            f"= {self.usage:.1%}"
-        )
+        return f"{self.node}: {quotient(self.maintenance, self.balance)}"
 
 
 class Footing(NamedTuple):
