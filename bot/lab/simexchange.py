@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from bot.core.units import NS_PER_SECOND
+from bot.core.units import MS_PER_SECOND, NS_PER_SECOND
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.dispatch import Caller, answer
 from bot.exchange.engine import Engine
@@ -59,13 +59,13 @@ Watcher = Callable[[str, Mapping[str, Any]], None]
 class Opening:
     """What the exchange opens with: the account's equity (coins), its positions, the speed.
 
-    Every `pump_seconds` it says what is new: as often as its market moves.
+    Every `told_ms` of market time it says what is new: as its market moves, and not a moment later.
     """
 
     equity_coin: float
     positions: Mapping[str, float]
     speed: float
-    pump_seconds: float
+    told_ms: int
     settlement_pause_s: float = 0.0
 
 
@@ -110,7 +110,7 @@ class SimExchange:
             cadence=CadencePolicy(
                 aggregate_interval_ms=500.0,
                 republish_interval_ms=0.0,  # at every round
-                portfolio_interval_ms=1_500.0,  # money that changed is told at once, as ever
+                portfolio_interval_ms=3_000.0,  # money that changed is told at once, as ever
             ),
             settlement_pause_s=opening.settlement_pause_s,
         )
@@ -127,7 +127,7 @@ class SimExchange:
         self.floor = server.floor
         self.bench = FaultBench(floor=self.floor, account=ACCOUNT)
         self._opened = self._nonce = 0
-        self._pump_seconds = opening.pump_seconds
+        self._told_ms, self._start_ms = opening.told_ms, market.start_ms
         self.is_shut = False
         self.secrets: set[str] = set()  # tokens that were handed out
 
@@ -139,7 +139,13 @@ class SimExchange:
             self.floor.pump()
             for session in list(self.floor.sessions.values()):
                 watch(self.floor, session)
-            await asyncio.sleep(self._pump_seconds)
+            await asyncio.sleep(self._silent_seconds())
+
+    def _silent_seconds(self) -> float:
+        """Return the wire time until just after the market may move again."""
+        clock = self.floor.market_clock
+        passed_ms = (clock.market_ms() - self._start_ms) % self._told_ms
+        return (self._told_ms - passed_ms + 1) / MS_PER_SECOND / clock.speed
 
     # ------------------------------------------------------------------ the door
 

@@ -10,6 +10,7 @@ from bot.core.events import Command
 from bot.exchange.commands import CancelOrder, PlaceOrder, Refused
 from bot.exchange.faults import FaultKind, Harm
 from bot.exchange.reports import Direction, OrderState, OrderType, TradeView
+from bot.exchange.rules import Rules
 from bot.exchange.trading_commands import SelfTradeMode, SelfTradeRule, SetSelfTrading
 from bot.lab.scene import Scene, Strikes, during, once, pushes, requests
 from bot.lab.simexchange import ACCOUNT
@@ -162,16 +163,16 @@ def _halted_at(scene: Scene, fault_id: str, number: int) -> None:
 def _clamped(scene: Scene, fault_id: str) -> None:
     """The venue's price band is so narrow that it amends our limit, or cancels what is left."""
     desk = scene.world.exchange.engine.desk
-    wide = desk.rules
-    narrow = replace(wide.price_band, perp_fraction=scene.between(1e-6, 4e-5))
-    desk.rules = replace(wide, price_band=narrow)
+    wide = Rules().price_band  # not the band as it is: that of the strike before may still hold
+    narrow = replace(wide, perp_fraction=scene.between(1e-6, 4e-5))
+    desk.rules = replace(desk.rules, price_band=narrow)
     asked: dict[str, Decimal] = {}
 
     def heard(_: str, params: Mapping[str, Any]) -> None:
         asked[params["label"]] = Decimal(str(params["price"]))
 
     def wide_again() -> None:
-        desk.rules = replace(desk.rules, price_band=wide.price_band)
+        desk.rules = replace(desk.rules, price_band=wide)
         for order in scene.world.exchange.engine.closed_orders(ACCOUNT):
             if order.price != asked.get(order.label, order.price):
                 scene.did(fault_id)

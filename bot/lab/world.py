@@ -112,12 +112,12 @@ class Plan:
 
     seed: int
     is_stormy: bool = True
-    storm_ms: int = 40 * MS_PER_MINUTE
-    calm_ms: int = 21 * MS_PER_MINUTE
-    calm_ms_max: int = 60 * MS_PER_MINUTE
+    storm_ms: int = 42 * MS_PER_MINUTE
+    calm_ms: int = 20 * MS_PER_MINUTE
+    calm_ms_max: int = 70 * MS_PER_MINUTE
     facts_min: int = 2_000
-    speed: float = 25.0
-    quotes_an_hour: int = 2_400
+    speed: float = 30.0
+    quotes_an_hour: int = 2_600
     only: frozenset[int] = frozenset()
     taped_every: int = 10
     killed_at: tuple[int, ...] = ()
@@ -161,7 +161,7 @@ class World:
                 equity_coin=40.0,
                 positions=self._book(book, legs),
                 speed=plan.speed,
-                pump_seconds=told_ms / MS_PER_SECOND / plan.speed,
+                told_ms=told_ms,
             ),
             epoch_ms=clock.true_ms,
             lies=self.lies,
