@@ -43,15 +43,7 @@ from bot.core.instruments import Instrument, Kind
 from bot.core.news import Moment
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
-from bot.core.reported import (
-    Differences,
-    Gap,
-    MarginSeen,
-    Reported,
-    differences,
-    settled,
-    unlisted,
-)
+from bot.core.reported import Differences, Gap, MarginSeen, Reported, differences, settled, unlisted
 from bot.core.standing import Standing
 from bot.core.tally import Strain
 
