@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from bot.core import flatten, hedger, pace, placing, reconcile, sizing, standing, units
+from bot.core import derisk, flatten, hedger, pace, placing, reconcile, sizing, standing, units
 from bot.core.actions import SubmitOrder
 from bot.core.books import BookPolicy
 from bot.core.counts import Counts
@@ -58,15 +58,21 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     if flatten.is_on(state):
         return _flattened(state, plans, exposures, policy)
     verdicts: dict[str, Decision] = {}
+    sent: list[SubmitOrder] = []
+    cap_bps = min(plan.hedge.price_cap_bps for plan in plans)
+    easing = derisk.eased(state, [plan.book for plan in plans], cap_bps, policy)
+    if easing is not None:
+        state, verdicts, sent = easing.state, dict(easing.verdicts), [easing.action]
     wishes: dict[str, list[Wish]] = {}
     for plan in plans:
+        if plan.book.name in verdicts:
+            continue
         valued = exposures[plan.book.name]
         wish = _wish(state, plan, valued)
         if isinstance(wish, Hold):
             verdicts[plan.book.name] = _held(state, plan, valued, wish)
         else:
             wishes.setdefault(plan.book.hedge_instrument, []).append(wish)
-    sent: list[SubmitOrder] = []
     for name, wished in wishes.items():
         want = _want(state, name, wished, plans, exposures)
         state, order = _answer(state, want, policy, verdicts)

@@ -55,13 +55,18 @@ class Refused:
 
 
 class Projection(NamedTuple):
-    """The account before and after an order, in its settlement currency."""
+    """The account before and after an order, in its settlement currency.
+
+    `is_exempt` says that the venue takes it without funds if it needs no more of them: what turns a
+    position over is no such order where nothing is netted, whatever it leaves.
+    """
 
     currency: str
     before: Footing
     after: Footing
     fee: float
     doubts: tuple[str, ...] = ()
+    is_exempt: bool = True
 
     @property
     def lowers(self) -> bool:
@@ -101,6 +106,8 @@ class Basis:
     before: Footing
     doubtful: tuple[Fills, ...]
     fees: float
+    held_coin: float
+    nets: bool
 
     def project(self, size_native: Decimal) -> Projection:
         """Work out the account before and after so much more of the hedge."""
@@ -112,6 +119,8 @@ class Basis:
             after=self.scene.worst({self.hedge.name: coins}, self.doubtful, self.fees + fee),
             fee=fee,
             doubts=self.scene.doubts,
+            is_exempt=self.nets
+            or (coins * self.held_coin <= 0.0 and abs(coins) <= abs(self.held_coin)),
         )
 
 
@@ -148,6 +157,7 @@ def basis_of(
     quote = state.quotes[hedge.name]
     assert quote.mark is not None, "apply admits no quote without a mark"
     fills, fees = _of_orders(state, doubtful)
+    held = state.standing.positions.get(hedge.name, units.ZERO)
     return Basis(
         scene=scene,
         hedge=hedge,
@@ -155,6 +165,8 @@ def basis_of(
         before=scene.worst({}, fills, fees),
         doubtful=fills,
         fees=fees,
+        held_coin=instruments.size_coin(hedge, held, quote.mark),
+        nets=model.counts_options,
     )
 
 
@@ -247,8 +259,11 @@ def _use_trouble(seen: Projection, policy: GatePolicy) -> str | None:
 
 
 def _funds_trouble(seen: Projection, policy: GatePolicy) -> str | None:
-    """Judge initial margin against the balance; an order that needs no more of it passes."""
-    if seen.after.initial <= seen.before.initial:
+    """Judge initial margin against the balance.
+
+    An order that needs no more of it passes, if the venue would take it without funds.
+    """
+    if seen.after.initial <= seen.before.initial and (seen.is_exempt or seen.before.free >= 0.0):
         return None
     share = 0.0 if seen.lowers else policy.funds_buffer
     needed = (share + _margin_of_doubt(seen, policy)) * seen.before.balance

@@ -78,6 +78,11 @@ class Margin(Section):
     """How long it may be further; then only careful orders are sent."""
     gap_skew_max_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Only quotes that arrived so close to the venue's figures are compared with them."""
+    emergency_hedges: bool = False
+    """In an emergency send the hedge that lowers margin use most, whatever the bands say."""
+    buy_back_options: bool = False
+    """From reduce-only on buy short options back, those first that lower margin use most for each
+    dollar, until the stage is left."""
     futures_rates: FuturesRates | None = None
     """Standard margin of perpetuals and futures by size, for each underlying, in place of the curve
     among the model's parameters."""

@@ -131,6 +131,8 @@ def gate_policy(config: Config) -> GatePolicy:
         gap_max=_share(margin.gap_max_percent),
         gap_grace_ns=_ns(margin.gap_grace_seconds),
         gap_skew_max_ns=_ns(margin.gap_skew_max_seconds),
+        emergency_hedges=margin.emergency_hedges,
+        buy_back_options=margin.buy_back_options,
     )
 
 

@@ -56,7 +56,8 @@ class GatePolicy:
     order's limits are lower, and that buffer larger, by `doubt_buffer`. The stress is `stress_spot`
     up and down and `stress_vol` up (0.20 is twenty points). Our requirement may differ from the
     venue's by `gap_max` of it for `gap_grace_ns`; it is compared where quotes arrived within
-    `gap_skew_max_ns` of the balance.
+    `gap_skew_max_ns` of the balance. The last two say what may be done about a stage: see
+    `bot.core.derisk`.
     """
 
     warn: float = 0.5
@@ -74,6 +75,8 @@ class GatePolicy:
     gap_max: float = 0.05
     gap_grace_ns: int = 10 * units.NS_PER_SECOND
     gap_skew_max_ns: int = 2 * units.NS_PER_SECOND
+    emergency_hedges: bool = False
+    buy_back_options: bool = False
 
     @property
     def stress(self) -> Stress:
