@@ -27,7 +27,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "I4": "nothing is sent on an instrument with an order in doubt",
         "I5": "when all is calm our positions are the venue's",
         "I6": "an order stays under its limit, in the collar, and does not cross the target",
-        "I7": "an order is decided on good, fresh quotes",
+        "I7": "an order, and the delta it is decided on, rest on good, fresh quotes",
         "I8": "orders stay under their limit a market minute",
         "I9": "once halted nothing is sent until a person resumes, restarts included",
         "I10": "once faults heal the daemon runs, with every fate known and delta in its band",
@@ -211,14 +211,36 @@ def fresh(action: SubmitOrder, state: State, policy: Policy) -> str | None:
     age_ns = state.now_ns - quote.arrived_ns
     if age_ns > policy.quotes.hedge_age_max_ns:
         return f"{action.order_id} was priced on a quote {age_ns / NS_PER_SECOND:.1f} s old"
-    oldest_ns = state.now_ns - policy.quotes.option_age_max_ns
-    for name, quoted_ns in zip(state.table.held.names, state.table.quoted_ns.tolist(), strict=True):
-        expiry_ms = state.instruments[name].expiry_ms or 0
-        if quoted_ns < oldest_ns and expiry_ms > state.now_ms:
-            return f"{action.order_id} was decided on a stale quote of {name}"
+    stale = _stale_option(state, policy)
+    if stale is not None:
+        return f"{action.order_id} was decided on a stale quote of {stale}"
     numbers = (quote.bid, quote.ask, quote.mark, quote.index_usd)
     if any(number is None or not math.isfinite(number) or number <= 0.0 for number in numbers):
         return f"{action.order_id} was priced on {numbers}"
+    return None
+
+
+def valued_fresh(exposure: object, state: State, policy: Policy) -> str | None:
+    """I7: a book with an option whose quote is too old has no number. For one book of all options.
+
+    Looked at in every fold, not only where an order leaves: the margin gate asks the same of the
+    quotes once more, and would hide for long that what is shown and judged has grown old.
+    """
+    if not isinstance(exposure, Exposure):
+        return None
+    stale = _stale_option(state, policy)
+    return None if stale is None else f"the book has a number on a stale quote of {stale}"
+
+
+def _stale_option(state: State, policy: Policy) -> str | None:
+    """Name an option held, not yet expired, whose quote is older than is borne."""
+    table, oldest_ns = state.table, state.now_ns - policy.quotes.option_age_max_ns
+    if not len(table.quoted_ns) or table.quoted_ns.min() >= oldest_ns:
+        return None
+    for name, quoted_ns in zip(table.held.names, table.quoted_ns.tolist(), strict=True):
+        expiry_ms = state.instruments[name].expiry_ms or 0
+        if quoted_ns < oldest_ns and expiry_ms > state.now_ms:
+            return name
     return None
 
 

@@ -133,8 +133,10 @@ class Judge:
         sent = [one for one in stepped.step.actions if isinstance(one, SubmitOrder)]
         if stepped.state.mode is Mode.RUN:
             self._ran.setdefault(len(self.world.machine.seen.births), self.world.loop.steps)
-        if invariants.inside(stepped.step.exposures.get(BOOK), self.policy):
+        exposure = stepped.step.exposures.get(BOOK)
+        if invariants.inside(exposure, self.policy):
             self._inside_ns = self.world.loop.now_ns
+        self._hold("I7", invariants.valued_fresh(exposure, stepped.state, self.policy))
         self._note_truth()
         self.reckoning.count_money(stepped.state, is_disturbed=self._adopted(stepped))
         if self._growth is not None:

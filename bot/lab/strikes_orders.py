@@ -162,6 +162,8 @@ def _halted_at(scene: Scene, fault_id: str, number: int) -> None:
 
 def _clamped(scene: Scene, fault_id: str) -> None:
     """The venue's price band is so narrow that it amends our limit, or cancels what is left."""
+    if not scene.is_free(fault_id, seconds := scene.between(5.0, 25.0)):
+        return  # the wide one must not be taken from within a narrow one: it would never come back
     desk = scene.world.exchange.engine.desk
     wide = Rules().price_band  # not the band as it is: that of the strike before may still hold
     narrow = replace(wide, perp_fraction=scene.between(1e-6, 4e-5))
@@ -177,7 +179,7 @@ def _clamped(scene: Scene, fault_id: str) -> None:
             if order.price != asked.get(order.label, order.price):
                 scene.did(fault_id)
 
-    scene.on_order(heard, seconds := scene.between(5.0, 25.0))
+    scene.on_order(heard, seconds)
     scene.meanwhile(seconds, wide_again)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
+from bot.core.units import NS_PER_SECOND
 from bot.exchange.commands import Refused
 from bot.exchange.faults import FaultKind, Harm
 from bot.exchange.trading_commands import BustTrade
@@ -13,10 +14,11 @@ from bot.exchange.venue_commands import Deposit, SetPosition, Shock
 from bot.lab.scene import Row, Scene, Strikes, during, pushes
 from bot.lab.simexchange import ACCOUNT
 from bot.lab.simmarket import Weather
-from bot.lab.world import HEDGE
+from bot.lab.world import HEDGE, POLICY
 
 PERPETUAL: Final = f"ticker.{HEDGE}"
 SHORT_SECONDS: Final = 20.0
+SILENCE_BORNE_S: Final = POLICY.quotes.option_age_max_ns / NS_PER_SECOND
 
 
 def _maintenance(scene: Scene, fault_id: str) -> None:
@@ -65,10 +67,27 @@ def _changed_api(scene: Scene, fault_id: str) -> None:
 def _stale(scene: Scene, fault_id: str) -> None:
     """Quotes stop: of the hedge, of everything, or of one option for longer than is borne."""
     options = [name for name in sorted(scene.world.truth()) if name != HEDGE]
-    name, seconds = scene.rng.choice((PERPETUAL, "ticker.BTC-")), scene.between(3.5, 15.0)
     if options and scene.rng.random() < 0.5:
-        name, seconds = f"ticker.{scene.rng.choice(options)}", scene.between(35.0, 70.0)
+        _one_silent(scene, fault_id, f"ticker.{scene.rng.choice(options)}")
+        return
+    name, seconds = scene.rng.choice((PERPETUAL, "ticker.BTC-")), scene.between(3.5, 15.0)
     scene.arm(fault_id, FaultKind.SILENT_STALL, pushes(name), during(seconds))
+
+
+def _one_silent(scene: Scene, fault_id: str, channel: str) -> None:
+    """One option falls silent while all others go on, and then the price jumps.
+
+    A hedge is due at a moment when that option's quote is too old: without the jump most such
+    silences would pass without anybody deciding on what they left.
+    """
+    seconds = scene.between(SILENCE_BORNE_S + 8.0, 70.0)
+    scene.arm(fault_id, FaultKind.SILENT_STALL, pushes(channel), during(seconds))
+    scene.later(scene.between(SILENCE_BORNE_S + 1.0, SILENCE_BORNE_S + 5.0), lambda: _jump(scene))
+
+
+def _jump(scene: Scene) -> None:
+    move = scene.rng.choice((-1.0, 1.0)) * scene.between(0.01, 0.03)
+    scene.world.exchange.engine.handle(Shock(underlying="BTC", move=move))
 
 
 def _weather(change: Callable[[Weather, Scene], None]) -> Callable[[Scene, str], None]:
@@ -147,36 +166,25 @@ def _backlog(scene: Scene, fault_id: str) -> None:
 
 def _by_hand(scene: Scene, fault_id: str) -> None:
     """Somebody trades on the account: the hedge, or one of its options."""
-    floor, held = scene.world.exchange.floor, scene.world.truth()
+    held = scene.world.truth()
     names = [name for name in sorted(held) if name != HEDGE]
     name = scene.rng.choice([HEDGE, *names])
-    lot = Decimal(10) if name == HEDGE else Decimal("0.1")
-    change = lot * scene.rng.randint(-3_000, 3_000) if name == HEDGE else lot * 10
-    command = SetPosition(
-        account=ACCOUNT, instrument_name=name, size=held.get(name, Decimal(0)) + change
-    )
-    floor.accept(floor.engine.handle(command))
-    floor.publish()
-    scene.did(fault_id)
+    change = Decimal(scene.rng.randint(-30_000, 30_000)) if name == HEDGE else Decimal(1)
+    lot = scene.world.market.hedge.lot if name == HEDGE else Decimal("0.1")
+    # In whole lots as they are now: the venue may have gone over to larger ones.
+    size = (held.get(name, Decimal(0)) + change) // lot * lot
+    if scene.decree(SetPosition(account=ACCOUNT, instrument_name=name, size=size)):
+        scene.did(fault_id)
 
 
 def _money_gone(scene: Scene, fault_id: str) -> None:
     """The account's owner takes out most of what may be taken, and brings it back."""
-    floor = scene.world.exchange.floor
     amount = Decimal(round(scene.between(5.0, 20.0)))
-    taken = floor.engine.handle(Deposit(account=ACCOUNT, currency="BTC", amount=-amount))
-    if isinstance(taken, Refused):  # refused: it is needed as margin
-        return
-    floor.accept(taken)
-    floor.publish()
+    if not scene.decree(Deposit(account=ACCOUNT, currency="BTC", amount=-amount)):
+        return  # it is needed as margin
     scene.did(fault_id)
-
-    def back() -> None:
-        command = Deposit(account=ACCOUNT, currency="BTC", amount=amount)
-        floor.accept(floor.engine.handle(command))
-        floor.publish()
-
-    scene.later(scene.between(5.0, 30.0), back)
+    back = Deposit(account=ACCOUNT, currency="BTC", amount=amount)
+    scene.later(scene.between(5.0, 30.0), lambda: scene.decree(back))
 
 
 def _part_of(message: Row, _: Mapping[str, Any]) -> None:

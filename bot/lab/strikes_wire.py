@@ -150,18 +150,25 @@ def _no_trades(message: Row, _: Mapping[str, Any]) -> None:
 
 
 def _not_visible_yet(scene: Scene, fault_id: str) -> None:
-    """The order's answer is lost, and for a while nobody at the venue knows of it."""
-    scene.arm(
-        "",
-        FaultKind.DROP_AFTER_ACCEPT,
-        requests(scene.side()),
-        once(seconds=30.0),
-        Harm(cut=False),
-    )
+    """An order's answer is lost, and for a while nobody at the venue knows of it.
+
+    Neither its label, nor what rests, nor the trades: all three lie from the moment it is accepted
+    and beyond the one at which it can no longer start. What the account holds tells the truth.
+    """
+    for side in ("private/buy", "private/sell"):
+        quota = once(seconds=30.0)
+        scene.arm("", FaultKind.DROP_AFTER_ACCEPT, requests(side), quota, Harm(cut=False))
     scene.arm("", FaultKind.SILENT_STALL, pushes("user.changes"), during(30.0))
-    seconds = scene.between(1.0, 30.0)
-    scene.lie(fault_id, BY_LABEL, _empty_list, seconds=seconds, chance=0.8)
-    scene.lie(fault_id, TRADES, _no_trades, seconds=min(seconds, 2.0), chance=0.5)
+    left = [scene.between(4.0, 7.0)]
+
+    def heard(_: str, __: Mapping[str, Any]) -> None:
+        if left:
+            seconds = left.pop()
+            scene.lie(fault_id, BY_LABEL, _empty_list, seconds=seconds, chance=1.0)
+            scene.lie(fault_id, OPEN_ORDERS, _empty_list, seconds=seconds, chance=1.0)
+            scene.lie(fault_id, TRADES, _no_trades, seconds=seconds, chance=1.0)
+
+    scene.on_order(heard, 30.0)
 
 
 def _forgotten(scene: Scene, fault_id: str) -> None:

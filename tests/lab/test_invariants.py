@@ -102,6 +102,9 @@ def test_i7_an_order_decided_on_an_old_or_broken_quote_is_seen(sent):
         quotes={**sent.state.quotes, PERP: young},
     )
     assert "stale quote" in str(judged(later)), "the option's"
+    assert "stale quote" in str(invariants.valued_fresh(sent.exposure, later, sent.policy))
+    assert invariants.valued_fresh("no number", later, sent.policy) is None
+    assert invariants.valued_fresh(sent.exposure, sent.state, sent.policy) is None
     bad = replace(sent.state.quotes[PERP], bid=float("nan"))
     assert judged(replace(sent.state, quotes={**sent.state.quotes, PERP: bad}))
 

@@ -75,6 +75,15 @@ DECIDING = (
         "::test_a_leg_is_good_up_to_its_age_and_then_there_is_no_number",
     ),
     Mutant(
+        name="one silent option among many",
+        incident="one quote stands still for minutes, and the book is hedged to where it was",
+        file="bot/core/exposure.py",
+        was="        oldest_ns=state.now_ns - policy.option_age_max_ns,",
+        becomes="        oldest_ns=-(2**62),",
+        killed_by="tests/lab/test_strikes.py"
+        "::test_while_one_option_is_silent_and_the_price_jumps_its_book_has_no_number",
+    ),
+    Mutant(
         name="a feed that repeats itself looks alive",
         incident="the venue sends its last price again and again, and each one counts as new",
         file="bot/core/quotes.py",

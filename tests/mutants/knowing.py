@@ -83,6 +83,15 @@ KNOWING = (
         "::test_an_order_is_not_absent_by_a_position_that_moved_or_was_read_too_early",
     ),
     Mutant(
+        name="absent without proof",
+        incident="label, open orders and trades lag behind the matching; it traded, and goes again",
+        file="bot/core/ladder.py",
+        was="    if Source.TRADES not in known.none_by:\n        return Rung.TRADES",
+        becomes="    return None\n    if Source.TRADES not in known.none_by:\n        return Rung.TRADES",
+        killed_by="tests/lab/test_strikes.py"
+        "::test_an_order_that_nobody_at_the_venue_knows_yet_is_not_called_absent",
+    ),
+    Mutant(
         name="the next order before the last one's fate",
         incident="an order is unknown, the delta still shows, and it is hedged once more",
         file="bot/core/dealing.py",

@@ -1,0 +1,70 @@
+"""Strikes of the fault lab: that what they undo is undone, and that what they are for is found."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.units import MS_PER_MINUTE
+from bot.lab import chaos
+from bot.lab.world import Plan, World
+
+pytestmark = pytest.mark.timeout(120)
+
+SHORT = Plan(
+    seed=4,
+    storm_ms=6 * MS_PER_MINUTE,
+    calm_ms=4 * MS_PER_MINUTE,
+    calm_ms_max=20 * MS_PER_MINUTE,
+    facts_min=0,
+    speed=16.0,
+)
+
+
+def lived(plan, look=None):
+    """Return what a world came to, and the world."""
+    worlds: list[World] = []
+
+    def seen(world: World) -> None:
+        worlds.append(world)
+        if look is not None:
+            look(world)
+
+    return chaos.run_seed(plan, seen), worlds[0]
+
+
+def test_a_narrow_price_band_inside_another_one_leaves_the_wide_one_behind():
+    """Once the second kept the first one's narrow band, and no hedge ever traded again."""
+    at_first = []
+    script = (("O12", 40_000), ("O12", 60_000), ("M6", 70_000), ("O12", 90_000))
+    result, world = lived(
+        replace(SHORT, script=script),
+        lambda world: at_first.append(world.exchange.engine.desk.rules),
+    )
+    assert world.exchange.engine.desk.rules == at_first[0]
+    assert result.violations == ()
+
+
+def test_a_person_trades_by_hand_in_lots_that_the_venue_has_made_larger():
+    """Once the lab itself fell over: the venue refused the size, and nobody had thought of that."""
+    by_hand = tuple(("A1", 60_000 + 20_000 * number) for number in range(12))
+    result, world = lived(replace(SHORT, script=(("V5", 30_000), *by_hand)))
+    assert world.market.hedge.lot > 10
+    assert result.faults["A1"] == len(by_hand)
+    assert result.violations == ()
+
+
+def test_an_order_that_nobody_at_the_venue_knows_yet_is_not_called_absent():
+    """O4: label, open orders and trades know nothing of it for a while, and it has traded."""
+    script = tuple(
+        one for at_ms in (40_000, 200_000) for one in (("O4", at_ms), ("M6", at_ms + 10_000))
+    )
+    result, _ = lived(replace(SHORT, script=script))
+    assert result.faults["O4"] > 6, "all three were asked, and lied"
+    assert result.violations == ()
+
+
+def test_while_one_option_is_silent_and_the_price_jumps_its_book_has_no_number():
+    """M1: the silence of one among many is seen, though nothing is wrong with any other quote."""
+    result, _ = lived(replace(SHORT, speed=8.0, script=(("M1", 10_000), ("M1", 11_000))))
+    assert result.faults["M1"] > 20
+    assert result.violations == ()
