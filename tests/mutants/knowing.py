@@ -87,7 +87,7 @@ KNOWING = (
         incident="label, open orders and trades lag behind the matching; it traded, and goes again",
         file="bot/core/ladder.py",
         was="    if Source.TRADES not in known.none_by:\n        return Rung.TRADES",
-        becomes="    return None\n    if Source.TRADES not in known.none_by:\n        return Rung.TRADES",
+        becomes="    if Source.TRADES not in known.none_by:\n        return None",
         killed_by="tests/lab/test_strikes.py"
         "::test_an_order_that_nobody_at_the_venue_knows_yet_is_not_called_absent",
     ),
