@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from bot.core.engine import Policy
 from bot.core.units import MS_PER_SECOND, NS_PER_SECOND
 from bot.exchange.commands import Command, PlaceOrder, Refused
 from bot.exchange.faults import (
@@ -21,6 +22,7 @@ from bot.exchange.faults import (
     Target,
 )
 from bot.exchange.reports import Direction, OrderType, TimeInForce
+from bot.exchange.rules import Rules
 from bot.lab.lies import Lie, Twist
 from bot.lab.simexchange import ACCOUNT
 from bot.lab.world import HEDGE, World
@@ -51,15 +53,27 @@ def during(seconds: float, rate: float | None = None) -> Quota:
 
 @dataclass(slots=True)
 class Scene:
-    """One world while faults strike it. `tally` counts by id what was really done to it."""
+    """One world while faults strike it. `tally` counts by id what was really done to it.
+
+    `rules` and `configured` are the venue's rules and the daemon's configuration as they were at
+    first. What changes them for a while puts back these, and not what it found: that may be what
+    another strike left there, which a host that stands still has not undone in time.
+    """
 
     world: World
     rng: random.Random
     tally: Counter[str] = field(default_factory=Counter)
     marks: list[tuple[int, int]] = field(default_factory=list)
+    rules: Rules = field(init=False)
+    configured: Callable[[], Policy] = field(init=False)
     _armed: list[tuple[str, Armed]] = field(default_factory=list)
     _busy_ns: dict[str, int] = field(default_factory=dict)
     _mends: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Note how everything was at first."""
+        self.rules = self.world.exchange.engine.desk.rules
+        self.configured = self.world.machine.configured
 
     def is_free(self, fault_id: str, seconds: float) -> bool:
         """Whether a fault does not strike yet; if so, it does for so long."""

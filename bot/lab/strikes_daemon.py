@@ -105,7 +105,7 @@ def _slip(scene: Scene, fault_id: str) -> None:
     if not scene.is_free(fault_id, 15.0) or not machine.crash():
         return
     right, wrong = scene.rng.choice(SLIPS)
-    before, usual = len(machine.seen.refusals), machine.configured
+    before, usual = len(machine.seen.refusals), scene.configured
 
     def broken() -> Policy:
         read(CONFIG.replace(right, wrong, 1))
@@ -140,7 +140,7 @@ def _other_limits(scene: Scene, fault_id: str) -> None:
     seconds = scene.between(10.0, 40.0)
     if not scene.is_free("C1", seconds) or not machine.crash():
         return
-    usual = machine.configured
+    usual = scene.configured
     machine.configured = lambda: NARROW
 
     def widened() -> None:

@@ -10,7 +10,6 @@ from bot.core.events import Command
 from bot.exchange.commands import CancelOrder, PlaceOrder, Refused
 from bot.exchange.faults import FaultKind, Harm
 from bot.exchange.reports import Direction, OrderState, OrderType, TradeView
-from bot.exchange.rules import Rules
 from bot.exchange.trading_commands import SelfTradeMode, SelfTradeRule, SetSelfTrading
 from bot.lab.scene import Scene, Strikes, during, once, pushes, requests
 from bot.lab.simexchange import ACCOUNT
@@ -163,9 +162,8 @@ def _halted_at(scene: Scene, fault_id: str, number: int) -> None:
 def _clamped(scene: Scene, fault_id: str) -> None:
     """The venue's price band is so narrow that it amends our limit, or cancels what is left."""
     if not scene.is_free(fault_id, seconds := scene.between(5.0, 25.0)):
-        return  # the wide one must not be taken from within a narrow one: it would never come back
-    desk = scene.world.exchange.engine.desk
-    wide = Rules().price_band  # not the band as it is: that of the strike before may still hold
+        return
+    desk, wide = scene.world.exchange.engine.desk, scene.rules.price_band
     narrow = replace(wide, perp_fraction=scene.between(1e-6, 4e-5))
     desk.rules = replace(desk.rules, price_band=narrow)
     asked: dict[str, Decimal] = {}

@@ -67,7 +67,7 @@ def _liquidated(scene: Scene, fault_id: str) -> None:
     engine = scene.world.exchange.engine
     if not scene.is_free(fault_id, 30.0):
         return
-    before, usual = _liquidations(scene), engine.desk.rules.standard_margin
+    before, usual = _liquidations(scene), scene.rules.standard_margin
     for _ in range(RAISES_MAX):
         now = engine.account(ACCOUNT, COIN)
         if now.maintenance_margin > now.margin_balance:

@@ -44,6 +44,22 @@ def test_a_narrow_price_band_inside_another_one_leaves_the_wide_one_behind():
     assert result.violations == ()
 
 
+def test_margin_that_was_raised_while_the_host_stood_still_is_asked_as_before_afterwards():
+    """Once a second raise found the first one's rates, put those back, and all was held for ever.
+
+    The host stands still for so long that the second is due before the first is undone.
+    """
+    at_first = []
+    still = tuple(("T2", 121_000 + number) for number in range(6))
+    script = (("A2", 120_000), *still, ("A2", 640_000))
+    result, world = lived(
+        replace(SHORT, storm_ms=15 * MS_PER_MINUTE, script=script),
+        lambda world: at_first.append(world.exchange.engine.desk.rules),
+    )
+    assert world.exchange.engine.desk.rules == at_first[0]
+    assert result.violations == ()
+
+
 def test_a_person_trades_by_hand_in_lots_that_the_venue_has_made_larger():
     """Once the lab itself fell over: the venue refused the size, and nobody had thought of that."""
     by_hand = tuple(("A1", 60_000 + 20_000 * number) for number in range(12))

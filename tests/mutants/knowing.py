@@ -86,8 +86,8 @@ KNOWING = (
         name="absent without proof",
         incident="label, open orders and trades lag behind the matching; it traded, and goes again",
         file="bot/core/ladder.py",
-        was="    if Source.TRADES not in known.none_by:\n        return Rung.TRADES",
-        becomes="    if Source.TRADES not in known.none_by:\n        return None",
+        was="    if known.none_ms <= known.dead_ms:\n        return Rung.DEADLINE",
+        becomes="    if known.none_ms:\n        return None",
         killed_by="tests/lab/test_strikes.py"
         "::test_an_order_that_nobody_at_the_venue_knows_yet_is_not_called_absent",
     ),
