@@ -1,6 +1,7 @@
 """`watchdog`: a process beside the daemon that cancels what a silent one left resting."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
@@ -27,9 +28,25 @@ def watchdog(
     def work() -> Answer:
         settings = load(config, overrides or ())
         confirm_live(settings, understood=i_understand_live, why="cancels orders of real money")
+        _see_that_there_is_one(Path(settings.journal.path))
         return asyncio.run(_run(settings, *_keys(settings)))
 
     deliver(work, as_json=as_json)
+
+
+def _see_that_there_is_one(journal: Path) -> None:
+    """Refuse to watch over nobody. A supervisor tries again, so a first daemon may come later.
+
+    Raises:
+        VerbError: no daemon has ever run on that ledger.
+    """
+    from bot.runtime.beat import beat_path
+
+    if not (journal.is_file() or beat_path(journal).is_file()):
+        raise VerbError(
+            f"watchdog: there is no ledger {journal.absolute()}, so NOTHING WOULD BE WATCHED: no "
+            "daemon has run on it yet. Is journal.path the daemon's own?"
+        )
 
 
 def _keys(settings: "Settings") -> "tuple[Credentials, AlertSecrets]":

@@ -6,13 +6,13 @@ from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from bot.core.engine import Step
 from bot.core.events import Command, CommandGiven
-from bot.core.standing import Standing
+from bot.core.standing import Standing, open_orders
 from bot.core.state import Mode
 from bot.dashboard import metrics
 from bot.dashboard.guard import Guard, Rules
@@ -28,6 +28,7 @@ from bot.dashboard.models import (
 from bot.dashboard.window import DECISIONS_KEPT, Window
 
 SEEN_SECONDS_MAX = 2.0
+CANCELLED_SECONDS_MAX = 1.0  # so long a halt waits for the venue to say that nothing rests
 
 Shown = TypeVar("Shown", bound=BaseModel)
 Post = Callable[[CommandGiven], None]
@@ -35,7 +36,7 @@ Post = Callable[[CommandGiven], None]
 NEXT = {
     Command.PAUSE: "no new hedges until resume; orders in flight are followed to their end",
     Command.RESUME: "the account is read afresh, then hedging goes on if nothing else forbids it",
-    Command.HALT: "all orders are cancelled and nothing is sent, across restarts, until resume",
+    Command.HALT: "nothing is sent, across restarts, until resume",
     Command.FLATTEN: "hedge positions are closed with reduce-only orders, then everything halts",
     Command.ACK: "alerts raised so far are not repeated; nothing else changes",
 }
@@ -66,6 +67,14 @@ def _questions(app: FastAPI, window: Window) -> None:
     async def decisions(limit: Annotated[int, Query(ge=1, le=DECISIONS_KEPT)] = 100) -> Decisions:
         return window.decisions(limit)
 
+    @app.get("/api/v1/stream")
+    async def stream() -> StreamingResponse:
+        if window.stream.is_full:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
+        told = window.stream.listen(window.step.state if window.step is not None else None)
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
 
 def _commands(app: FastAPI, window: Window, post: Post) -> None:
     @app.post("/api/v1/commands", status_code=HTTPStatus.ACCEPTED)
@@ -83,6 +92,8 @@ def _commands(app: FastAPI, window: Window, post: Post) -> None:
             return asked.command_id in step.state.standing.commands_seen
 
         seen = await window.until(obeyed, SEEN_SECONDS_MAX)
+        if seen and asked.command is Command.HALT:
+            await window.until(_rests_nothing, CANCELLED_SECONDS_MAX)
         mode = window.step.state.mode if window.step is not None else Mode.RECONCILING
         coming = _coming(asked.command, window.step.state.standing if window.step else None)
         return CommandAnswered(
@@ -98,9 +109,28 @@ def _coming(command: Command, known: Standing | None) -> str:
     """Say what comes of a command, by what holds once it was obeyed."""
     if known is not None and command is Command.FLATTEN and known.halt_reason:
         return WAITS
+    if command is Command.HALT:
+        return f"{NEXT[command]}; {_cancelled(known)}"
     if known is not None and command is Command.RESUME and known.flatten_reason:
         return f"the flatten goes on: {NEXT[Command.FLATTEN]}"
     return NEXT[command]
+
+
+def _rests_nothing(step: Step) -> bool:
+    return not open_orders(step.state.standing.orders)
+
+
+def _cancelled(known: Standing | None) -> str:
+    """Say of the orders of a halted daemon what is known, which is what the venue has said."""
+    if known is None:
+        return "whether orders rest is not known: the venue has not been read yet"
+    if not (left := open_orders(known.orders)):
+        return "no order of this daemon rests at the venue"
+    names = ", ".join(order.order_id for order in left)
+    return (
+        f"{len(left)} orders are NOT known to be cancelled ({names}): it was asked, and the venue "
+        "has not confirmed it; look again with `deltaband status`, and at the venue's own page"
+    )
 
 
 def _vitals(app: FastAPI, window: Window) -> None:

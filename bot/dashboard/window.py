@@ -20,6 +20,7 @@ from bot.dashboard.models import (
     Status,
     Vital,
 )
+from bot.dashboard.stream import Stream
 
 DECISIONS_KEPT = 500
 LOOP_AGE_SECONDS_MAX = 10.0
@@ -54,6 +55,7 @@ class Window:
         self._decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
         self._last_hedges: dict[str, Decision] = {}
         self._stepped = asyncio.Event()
+        self.stream = Stream()
 
     def show(self, step: Step) -> None:
         """Take the loop's latest step. Called after every fold; keeps references only."""
@@ -63,6 +65,7 @@ class Window:
             self._decisions.append(made)
             if made.order_id:
                 self._last_hedges[made.book] = made
+        self.stream.show(step)
         self._stepped.set()
 
     @property

@@ -1,5 +1,6 @@
 """The daemon's HTTP interface, asked in the process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from bot.core.events import Command, CommandGiven
 from bot.core.state import Mode
 from bot.dashboard import app as dashboard
 from bot.dashboard.guard import Rules
+from bot.dashboard.stream import LISTENERS_MAX
 from tests.dashboard.scenes import SECOND_NS, Scene, running
 
 TOKEN = "a-token-for-tests"
@@ -237,3 +239,42 @@ async def test_a_scrape_finds_delta_band_mode_and_counters(desk: Desk) -> None:
     assert f'deltaband_book_band_coin{{{book},edge="low",underlying="BTC"}} -0.2' in lines
     assert any(line.startswith('deltaband_book_delta_coin{book="main"') for line in lines)
     assert "deltaband_orders_sent_total 1.0" in lines
+
+
+async def test_a_halt_tells_only_what_the_venue_has_said_of_its_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The book has an order under way, of which the venue says nothing more."""
+    monkeypatch.setattr(dashboard, "CANCELLED_SECONDS_MAX", 0.05)
+    desk = Desk(running())
+    (left,) = desk.scene.state.standing.orders
+    async with desk.client:
+        told = (await desk.command(order("halt"))).json()
+    assert told["mode"] == "halt"
+    assert f"1 orders are NOT known to be cancelled ({left})" in told["next"]
+    assert "the venue has not confirmed it" in told["next"]
+    assert "all orders are cancelled" not in told["next"]
+
+    quiet = Desk(Scene())
+    quiet.scene.connect()
+    async with quiet.client:
+        told = (await quiet.command(order("halt"))).json()
+    assert "no order of this daemon rests at the venue" in told["next"]
+
+
+async def test_the_stream_is_served_as_events_and_the_ninth_listener_is_turned_away(
+    desk: Desk,
+) -> None:
+    stream = desk.scene.window.stream
+    listeners = [stream.listen(None) for _ in range(LISTENERS_MAX)]
+    waiting = [asyncio.ensure_future(anext(each)) for each in listeners]
+    await asyncio.sleep(0)
+
+    answer = await desk.get("/api/v1/stream")
+
+    assert answer.status_code == 503
+    assert "listen already" in answer.json()["error"]
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not stream.is_full

@@ -92,3 +92,21 @@ def test_an_unusual_bind_is_remembered_with_its_host(tmp_path: Path) -> None:
     assert found is not None
     assert found.url == "http://[::1]:8000"
     assert address.reached_at("0.0.0.0", 8000, TOKEN).url == "http://127.0.0.1:8000"
+
+
+async def test_a_listener_hears_the_mode_at_once_and_does_not_keep_the_daemon_from_leaving(
+    tmp_path: Path,
+) -> None:
+    async with (
+        served(tmp_path / "ledger.db") as where,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        request = client.build_request("GET", f"{where.url}/api/v1/stream")
+        answer = await client.send(request, stream=True)
+        lines = answer.aiter_lines()
+        first = [await anext(lines) for _ in range(3)]
+        began = time.monotonic()
+    assert time.monotonic() - began < serve.SHUTDOWN_SECONDS_MAX + 3
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert first[0] == "event: mode"
+    assert '"name":"run"' in first[2]
