@@ -20,6 +20,7 @@ from bot.cli.journal import journal
 from bot.cli.replay import replay
 from bot.cli.run import run
 from bot.cli.soak import soak
+from bot.cli.stress import stress
 from bot.cli.watchdog import watchdog
 
 app = typer.Typer(
@@ -69,6 +70,7 @@ app.add_typer(journal, name="journal")
 app.command()(replay)
 app.command()(chaos)
 app.command()(soak)
+app.command()(stress)
 app.command()(bench)
 
 

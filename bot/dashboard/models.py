@@ -35,6 +35,8 @@ class About(Shown):
     config_digest: str
     journal: str
     pid: int
+    rest_url: str = ""
+    ws_url: str = ""
 
 
 class ModeShown(Shown):

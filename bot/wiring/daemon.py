@@ -335,6 +335,8 @@ def _frame(settings: Settings, shell: _Shell, metrics: ShellMetrics) -> Frame:
         config_digest=settings.digest(),
         journal=str(Path(settings.journal.path).absolute()),
         pid=os.getpid(),
+        rest_url=settings.venue.rest_url,
+        ws_url=settings.venue.ws_url,
     )
     reservoirs = {
         "tick_to_decision": loop.tick_to_decision,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ LIVE = str(ROOT / "config" / "deribit-live.yaml")
 
 
 @contextmanager
-def exchange() -> Iterator[str]:
+def exchange(**options: Any) -> Iterator[str]:
     """Serve the embedded exchange from a thread of its own: a verb runs a loop of its own."""
     ready, over, places = threading.Event(), threading.Event(), list[str]()
 
     async def serve() -> None:
-        server = build_exchange(ExchangeOptions(port=0, seed=3), lambda _: None)
+        server = build_exchange(ExchangeOptions(port=0, seed=3, **options), lambda _: None)
         places.append(f"127.0.0.1:{await server.start()}")
         ready.set()
         while not over.is_set():

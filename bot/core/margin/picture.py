@@ -9,7 +9,7 @@ from bot.core.margin.gating import nodes_of
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import Unmodelled
 from bot.core.margin.nodes import Matrix, Node, Subject, matrix, node_at, profit_by_instrument
-from bot.core.margin.relief import Offer, Relief, Wanted, ground_of, reliefs
+from bot.core.margin.relief import Offer, Relief, Standing, Wanted, ground_of, reliefs
 from bot.core.margin.shocks import Shock, Smile
 
 SPOTS: Final = (-0.6, -0.45, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
@@ -57,6 +57,7 @@ class Picture:
     reach_stressed: Range
     theta: Distance
     funding: Distance
+    standing: Standing
     reliefs: tuple[Relief, ...]
     doubts: tuple[str, ...]
 
@@ -83,6 +84,7 @@ def picture(subject: Subject, question: Question) -> Picture | Unmodelled:
         reach_stressed=spot_range(subject, vol_points=policy.stress_vol, smile=question.smile),
         theta=theta_hours(subject, policy.warn),
         funding=funding_hours(subject, question.rates, policy.warn),
+        standing=ground.standing(),
         reliefs=reliefs(ground, question.offers, wanted),
         doubts=ground.now.valued.report.doubts,
     )
