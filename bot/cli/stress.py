@@ -23,7 +23,10 @@ Html = Annotated[
 ]
 BuyBack = Annotated[
     bool,
-    typer.Option("--buy-back-options", help="Rank buying back short options as well."),
+    typer.Option(
+        "--buy-back-options",
+        help="Rank buying back short options, whatever the configuration allows.",
+    ),
 ]
 
 
@@ -207,7 +210,7 @@ def _question(
             )
             for name, quote in quoted.items()
         },
-        buy_back_options=buy_back_options,
+        buy_back_options=buy_back_options or settings.policy().gate.buy_back_options,
     )
 
 
