@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from bot.cli import stress as stress_verb
+from bot.cli.answer import VerbError
 from tests.cli.desk import daemon_that_says, told, verb
 from tests.cli.test_check import DEMO, at, exchange
 
@@ -88,7 +89,7 @@ def test_an_account_without_positions_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_written_is_said_before_the_answer(tmp_path: Path) -> None:
-    with pytest.raises(stress_verb.VerbError, match="cannot be written"):
+    with pytest.raises(VerbError, match="cannot be written"):
         stress_verb._write(
             tmp_path / "nowhere" / "out.html", {"head": "", "accounts": [], "notes": []}
         )
