@@ -40,6 +40,7 @@ from bot.venues.deribit_requests import Credentials
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
 
 EPOCH_MS: Final = 1_790_000_000_000  # the host's calendar when the world begins
+SAMPLE_SECONDS: Final = 2.0  # of the venue's time; no more than its clock needs
 RESTART_SECONDS: Final = 2.0  # as a supervisor waits before it starts a daemon again
 HEADER: Final = RunHeader(
     code_version="lab", config_digest="lab", account="deribit:BTC:db", mode="rehearsal"
@@ -252,7 +253,9 @@ class SimMachine:
         stopcock = Stopcock(halt_path(self._disk.path))
         venue = self._venue(wire, market, stopcock)
         try:
-            connected = await connect(venue, market, wire, place="the lab")
+            connected = await connect(
+                venue, market, wire, place="the lab", sample_seconds=SAMPLE_SECONDS
+            )
             await self._serve(life, connected, wire, stopcock)
         except (VenueUnreachableError, VenueRefusedError, LedgerRefusedError) as error:
             self.seen.refusals.append(str(error))

@@ -60,7 +60,7 @@ class SimLoop(asyncio.BaseEventLoop):
     """One world's loop. `steps` counts what was run; `on_step` is told before each, by number."""
 
     def __init__(self, rng: random.Random) -> None:
-        self._now_ns = 0
+        self.now_ns = 0  # virtual, since the loop was made
         self._rng = rng
         self._timers: list[Timer] = []  # a heap
         self._timer_numbers = itertools.count()  # of two for the same moment the older is first
@@ -79,18 +79,13 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # ------------------------------------------------------------------ time
 
-    @property
-    def now_ns(self) -> int:
-        """Virtual nanoseconds since the loop was made."""
-        return self._now_ns
-
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
-        return self._now_ns / NS_PER_SECOND
+        return self.now_ns / NS_PER_SECOND
 
     def stall(self, seconds: float) -> None:
         """Stand still: time passes, and what falls due meanwhile runs late."""
-        self._now_ns += int(seconds * NS_PER_SECOND)
+        self.now_ns += int(seconds * NS_PER_SECOND)
         self.stalled_ns += int(seconds * NS_PER_SECOND)
 
     def call_at(
@@ -166,7 +161,7 @@ class SimLoop(asyncio.BaseEventLoop):
         while not self._stopping:  # type: ignore[attr-defined]  # CPython's
             if not ready:
                 self._pass_time()
-            while timers and timers[0][0] <= self._now_ns:
+            while timers and timers[0][0] <= self.now_ns:
                 ready.append(heapq.heappop(timers)[2])
             handle = ready.popleft()
             if handle._cancelled or (ended and self._is_over(handle)):  # noqa: SLF001
@@ -185,7 +180,7 @@ class SimLoop(asyncio.BaseEventLoop):
             heapq.heappop(timers)
         if not timers:
             raise SimDeadlockError(f"nothing is due after {self.time():.3f} s")
-        self._now_ns = max(self._now_ns, timers[0][0])
+        self.now_ns = max(self.now_ns, timers[0][0])
 
     def _is_over(self, handle: Any) -> bool:
         return handle._context.get(LIFE, WORLD) in self._ended  # noqa: SLF001
@@ -242,6 +237,9 @@ class SimLoop(asyncio.BaseEventLoop):
     def remove_signal_handler(self, sig: int) -> bool:
         """Forget who wanted a signal."""
         return self.signals.pop(sig, None) is not None
+
+    # Asked with every handle and task: the shortest way to say False.
+    get_debug = bool
 
     def _write_to_self(self) -> None:
         """Nothing: there is no selector to wake."""

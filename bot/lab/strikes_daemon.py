@@ -4,6 +4,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -16,6 +17,7 @@ from bot.lab.world import POLICY
 from bot.runtime.ledger_file import SCHEMA_VERSION
 from bot.runtime.loop import Stepped
 from bot.settings import load
+from bot.settings.problems import ConfigError, Problem
 
 JOBS: Final = ("outbox", "loop", "venue", "timers", "clock", "halt file", "host")
 END_SECONDS_MAX: Final = 15.0  # from the death of a task to that of its process
@@ -108,7 +110,9 @@ def _slip(scene: Scene, fault_id: str) -> None:
     before, usual = len(machine.seen.refusals), scene.configured
 
     def broken() -> Policy:
-        read(CONFIG.replace(right, wrong, 1))
+        found = _problems(CONFIG.replace(right, wrong, 1))
+        if found:
+            raise ConfigError(found)
         scene.world.complaints.append(("I6", f"a configuration with {wrong!r} was accepted"))
         return usual()
 
@@ -120,6 +124,16 @@ def _slip(scene: Scene, fault_id: str) -> None:
             scene.did(fault_id)
 
     scene.meanwhile(scene.between(2.5, 12.0), mended)
+
+
+@cache
+def _problems(text: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a configuration; each start of each world would read it anew."""
+    try:
+        read(text)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def read(text: str) -> Policy:

@@ -21,7 +21,7 @@ from bot.runtime.ledger_file import LedgerRefusedError
 from bot.runtime.loop import Loop
 from bot.runtime.outbox import Outbox
 from bot.runtime.records import STANDING_KINDS, latest_standing
-from bot.runtime.sampler import ClockSampler
+from bot.runtime.sampler import SAMPLE_SECONDS, ClockSampler
 from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
@@ -42,8 +42,15 @@ class Connected:
     inbox: Inbox
 
 
-async def connect(venue: Venue, market: MarketClock, wire: WireClock, *, place: str) -> Connected:
-    """Open the venue at `place` and learn its time.
+async def connect(
+    venue: Venue,
+    market: MarketClock,
+    wire: WireClock,
+    *,
+    place: str,
+    sample_seconds: float = SAMPLE_SECONDS,
+) -> Connected:
+    """Open the venue at `place` and learn its time, which is then asked every `sample_seconds`.
 
     Raises:
         VenueRefusedError: its terms, or ours, are not acceptable.
@@ -53,7 +60,11 @@ async def connect(venue: Venue, market: MarketClock, wire: WireClock, *, place: 
     await venue.open(heard.heard_by(inbox.admit))
     timers = Timers(post=inbox.admit, market=market)
     sampler = ClockSampler(
-        ask_ms=venue.market_time_ms, clock=market, wire=wire, on_sample=timers.retime
+        ask_ms=venue.market_time_ms,
+        clock=market,
+        wire=wire,
+        interval_seconds=sample_seconds,
+        on_sample=timers.retime,
     )
     if not await sampler.settle():
         raise VenueUnreachableError(f"{place} does not tell its time")

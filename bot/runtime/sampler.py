@@ -8,6 +8,7 @@ import structlog
 
 from bot.runtime.clock import MarketClock, TimeSample, WireClock
 
+SAMPLE_SECONDS: Final = 1.0
 ANSWER_SECONDS_MAX: Final = 5.0  # an answer slower than this says nothing about the time
 
 log = structlog.get_logger(__name__)
@@ -22,7 +23,7 @@ class ClockSampler:
         ask_ms: Callable[[], Awaitable[int]],
         clock: MarketClock,
         wire: WireClock,
-        interval_seconds: float = 1.0,
+        interval_seconds: float = SAMPLE_SECONDS,
         on_sample: Callable[[], None] = lambda: None,
     ) -> None:
         """Remember whom to ask.

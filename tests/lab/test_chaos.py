@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -47,22 +45,15 @@ def test_under_faults_every_invariant_holds(seed):
     assert len(result.faults) >= 5
 
 
-def test_the_same_seed_leaves_the_same_trace_in_a_process_with_other_hashes():
-    here = chaos.run_seed(SHORT)
-    code = (
-        "from tests.lab.test_chaos import SHORT\n"
-        "from bot.lab.chaos import run_seed\n"
-        "print(run_seed(SHORT).trace_hash)"
-    )
-    hash_seed = "1" if os.environ.get("PYTHONHASHSEED") == "77" else "77"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == here.trace_hash
+def test_the_same_seeds_leave_the_same_traces_side_by_side_in_processes_with_other_hashes(
+    monkeypatch,
+):
+    plans = [SHORT, replace(SHORT, seed=6)]
+    here = [chaos.run_seed(plan) for plan in plans]
+    other = "1" if os.environ.get("PYTHONHASHSEED") == "77" else "77"
+    monkeypatch.setenv("PYTHONHASHSEED", other)  # for the processes that are started now
+    there = list(workers.side_by_side(chaos.run_seed, plans, 2))
+    assert there == here, "traces and all else"
 
 
 def test_a_seed_leaves_the_same_trace_alone_after_others_and_whoever_watches():
