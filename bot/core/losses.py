@@ -40,6 +40,8 @@ def weighed(
     known = state.standing
     if worths != known.worths:
         known = replace(known, worths=worths)
+    if known is state.standing and state.is_weighed and losing == state.losing:
+        return state
     return replace(state, standing=known, is_weighed=True, losing=losing)
 
 

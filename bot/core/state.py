@@ -270,8 +270,10 @@ def _order_news(state: State, fact: news.OrderNews | OpenOrdersSeen, policy: App
             foreign = news.stranger(known, row, policy.orders, rests=rests) or foreign
         rejects += isinstance(row, OrderRejected) and row.order_id in known.orders
         known = news.heard(known, row, at, policy.orders)
-    counts = replace(state.counts, rejects=rejects)
-    return replace(state, standing=known, foreign=foreign, counts=counts)
+    counts = state.counts
+    if rejects != counts.rejects:
+        counts = replace(counts, rejects=rejects)
+    return succeeded(state, standing=known, foreign=foreign, counts=counts)
 
 
 def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
