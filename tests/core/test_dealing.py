@@ -22,13 +22,16 @@ from tests.builders import (
     balance,
     book,
     fill,
+    option,
     order_seen,
     perp,
     policy,
+    positions,
     quote,
     submits,
 )
 
+NEW = "BTC-31JAN26-105000-C"
 ROOMY = SafetyPolicy(order_max_usd=1e9)
 
 
@@ -241,6 +244,21 @@ def test_a_hedge_that_the_venue_does_not_list_is_said_to_be_missing() -> None:
 
     assert step.verdicts["main"].code is Code.UNPRICED
     assert "BTC-GONE is not listed" in step.verdicts["main"].reason
+
+
+def test_an_option_that_is_held_but_on_no_list_keeps_its_books_from_hedging() -> None:
+    made = world()
+    held = {CALL: "-10", NEW: "-5"}
+    made.fold(positions(held, asked_ns=made.now_ns, arrived_ns=made.now_ns))
+    unlisted = made.quotes()
+
+    assert made.orders() == []
+    assert unlisted.verdicts["main"].code is Code.UNPRICED
+    assert f"{NEW} is held but not listed" in unlisted.verdicts["main"].reason
+
+    made.fold(InstrumentsSeen(instruments=(option(NEW),)))
+    listed = made.quotes()
+    assert listed.verdicts["main"].verdict is Verdict.HEDGE
 
 
 def test_books_on_different_instruments_send_an_order_each_and_one_unknown_blocks_one() -> None:
