@@ -255,10 +255,28 @@ def test_an_option_that_is_held_but_on_no_list_keeps_its_books_from_hedging() ->
     assert made.orders() == []
     assert unlisted.verdicts["main"].code is Code.UNPRICED
     assert f"{NEW} is held but not listed" in unlisted.verdicts["main"].reason
+    assert unlisted.verdicts["main"].at_ms == made.now_ms
 
     made.fold(InstrumentsSeen(instruments=(option(NEW),)))
     listed = made.quotes()
     assert listed.verdicts["main"].verdict is Verdict.HEDGE
+
+
+def test_every_order_has_its_decision_though_the_one_before_had_the_same_reason() -> None:
+    made = world()
+    first = made.quotes()
+    [sent] = made.orders()
+    size = str(sent.size_native)
+    at_once = made.quotes(
+        104_000.0,
+        fill(sent.order_id, size=size, trade_id="T-1"),
+        order_seen(sent.order_id, VenueStatus.FILLED, size=size, filled=size),
+        positions({PERP: size}, complete=False, asked_ns=None, arrived_ns=made.now_ns),
+    )
+    [next_sent] = made.orders()
+
+    assert first.verdicts["main"].code is at_once.verdicts["main"].code
+    assert [made.order_id for made in at_once.decisions] == [next_sent.order_id]
 
 
 def test_books_on_different_instruments_send_an_order_each_and_one_unknown_blocks_one() -> None:

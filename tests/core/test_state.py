@@ -1,5 +1,6 @@
 """How one fact changes what is known."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,9 @@ from bot.core.events import (
 )
 from bot.core.latch import COMMANDS_KEPT
 from bot.core.state import Mode
+from bot.quant.conventions import Convention
 from tests.builders import CALL, PERP, START_MS, World, balance, fill, order_seen, perp, quote
+from tests.core.pairs import BTC_USDC, Account
 
 
 def trading() -> World:
@@ -201,6 +204,34 @@ def test_a_quote_on_its_own_is_applied_as_in_a_fold() -> None:
 
     assert alone.quotes[CALL] == seen
     assert codec.digest(alone) == codec.digest(states.apply_all(world.state, (seen,), rules))
+
+
+@pytest.mark.parametrize("venue_later_ms", [10_000, 0, -5_000])
+def test_clock_and_quotes_taken_in_at_once_are_what_they_are_one_by_one(venue_later_ms) -> None:
+    """A quote that is due, one that repeats itself, and one that is late at this rate only."""
+    name = BTC_USDC.option(100_000, "C")
+    account = Account(BTC_USDC.plan(Convention.USD), held={name: "-1"}).quotes()
+    state, rules = account.world.state, account.world.policy.apply
+    last = state.quotes[name]
+    clock = ClockSeen(market_ms=state.now_ms + 10_000, wire_ns=state.now_ns + 5 * 10**9, rate=2.0)
+    seen = replace(
+        last,
+        mark=(last.mark or 0.0) * 0.999,
+        venue_ms=last.venue_ms + venue_later_ms,
+        arrived_ns=clock.wire_ns,
+    )
+    one_by_one = states.apply_all(states.apply(state, clock, rules), (seen,), rules)
+
+    assert codec.digest(states.apply_all(state, (clock, seen), rules)) == codec.digest(one_by_one)
+
+
+def test_every_rejection_of_our_orders_is_counted_and_no_other() -> None:
+    world = trading()
+    [sent] = world.orders()
+    refused = OrderRejected(order_id=sent.order_id, code=10009, reason="not enough funds")
+    world.fold(refused, replace(refused, order_id="of-another"))
+
+    assert world.state.counts.rejects == 1
 
 
 def test_an_option_traded_by_hand_is_in_the_book_with_its_fill() -> None:
