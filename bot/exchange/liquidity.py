@@ -80,6 +80,19 @@ class House:
             if amount > 0:
                 yield HouseLevel(price=price, amount=amount, rank=rank)
 
+    def touch(self, contract: Contract, board: Board, side: Direction) -> HouseLevel | None:
+        """The best of `levels`, None if there is none: an untouched option's without the others."""
+        column = board.column(contract) if contract.is_option else None
+        if column is None or (contract.name, side, 0) in self._consumed:
+            return next(self.levels(contract, board, side), None)
+        price, size = self._option_touch(board.frame(contract.pair), column, side)
+        if not price > 0 or not size > 0:
+            return None
+        place, amount = to_price(contract, price, side), to_lots(contract, size)
+        if place > 0 and amount > 0:
+            return HouseLevel(price=place, amount=amount, rank=0)
+        return next(self.levels(contract, board, side), None)
+
     def consume(
         self, name: str, side: Direction, rank: int, amount: Decimal, frame_ms: int
     ) -> None:
@@ -100,12 +113,19 @@ class House:
         seconds = (at_ms - consumed.at_ms) / 1000
         return consumed.amount * math.exp(-seconds / self.rules.refill_seconds)
 
+    def _option_touch(
+        self, frame: MarketFrame, column: int, side: Direction
+    ) -> tuple[float, float]:
+        """An option's best price and its size as the frame shows them; nan where there is none."""
+        if side is Direction.BUY:
+            return float(frame.bid_price[column]), float(frame.bid_size_coin[column])
+        return float(frame.ask_price[column]), float(frame.ask_size_coin[column])
+
     def _option_levels(
         self, contract: Contract, frame: MarketFrame, column: int, side: Direction
     ) -> Iterator[tuple[Decimal, float]]:
         is_bid = side is Direction.BUY
-        touch = float((frame.bid_price if is_bid else frame.ask_price)[column])
-        size = float((frame.bid_size_coin if is_bid else frame.ask_size_coin)[column])
+        touch, size = self._option_touch(frame, column, side)
         if not touch > 0 or not size > 0:
             return
         price = to_price(contract, touch, side)

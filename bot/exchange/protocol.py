@@ -211,7 +211,8 @@ def dumps(value: Json) -> str:
     return _ENCODER.encode(value)
 
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+# Without looking for circles: what is said is built anew from plain values.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 def _is_of_this_world(number: Decimal) -> bool:

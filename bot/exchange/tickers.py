@@ -36,7 +36,7 @@ def best_level(desk: Desk, contract: Contract, side: Direction) -> Level | tuple
     """(price, amount) of the best level, which most often is the house's alone."""
     if desk.resting.get(contract.name):
         return next(levels(desk, contract, side), NO_LEVEL)
-    house = next(desk.house.levels(contract, desk.board, side), None)
+    house = desk.house.touch(contract, desk.board, side)
     return NO_LEVEL if house is None else (house.price, house.amount)
 
 
