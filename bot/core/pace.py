@@ -19,6 +19,7 @@ from bot.core.state import Judgement, Mode, State, is_ours
 from bot.core.tally import DAY, HOUR, NOTHING, REST, Span, Spree, Tally, Try
 
 TURNOVER, FEES, REVERSALS = "turnover", "fees", "reversals "
+MONEY = frozenset({TURNOVER, FEES})
 MOVE_EXPLAINS = 0.01  # the market ran away that far: then hedging again and again is no fault
 NEARER_MIN = 0.1  # of what was traded must show in the delta that hedges are decided on
 CLEARS = "a person resumes"
@@ -124,8 +125,11 @@ def _over(now_ms: int, tallies: Mapping[str, Tally], policy: SafetyPolicy) -> Ju
         most, words = _limit(name, policy)
         used = tally.total(kept, _span(name), now_ms)
         if used >= most:
-            what = words.format(used=used, most=most, instrument=name.removeprefix(REVERSALS))
-            clears = f"the sum falls below {most:,.0f}, or a person resumes"
+            times = "once" if used == 1.0 else f"{used:,.0f} times"
+            instrument = name.removeprefix(REVERSALS)
+            what = words.format(used=used, times=times, most=most, instrument=instrument)
+            counts = "the sum falls" if name in MONEY else "they fall"
+            clears = f"{counts} below {most:,.0f}, or a person resumes"
             return Judgement(mode=Mode.HOLD, reason=what, clears=clears)
     return None
 
@@ -138,7 +142,7 @@ def _limit(name: str, policy: SafetyPolicy) -> tuple[float, str]:
     if name == FEES:
         words = "fees of {used:,.2f} USD in the last day, limit {most:,.2f}"
         return policy.fees_per_day_max_usd, words
-    words = "{instrument}: {used:.0f} changes of direction in the last hour, limit {most:.0f}"
+    words = "{instrument}: changed direction {times} in the last hour, limit {most:.0f}"
     return float(policy.reversals_per_hour_max), words
 
 

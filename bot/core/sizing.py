@@ -239,8 +239,11 @@ def _notional(state: State, asked: Asked, policy: SafetyPolicy) -> Cap:
         ends += [held + one.remaining_native for one in orders_in_flight(state.standing, other)]
         others_usd += max(pace.usd_of(terms, end, quote.mark) for end in ends)
     most = _native(asked, max(0.0, policy.hedge_max_usd - others_usd))
-    reason = f"hedges are at most {policy.hedge_max_usd:,.0f} USD together" + (
-        f", {others_usd:,.0f} elsewhere" if others_usd else ""
+    held = state.standing.positions.get(name, units.ZERO)
+    held_usd = pace.usd_of(asked.hedge, held, asked.mark_usd)
+    reason = (
+        f"hedges are at most {policy.hedge_max_usd:,.0f} USD together, held are {held_usd:,.0f}"
+        + (f", and {others_usd:,.0f} elsewhere" if others_usd else "")
     )
     return Cap(room_native=_room(state, asked, -most, most), reason=reason)
 

@@ -20,7 +20,8 @@ FOREIGN: Final = "f0f0f0"
 
 def _skewed(scene: Scene, fault_id: str) -> None:
     harm = Harm(step_ms=scene.rng.choice((-90_000, -5_000, 5_000, 90_000)))
-    seconds = scene.between(2.0, 15.0)
+    if not scene.is_free(fault_id, seconds := scene.between(2.0, 15.0)):
+        return  # two at once would add up to more than the judge allows a clock to be off
     scene.arm(fault_id, FaultKind.CLOCK_STEP, requests("public/get_time"), during(seconds), harm)
 
 

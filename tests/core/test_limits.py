@@ -148,7 +148,8 @@ def test_buying_and_selling_in_turn_holds_after_so_many_changes() -> None:
         settled(world)
     told(world, 97_000.0)
     assert mode_of(world) is Mode.HOLD
-    assert world.state.mode_reason == (f"{PERP}: 2 changes of direction in the last hour, limit 2")
+    assert world.state.mode_reason == f"{PERP}: changed direction 2 times in the last hour, limit 2"
+    assert world.state.mode_clears == "they fall below 2, or a person resumes"
     after = restarted(world)
     told(after, 97_000.0)
     assert mode_of(after) is Mode.HOLD
@@ -224,7 +225,7 @@ def test_all_hedges_together_stay_below_their_limit_and_may_always_shrink() -> N
     assert "hedges are at most 100,000 USD together" in told(world)
     assert [one.size_native for one in world.orders()] == [Decimal(100_000)]
     settled(world)
-    assert "hedges are at most" in told(world)
+    assert "hedges are at most 100,000 USD together, held are 100,000" in told(world)
     assert world.orders() == []
 
     over = made(hedge_max_usd=100_000.0)

@@ -213,7 +213,7 @@ def test_the_storm_reaches_its_limits() -> None:
     assert storm.orders > 5
     words = " | ".join(storm.reasons)
     for limit in (
-        "changes of direction in the last hour, limit 3",
+        "changed direction 3 times in the last hour, limit 3",
         "one order is at most 90000 USD",
         "hedges are at most 260,000 USD together",
     ):
