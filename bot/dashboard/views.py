@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from bot.core import attribution, ladder, units
+from bot.core import attribution, flatten, ladder, units
 from bot.core.dealing import BookPlan
 from bot.core.engine import Step
 from bot.core.events import BalanceSeen, Link
 from bot.core.exposure import Exposure, Unpriced
-from bot.core.hedger import Decision, deviation_coin
+from bot.core.hedger import Code, Decision, deviation_coin
 from bot.core.orders import Order, OrderStatus
 from bot.core.state import State
 from bot.dashboard import words
@@ -33,16 +33,27 @@ from bot.dashboard.triggers import triggers
 UNCERTAIN = frozenset({OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE})
 
 
-def mode(state: State) -> ModeShown:
-    """Show the mode, its reason, and what clears it."""
+def mode(state: State, reason: str = "") -> ModeShown:
+    """Show the mode, its reason or another `reason` in its place, and what clears it."""
     return ModeShown(
         name=state.mode.value,
-        reason=state.mode_reason,
+        reason=reason or state.mode_reason,
         clears=state.mode_clears,
         since_ms=state.mode_since_ms,
         paused=state.standing.pause_reason,
         halted=state.standing.halt_reason,
     )
+
+
+def mode_reason(step: Step) -> str:
+    """Say why it is in its mode; while hedges are being closed, also what keeps one from it.
+
+    Who has ordered to flatten reads this line first, and must not have to look for why nothing
+    happens.
+    """
+    kept = (one for one in step.verdicts.values() if one.code is Code.FLATTEN and not one.order_id)
+    waits = " · ".join(dict.fromkeys(one.reason for one in kept))
+    return waits if waits and flatten.is_on(step.state) else step.state.mode_reason
 
 
 def decision(made: Decision) -> DecisionShown:
@@ -270,7 +281,7 @@ def explanation(
         source="daemon",
         at_ms=state.now_ms,
         mode=state.mode.value,
-        mode_reason=state.mode_reason,
+        mode_reason=mode_reason(step),
         mode_clears=state.mode_clears,
         pending="",
         books=[

@@ -101,7 +101,7 @@ class Window:
             uptime_seconds=up_ns / units.NS_PER_SECOND,
             loop_age_seconds=self.loop_age_seconds,
             about=self.frame.about,
-            mode=views.mode(state),
+            mode=views.mode(state, views.mode_reason(step)),
             books=views.books(step, self.frame.plans),
             positions=views.positions(state),
             open_orders=views.open_orders(state),

@@ -24,13 +24,13 @@ from bot.core.books import BookPolicy, Selector
 from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
 from bot.core.hedger import HedgePolicy
-from bot.core.margin.deribit_standard import FuturesRate, Rates
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.units import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
 from bot.exchange.contracts import BTC_USD
+from bot.exchange.rules import Rules
 from bot.lab.lies import Lies
 from bot.lab.simdisk import SimDisk
 from bot.lab.simexchange import Opening, SimExchange
@@ -81,17 +81,9 @@ POLICY: Final = Policy(
     ),
     external_book=BOOK,
     orders=OrderPolicy(label_prefix=PREFIX),
-    model=DeribitStandard(
-        parameters=Rates(
-            futures={
-                "BTC": (
-                    FuturesRate(size_coin_upper=26.55, initial=0.02, maintenance=0.013334),
-                    FuturesRate(size_coin_upper=100.0, initial=0.033, maintenance=0.022),
-                    FuturesRate(size_coin_upper=1e9, initial=0.25, maintenance=0.166667),
-                )
-            }
-        )
-    ),
+    # The venue's own parameters, as a configuration has them: with coarser ones a large hedge is
+    # margined so much dearer here than there that the daemon rightly doubts itself.
+    model=DeribitStandard(parameters=Rules().standard_margin),
     safety=SafetyPolicy(order_max_usd=150_000.0, orders_per_minute_max=20),
     agreement=AgreementPolicy(gap_max_usd=100_000.0),
     # Two nodes of stress in place of five: all of them would be an eighth of what a seed costs.

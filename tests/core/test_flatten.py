@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
-from bot.core import codec
+from bot.core import codec, units
 from bot.core.actions import Alert
 from bot.core.dealing import BookPlan
 from bot.core.events import Command, CommandGiven, OrderRejected, OrderUnknown, VenueStatus
@@ -187,6 +188,25 @@ def test_rejected_clips_rest_and_in_the_end_hold() -> None:
         world.quotes(after_ms=500)
     assert sent == 3
     assert mode_of(world) is Mode.HOLD
+
+
+def test_clips_that_meet_an_empty_book_rest_for_longer_each_time_and_say_so() -> None:
+    """Prices are shown, and nobody stands behind them: the venue is not knocked at all the time."""
+    world = hedged()
+    world.fold(given(Command.FLATTEN))
+    sent_ns: list[int] = []
+    said = set()
+    while world.now_ns < 30 * units.NS_PER_SECOND:
+        for order in world.orders():
+            sent_ns.append(world.now_ns)
+            size = str(order.size_native)
+            world.fold(order_seen(order.order_id, VenueStatus.CANCELLED, size=size, filled="0"))
+        if not world.orders():
+            said.add(world.quotes().verdicts["main"].reason.partition("; ")[2])
+    rests_s = [(after - before) / units.NS_PER_SECOND for before, after in pairwise(sent_ns)]
+    assert rests_s[1:4] == pytest.approx([1.0, 2.0, 4.0], abs=0.3)
+    assert min(rests_s[3:]) >= 4.0
+    assert "the last 4 orders ended unfilled" in said
 
 
 def test_margin_and_the_limits_on_hedges_do_not_hold_a_flatten_back() -> None:

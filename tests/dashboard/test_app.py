@@ -12,7 +12,7 @@ from bot.core.state import Mode
 from bot.dashboard import app as dashboard
 from bot.dashboard.guard import Rules
 from bot.dashboard.stream import LISTENERS_MAX
-from tests.dashboard.scenes import SECOND_NS, Scene, running
+from tests.dashboard.scenes import SECOND_NS, Scene, plan, running
 
 TOKEN = "a-token-for-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -278,3 +278,17 @@ async def test_the_stream_is_served_as_events_and_the_ninth_listener_is_turned_a
         each.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert not stream.is_full
+
+
+async def test_a_flatten_that_cannot_go_on_says_what_keeps_it_in_the_first_line() -> None:
+    scene = Scene(book=plan(band_low_coin=-9.0, band_high_coin=9.0), perp_native="50000")
+    scene.connect()
+    scene.quoted()
+    scene.fold(seconds=5.0)
+    scene.command(Command.FLATTEN)
+    status = scene.window.status()
+    assert status is not None
+    kept = (
+        "flattening by test: drill: 50000 BTC-PERPETUAL; unpriced: BTC-PERPETUAL: last good quote"
+    )
+    assert status.mode.reason.startswith(kept)
