@@ -95,6 +95,7 @@ class SimDisk:
         self.durable = Durable()
         self._loop = loop
         self._rng = rng
+        self._copies = 0
         self._scribe: SimScribe | None = None
 
     def mounted(self) -> Disk:
@@ -120,7 +121,8 @@ class SimDisk:
 
     def back_up(self) -> Path:
         """Copy the ledger as a careful person does, and return where the copy lies."""
-        copy = self.path.with_name(f"backup-{self._loop.steps}.sqlite3")
+        self._copies += 1  # two may be made in one step of the loop
+        copy = self.path.with_name(f"backup-{self._copies}.sqlite3")
         with closing(sqlite3.connect(self.path)) as connection:
             connection.execute("VACUUM INTO ?", (str(copy),))
         return copy

@@ -94,6 +94,18 @@ def test_a_file_that_is_locked_for_a_moment_is_written_after_all(rig):
     assert rig.rows() == 1
 
 
+def test_a_ledger_may_be_backed_up_twice_in_one_step(rig):
+    """Once the second copy found the first one's name taken, and the lab itself fell over."""
+
+    async def work() -> None:
+        ledger = rig.open()
+        await ledger.append([ROW])
+        assert rig.disk.back_up() != rig.disk.back_up()
+        ledger.close()
+
+    rig.run(work)
+
+
 @pytest.mark.parametrize("harm", ["flip", "restore"])
 def test_a_ledger_that_is_not_what_was_written_is_refused(rig, harm):
     async def work() -> None:
