@@ -9,8 +9,9 @@ A halt lies over everything, a pause over a flatten. The newest word of a person
 | halt | halted | halted | halted, flattens no more | its new reason |
 | resume | read afresh | nothing | flattens no more | nothing, or the flatten given while halted |
 
-Resumed while both flattening and paused, it goes on flattening. A resume without a reason is
-refused, whatever the way it came.
+Resumed while both flattening and paused, it goes on flattening; so it does where an order whose fate
+cannot be proved, or orders that repeat, stood in its way: the person clears that, and has not said
+that the hedge is to come back. A resume without a reason is refused, whatever the way it came.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,10 @@ def _resumed(known: Standing, now_ms: int, now_ns: int) -> Standing:
         order.order_id: orders.released(order, now_ms, now_ns)
         for order in open_orders(known.orders)
     }
-    was_stopped = known.halt_reason or known.pause_reason
+    in_the_way = any(
+        order.status is orders.OrderStatus.UNPROVABLE for order in open_orders(known.orders)
+    ) or any(spree.stuck for spree in known.sprees.values())
+    was_stopped = known.halt_reason or known.pause_reason or in_the_way
     return replace(
         known,
         orders={**known.orders, **moved},

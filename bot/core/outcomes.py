@@ -7,7 +7,6 @@ from bot.core.dealing import BookPlan
 from bot.core.exposure import Unpriced, exposure_of
 from bot.core.hedger import deviation_coin
 from bot.core.ladder import DOUBTFUL
-from bot.core.orders import Order
 from bot.core.quotes import QuotePolicy
 from bot.core.standing import open_orders
 from bot.core.state import State
@@ -30,7 +29,7 @@ def beyond(
     unknown = {
         order.instrument: order
         for order in waiting
-        if order.status in DOUBTFUL and not (closing and _only_closes(state, order))
+        if order.status in DOUBTFUL and not (closing and _only_close(state, order.instrument))
     }
     for plan in plans:
         order = unknown.get(plan.book.hedge_instrument)
@@ -51,8 +50,15 @@ def beyond(
     return None
 
 
-def _only_closes(state: State, order: Order) -> bool:
-    """Return whether what is left of an order only brings its position nearer to zero."""
-    held = state.standing.positions.get(order.instrument, units.ZERO)
-    left = order.size_native - order.filled_native
-    return held * left < 0 and abs(left) <= abs(held)
+def _only_close(state: State, instrument: str) -> bool:
+    """Return whether all that is left of an instrument's orders only brings it nearer to zero.
+
+    Of all of them together: two that each close a part may turn the position over.
+    """
+    held = state.standing.positions.get(instrument, units.ZERO)
+    left = [
+        order.size_native - order.filled_native
+        for order in open_orders(state.standing.orders)
+        if order.instrument == instrument
+    ]
+    return all(held * each < 0 for each in left if each) and abs(sum(left, units.ZERO)) <= abs(held)

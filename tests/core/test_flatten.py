@@ -11,8 +11,9 @@ from bot.core.actions import Alert
 from bot.core.dealing import BookPlan
 from bot.core.events import Command, CommandGiven, OrderRejected, OrderUnknown, VenueStatus
 from bot.core.hedger import Code, Verdict
+from bot.core.orders import OrderStatus
 from bot.core.safety import SafetyPolicy
-from bot.core.standing import Standing
+from bot.core.standing import Standing, with_order
 from bot.core.state import Mode
 from tests.builders import (
     CALL,
@@ -140,6 +141,21 @@ def test_a_resume_calls_a_flatten_off() -> None:
         world.settle(order)
     world.fold(given(Command.RESUME, 2))
     assert (mode_of(world), world.state.standing.flatten_reason) == (Mode.RUN, "")
+
+
+@pytest.mark.parametrize("status", [OrderStatus.UNPROVABLE, OrderStatus.UNKNOWN])
+def test_a_resume_past_a_clip_that_cannot_be_proved_goes_on_closing(status: OrderStatus) -> None:
+    """Who clears what stands in the way has not said that the hedge is to come back."""
+    world = hedged()
+    world.fold(given(Command.FLATTEN))
+    (sent,) = world.orders()
+    known = world.state.standing
+    clip = replace(known.orders[sent.order_id], status=status)
+    world.state = replace(world.state, standing=with_order(known, clip))
+    world.fold(given(Command.RESUME, 2))
+
+    goes_on = status is OrderStatus.UNPROVABLE
+    assert bool(world.state.standing.flatten_reason) is goes_on
 
 
 def test_an_unknown_clip_is_never_sent_again_while_it_is_unknown() -> None:

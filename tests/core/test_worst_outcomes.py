@@ -81,11 +81,14 @@ def unknown(size: int, status: OrderStatus = OrderStatus.UNKNOWN, **limits: floa
     return world
 
 
-def in_doubt(world: World, size: int, status: OrderStatus = OrderStatus.UNKNOWN) -> None:
+def in_doubt(
+    world: World, size: int, status: OrderStatus = OrderStatus.UNKNOWN, order_id: str = ID
+) -> None:
     """Put an order of unknown fate among those of a world."""
     share = Share(book="main", size_native=Decimal(size))
     order = replace(
         order_of(requested(Decimal(size))),
+        order_id=order_id,
         status=status,
         shares=(share,),
         reason="timeout",
@@ -129,14 +132,16 @@ def test_an_order_so_large_that_it_overshoots_counts_on_the_other_side() -> None
 
 
 @pytest.mark.parametrize(
-    ("size", "mode"),
+    ("sizes", "mode"),
     [
-        (-100_000, Mode.DEGRADED),  # closes a part of the hedge, as a person wants it
-        (-287_170, Mode.HALT),  # and this more than the hedge
-        (300_000, Mode.HALT),  # and this adds to it
+        ([-100_000], Mode.DEGRADED),  # closes a part of the hedge, as a person wants it
+        ([-287_170], Mode.HALT),  # and this more than the hedge
+        ([300_000], Mode.HALT),  # and this adds to it
+        ([-150_000, -150_000], Mode.HALT),  # each closes a part, and both turn it over
+        ([-150_000, -137_160], Mode.DEGRADED),  # together they close it
     ],
 )
-def test_a_closing_order_in_doubt_does_not_break_a_flatten_off(size: int, mode: Mode) -> None:
+def test_closing_orders_in_doubt_do_not_break_a_flatten_off(sizes: list[int], mode: Mode) -> None:
     world = World(
         policy(
             book(band_low_coin=-1e6, band_high_coin=1e6),
@@ -146,7 +151,8 @@ def test_a_closing_order_in_doubt_does_not_break_a_flatten_off(size: int, mode: 
     world.begin({CALL: "-10", PERP: "287160"})
     world.quotes()
     world.fold(CommandGiven(command=Command.PAUSE, command_id="p", actor="op", note="drill"))
-    in_doubt(world, size)
+    for number, size in enumerate(sizes):
+        in_doubt(world, size, order_id=f"{ID[:-1]}{number}")
     flatten = replace(world.state.standing, flatten_reason="flattening by op: drill")
     world.state = replace(world.state, standing=replace(flatten, pause_reason=""))
     world.quotes()
