@@ -9,8 +9,8 @@ A halt lies over everything, a pause over a flatten. The newest word of a person
 | halt | halted | halted | halted, flattens no more | its new reason |
 | resume | read afresh | nothing | flattens no more | nothing, or the flatten given while halted |
 
-Resumed while both flattening and paused, it goes on flattening; so it does where an order whose fate
-cannot be proved, or orders that repeat, stood in its way: the person clears that, and has not said
+Resumed while both flattening and paused, it goes on flattening; so it does where an order whose
+fate cannot be proved, or orders that repeat, stood in its way: that is cleared, and nobody said
 that the hedge is to come back. A resume without a reason is refused, whatever the way it came.
 """
 

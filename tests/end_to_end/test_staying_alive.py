@@ -35,6 +35,8 @@ QUIET_SECONDS = 0.8
 STARTS_MAX = 3  # on a machine so busy that the exchange does not answer in time
 STOP_SECONDS_MAX = 15.0
 PERPETUAL = "BTC-PERPETUAL"
+MOVE = 0.05  # of the market, after which the hedge is several clips
+CLIP_USD = 250_000  # the most of one order while it is careful: half of safety.order_max_usd
 # Slower than the demo, which leaves a loaded machine some time, and as eager to hedge.
 SPEED = "20"
 SETS = ("books.0.hedge.interval_min_seconds=2",)
@@ -135,6 +137,10 @@ class House:
 
     def has_traded(self, more_than: int) -> bool:
         return len(self.venue.order_requests()) > more_than
+
+    def held(self) -> float:
+        """Return the hedge that the venue has, in US dollars."""
+        return float(self.venue.ledger()["positions"].get(PERPETUAL, 0))
 
     def open_labels(self) -> list[str]:
         return [row["label"] for row in self.venue.ledger()["orders"] if row["state"] == "open"]
@@ -243,6 +249,30 @@ def test_four_ways_halt_a_busy_daemon_within_a_tenth_of_a_second_and_across_a_ki
     assert not house.flag.exists()
     sent = Counter(row["label"] for row in house.venue.order_requests())
     assert [label for label, times in sent.items() if times != 1] == []
+
+
+@pytest.mark.timeout(240)
+def test_a_flatten_goes_on_over_a_kill_until_no_hedge_is_held(house: House) -> None:
+    """Killed after its first clip, and started again by its supervisor."""
+    house.runs()
+    assert house.running is not None
+    house.venue.shock(MOVE)
+    until("a large hedge", lambda: abs(house.held()) > CLIP_USD * 1.2, 30, house.running.said)
+    before, held = len(house.venue.order_requests()), abs(house.held())
+    body: dict[str, Any] = {"command": "flatten", "command_id": f"flatten-{time.monotonic_ns()}"}
+    body |= {"actor": "a test", "note": "drill", "confirmed": True}
+    house.ask("/api/v1/commands", body)
+    until("its first clip", partial(house.has_traded, before), 20, house.running.said)
+    house.running.kill()
+    assert house.held(), "it was killed too late to show anything"
+    running = house.start()
+    until("it is flat and halted", lambda: house.mode() == "halt", 60, running.said)
+    print(f"held {held:,.0f} USD, and {abs(house.held()):,.0f} in the end")  # noqa: T201  the report
+    assert house.held() == 0
+    assert "delta left open" in house.ask("/api/v1/status")["mode"]["reason"]
+    sent = Counter(row["label"] for row in house.venue.order_requests())
+    assert [label for label, times in sent.items() if times != 1] == []
+    house.venue.shock(1.0 / (1.0 + MOVE) - 1.0)
 
 
 @pytest.mark.timeout(240)
