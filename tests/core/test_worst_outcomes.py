@@ -8,7 +8,7 @@ import pytest
 from bot.core import codec, standing
 from bot.core.actions import Alert, Severity
 from bot.core.engine import Step
-from bot.core.events import Command, CommandGiven
+from bot.core.events import AccountRead, Command, CommandGiven
 from bot.core.exposure import Exposure
 from bot.core.fills import allocated
 from bot.core.orders import OrderStatus, Share
@@ -186,6 +186,13 @@ def moved(world: World, size: str) -> None:
     world.quotes(100_000.0, pushed)
 
 
+def read_again(world: World) -> None:
+    """Read the account whole, some seconds after the venue may have taken something."""
+    world.fold(after_ms=6_000)
+    world.fold(AccountRead(asked_ns=world.now_ns))
+    world.quotes()
+
+
 @pytest.mark.parametrize("size", ["110010", "89990"])
 def test_a_hedge_that_jumps_is_adopted_and_waits_for_a_person(size) -> None:
     world = steady()
@@ -197,15 +204,20 @@ def test_a_hedge_that_jumps_is_adopted_and_waits_for_a_person(size) -> None:
     assert world.last is not None
     severities = {a.severity for a in world.last.actions if isinstance(a, Alert)}
     assert Severity.CRITICAL in severities, "nobody knows of it: it must wake somebody"
+    read_again(world)
+    assert "10,010 USD, limit 10,000" in world.state.mode_reason, "time does not clear it"
     world.quotes(100_000.0, RESUME)
     assert world.state.mode is not Mode.HOLD
 
 
-@pytest.mark.parametrize("size", ["110000", "90000"])
-def test_a_smaller_change_by_hand_is_adopted_without_a_word_to_wait_for(size) -> None:
+@pytest.mark.parametrize(("size", "mode"), [("110000", Mode.RUN), ("90000", Mode.HOLD)])
+def test_a_smaller_change_by_hand_is_adopted_without_a_word_to_wait_for(size, mode) -> None:
+    """A hedge that shrank may have been taken by the venue: it waits until the account was read."""
     world = steady()
     moved(world, size)
 
+    assert world.state.mode is mode
+    read_again(world)
     assert world.state.mode is Mode.RUN
 
 
