@@ -59,8 +59,7 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
         return _flattened(state, plans, exposures, policy)
     verdicts: dict[str, Decision] = {}
     sent: list[SubmitOrder] = []
-    cap_bps = min(plan.hedge.price_cap_bps for plan in plans)
-    easing = derisk.eased(state, [plan.book for plan in plans], cap_bps, policy)
+    easing = _eased(state, plans, policy) if state.margin_warned else None
     if easing is not None:
         state, verdicts, sent = easing.state, dict(easing.verdicts), [easing.action]
     wishes: dict[str, list[Wish]] = {}
@@ -80,6 +79,12 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     if state.standing.sprees:
         state = pace.rested(state, _at_rest(plans, verdicts))
     return Dealt(state=state, actions=tuple(sent), exposures=exposures, verdicts=verdicts)
+
+
+def _eased(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> derisk.Eased | None:
+    """Lower margin use before anything else, if it is so far."""
+    cap_bps = min(plan.hedge.price_cap_bps for plan in plans)
+    return derisk.eased(state, [plan.book for plan in plans], cap_bps, policy)
 
 
 def _flattened(

@@ -66,11 +66,14 @@ def test_a_liquidation_calls_a_person_once_a_trade() -> None:
     steps = (world.fold(taken, taken), world.fold(taken))
 
     told = [a for step in steps for a in step.actions if isinstance(a, Alert)]
-    said = [alert for alert in told if "liquidated" in alert.text]
+    said = [alert for alert in told if "liquidated by the venue" in alert.text]
+    held = [alert for alert in told if alert.text.startswith("run -> hold")]
     assert [alert.text for alert in said] == [
         "liquidated by the venue: BTC-PERPETUAL -69,810 at 100,000.0"
     ]
-    assert said[0].severity is Severity.CRITICAL
+    assert "the venue liquidated BTC-PERPETUAL (-69,810)" in held[0].text
+    assert {alert.severity for alert in (*said, *held)} == {Severity.CRITICAL}
+    assert len(held) == 1
 
 
 def test_a_person_is_told_once_of_an_order_whose_fate_stays_unknown() -> None:
