@@ -324,9 +324,12 @@ def _passing(seen: Projection) -> str:
 def _largest_passing(basis: Basis, size_native: Decimal, policy: GatePolicy) -> Decimal:
     """Bisect over whole lots.
 
-    What passes is an interval from zero: margin grows with the size once it grows.
+    What passes is an interval from zero: margin grows with the size once it grows. Where nothing
+    passes, which may be so for every fold of a bad hour, that is known at the smallest.
     """
     hedge = basis.hedge
+    if trouble_of(basis.project(hedge.size_min.copy_sign(size_native)), policy) is not None:
+        return units.ZERO
     low, high = 0, int(abs(size_native) / hedge.lot)
     for _ in range(TRIM_STEPS):
         if high - low <= 1:

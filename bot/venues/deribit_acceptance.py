@@ -43,6 +43,7 @@ class Subject:
     currencies: tuple[str, ...]
     label_prefix: str
     books: tuple[BookTerms, ...]
+    margin_model: str = readings.STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +251,7 @@ class _Inspection:
             summary = (await self._accounts()).get(currency)
             if summary is None:
                 return bad(f"the venue has no summary of the account in {currency}")
-            return readings.margin_model(summary, currency)
+            return readings.margin_model(summary, currency, self._subject.margin_model)
 
         return question
 

@@ -13,7 +13,7 @@ from bot.venues.deribit_network import Network
 from bot.venues.deribit_translate import MessageError
 
 OFFSET_MS_MAX: Final = 2_000  # the venue takes a signature 60 s off, but the host's clock is wrong
-SUPPORTED_MODELS: Final = frozenset({"segregated_sm"})
+STANDARD: Final = "segregated_sm"
 ASKS_PER_SECOND_MIN: Final = 5.0  # an account is read in about ten questions
 NAMES_SHOWN: Final = 5
 
@@ -137,8 +137,8 @@ def book(terms: BookTerms, listed: Mapping[str, Instrument], mark_usd: float | N
     )
 
 
-def margin_model(summary: Mapping[str, Any], currency: str) -> Answered:
-    """Judge whether the account's margin is computed as ours is."""
+def margin_model(summary: Mapping[str, Any], currency: str, expected: str = STANDARD) -> Answered:
+    """Judge whether the account is margined as the configuration says: else every gate is wrong."""
     model = summary.get("margin_model")
     if not isinstance(model, str):
         return skipped(f"the {currency} account does not name its margin model")
@@ -146,9 +146,9 @@ def margin_model(summary: Mapping[str, Any], currency: str) -> Answered:
         equity = raw.figure(summary, "equity")
     except MessageError as error:
         return bad(f"the {currency} account cannot be read: {error}")
-    if model not in SUPPORTED_MODELS:
-        known = ", ".join(sorted(SUPPORTED_MODELS))
-        return bad(f"the {currency} account's margin model is {model}; supported: {known}")
+    if model != expected:
+        told = f"the {currency} account's margin model is {model}, the configuration's {expected}"
+        return bad(f"{told}: see margin.model")
     return good(f"the {currency} account uses {model}; equity {equity:g} {currency}")
 
 

@@ -5,6 +5,7 @@ import secrets as tokens
 from typing import Final
 
 from bot.core.dealing import BookPlan
+from bot.core.margin.modelling import ModelName
 from bot.runtime.clock import WireClock
 from bot.settings import Credentials, Settings
 from bot.venues import deribit_acceptance as acceptance
@@ -17,6 +18,11 @@ from bot.wiring.venue import NETWORKS
 __all__ = ["Finding", "Outcome", "accept"]
 
 LABEL_BYTES: Final = 4
+# What the venue calls the models that an account of it may be configured with.
+MODELS: Final = {
+    ModelName.DERIBIT_STANDARD: "segregated_sm",
+    ModelName.DERIBIT_PORTFOLIO: "segregated_pm",
+}
 
 
 async def accept(settings: Settings, credentials: Credentials) -> tuple[Finding, ...]:
@@ -43,6 +49,7 @@ def _subject(settings: Settings, credentials: Credentials) -> acceptance.Subject
         currencies=tuple(one.value for one in settings.account.currencies),
         label_prefix=settings.account.label_prefix,
         books=tuple(_terms(plan) for plan in settings.policy().books),
+        margin_model=MODELS[settings.margin.model],
     )
 
 

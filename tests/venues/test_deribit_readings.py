@@ -104,6 +104,16 @@ def test_only_a_margin_model_that_the_gate_computes_is_accepted(summary, outcome
     assert readings.margin_model(summary, "BTC").outcome is outcome
 
 
+def test_an_account_with_portfolio_margin_is_accepted_where_it_is_configured() -> None:
+    netted = {"margin_model": "segregated_pm", "equity": 1.5}
+    plain = {"margin_model": "segregated_sm", "equity": 1.5}
+
+    assert readings.margin_model(netted, "BTC", "segregated_pm").outcome is OK
+    refused = readings.margin_model(plain, "BTC", "segregated_pm")
+    assert refused.outcome is FAILED
+    assert "is segregated_sm, the configuration's segregated_pm" in refused.said
+
+
 @pytest.mark.parametrize(
     ("limits", "outcome", "says"),
     [
