@@ -344,8 +344,7 @@ def _tidings(
 
     Of all of them there is a trace in the standing; but of an open order one may hear by and by.
     """
-    is_same = state.standing is before.standing and before.folds
-    if is_same and not open_orders(state.standing.orders):
+    if state.standing is before.standing and not open_orders(state.standing.orders):
         return ()
     return (
         *tidings.of_fills(before, state, facts),

@@ -165,6 +165,23 @@ KNOWING = (
         "::test_a_restart_takes_an_unanswered_order_as_unknown_and_asks",
     ),
     Mutant(
+        name="an answer outlives what it was made from",
+        incident="an instrument is listed anew, and what came of the old list still holds",
+        file="bot/core/immutable.py",
+        was="        if one is known_one and two is known_two and three is known_three:",
+        becomes="        if one is known_one and two is known_two:",
+        killed_by="tests/core/test_immutable.py::test_every_argument_counts_for_what_is_remembered",
+    ),
+    Mutant(
+        name="a difference from the venue is not seen as one",
+        incident="the venue holds another position than we do, and all is held to be settled",
+        file="bot/core/reported.py",
+        was="        or differences(reported, known.positions, instruments)\n",
+        becomes="",
+        killed_by="tests/core/test_reconcile.py"
+        "::test_a_hedge_that_was_held_before_it_was_one_is_counted",
+    ),
+    Mutant(
         name="a late push undoes a fill",
         incident="the position of two seconds ago is believed, and the hedge is sent twice",
         file="bot/core/reconcile.py",
