@@ -20,14 +20,20 @@ from bot.core.tally import DAY, HOUR, NOTHING, REST, Span, Spree, Tally, Try
 
 TURNOVER, FEES, REVERSALS = "turnover", "fees", "reversals "
 MONEY = frozenset({TURNOVER, FEES})
+UNCOUNTED_MAX = 200  # fills that wait for their instrument's terms; the oldest are let go
 MOVE_EXPLAINS = 0.01  # the market ran away that far: then hedging again and again is no fault
 NEARER_MIN = 0.1  # of what was traded must show in the delta that hedges are decided on
 CLEARS = "a person resumes"
 
 
 def counted(before: State, state: State, facts: Sequence[Fact], policy: OrderPolicy) -> State:
-    """Count the fills of this fold that were not seen before."""
-    if state.counts.fills == before.counts.fills:
+    """Count the fills of this fold that were not seen before.
+
+    Those of an instrument whose terms are not known yet, as after a restart, are counted when they
+    are: what a size is worth is not guessed.
+    """
+    waiting = state.standing.uncounted
+    if not waiting and state.counts.fills == before.counts.fills:
         return state
     known = before.standing.trades_seen
     fresh = {
@@ -35,15 +41,17 @@ def counted(before: State, state: State, facts: Sequence[Fact], policy: OrderPol
         for fact in reversed(facts)
         if isinstance(fact, FillSeen) and fact.trade_id not in known
     }
-    standing = state.standing
-    for fact in reversed(fresh.values()):
+    standing, left = state.standing, list[FillSeen]()
+    for fact in (*waiting, *reversed(fresh.values())):
         terms = state.instruments.get(fact.instrument)
-        if (
-            terms is not None
-            and terms.kind is not Kind.OPTION
-            and is_ours(fact.order_id, state, policy)
-        ):
+        if not is_ours(fact.order_id, state, policy):
+            continue
+        if terms is None:
+            left.append(fact)
+        elif terms.kind is not Kind.OPTION:
             standing = _filled(standing, fact, terms, state.now_ms)
+    if len(left) != len(waiting) or fresh:
+        standing = replace(standing, uncounted=tuple(left)[-UNCOUNTED_MAX:])
     return state if standing is state.standing else replace(state, standing=standing)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.core import units
+from bot.core.events import FillSeen
 from bot.core.immutable import remembered
 from bot.core.orders import Order
 from bot.core.tally import Spree, Tally, Worth
@@ -59,8 +60,9 @@ class Standing:
     daemon in every order label; the ledger begins at `since_ms`. The number in the last order's id
     is `order_counter`, which leaves gaps; `orders_sent` counts them all. Rejections of orders up
     to `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument)
-    and `worths` (by currency) are what limits count; `limits` are those that the last run obeyed,
-    by their keys in the configuration.
+    and `worths` (by currency) are what limits count, `uncounted` the fills that wait for the terms
+    of what was traded; `limits` are those that the last run obeyed, by their keys in the
+    configuration.
     """
 
     instance: str
@@ -82,6 +84,7 @@ class Standing:
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     sprees: Mapping[str, Spree] = field(default_factory=dict)
     worths: Mapping[str, Worth] = field(default_factory=dict)
+    uncounted: tuple[FillSeen, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
 
 

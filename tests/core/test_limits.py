@@ -133,6 +133,22 @@ def test_fees_of_a_day_are_counted_in_dollars_with_those_of_the_order_to_be() ->
     assert mode_of(restarted(world)) is not Mode.RUN
 
 
+def test_a_fill_that_comes_before_its_instrument_is_listed_counts_once_it_is() -> None:
+    """A restart: what was traded while nobody was there is told before the list of instruments."""
+    world = made()
+    told(world)
+    (order,) = world.orders()
+    after = World(world.policy, standing=world.state.standing)
+    after.fold(fill(order.order_id, size="150000"))
+    assert TURNOVER not in after.state.standing.tallies, "nothing is guessed"
+    again = restarted(after)
+    for _ in range(2):
+        counted = again.state.standing.tallies[TURNOVER]
+        assert tally.total(counted, HOUR, again.now_ms) == 150_000.0
+        again.fold()
+    assert again.state.standing.uncounted == ()
+
+
 def test_fills_of_others_count_for_nothing() -> None:
     world = made(wide=True, turnover_per_hour_max_usd=150_000.0)
     told(world)
