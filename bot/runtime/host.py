@@ -90,9 +90,7 @@ class ProcessHost:
     def settle(self) -> None:
         """Keep what is loaded out of later collections; hand the interpreter over quickly."""
         self._loop = asyncio.get_running_loop()
-        if (
-            gc.isenabled()
-        ):  # else since the start: nothing is lost that is worth a fifth of a second
+        if gc.isenabled():  # if not, since the start: so little is lost that a start goes first
             gc.collect()
         gc.freeze()  # what is loaded by now stays: do not walk it again in mid-tick
         gc.enable()

@@ -15,6 +15,7 @@ from bot.core.orders import OrderStatus
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import Standing, with_order
 from bot.core.state import Mode
+from bot.core.tally import Spree
 from tests.builders import (
     CALL,
     PERP,
@@ -156,6 +157,19 @@ def test_a_resume_past_a_clip_that_cannot_be_proved_goes_on_closing(status: Orde
 
     goes_on = status is OrderStatus.UNPROVABLE
     assert bool(world.state.standing.flatten_reason) is goes_on
+
+
+@pytest.mark.parametrize("stuck", ["ten orders brought delta no nearer", ""])
+def test_a_resume_past_orders_that_repeat_goes_on_closing(stuck: str) -> None:
+    world = hedged()
+    world.fold(given(Command.FLATTEN))
+    world.settle(world.orders()[0])
+    known = world.state.standing
+    spree = replace(known.sprees.get(PERP, Spree()), stuck=stuck)
+    world.state = replace(world.state, standing=replace(known, sprees={PERP: spree}))
+    world.fold(given(Command.RESUME, 2))
+
+    assert bool(world.state.standing.flatten_reason) is bool(stuck)
 
 
 def test_an_unknown_clip_is_never_sent_again_while_it_is_unknown() -> None:

@@ -136,7 +136,7 @@ def test_an_order_so_large_that_it_overshoots_counts_on_the_other_side() -> None
     [
         ([-100_000], Mode.DEGRADED),  # closes a part of the hedge, as a person wants it
         ([-287_170], Mode.HALT),  # and this more than the hedge
-        ([300_000], Mode.HALT),  # and this adds to it
+        ([100_000], Mode.HALT),  # and this adds to it
         ([-150_000, -150_000], Mode.HALT),  # each closes a part, and both turn it over
         ([-150_000, -137_160], Mode.DEGRADED),  # together they close it
     ],
