@@ -10,6 +10,9 @@ from bot.core.margin.account import Account, Futures, Options, Pair
 from bot.core.margin.deribit_charges import CoinParameters
 from bot.core.margin.deribit_portfolio import Parameters
 from bot.core.margin.deribit_table import Grid, PairParameters
+from bot.core.margin.modelling import DeribitPortfolio
+from bot.core.margin.nodes import Subject, matrix
+from bot.core.margin.picture import SPOTS, VOLS
 from bot.lab.bench.chain import FORWARD_USD, SEED
 from bot.lab.bench.contest import contest
 from bot.lab.bench.measures import Measured, slack
@@ -24,6 +27,7 @@ TURNS: Final = 20  # in a round
 REPORT: Final = f"portfolio margin, {POSITIONS} positions"
 WHAT_IF: Final = f"what-if after 2 fills, {POSITIONS} positions"
 QUOTE: Final = f"portfolio margin after a quote, {POSITIONS} positions"
+MATRIX: Final = f"a node of the stress matrix, {POSITIONS} positions"
 TARGETS_US: Final = {REPORT: 1_000.0, WHAT_IF: 150.0}
 
 
@@ -34,6 +38,12 @@ def margins(rounds: int, now_ns: Clock) -> list[Measured]:
     account, parameters = _account(0.6), _parameters()
     valued = deribit_portfolio.value(account, parameters)
     quoted = _account(0.7)
+    subject = Subject(
+        account=account,
+        model=DeribitPortfolio(parameters=parameters),
+        balance=1e6,
+        equity=1e6,
+    )
     took_ns = contest(
         {
             REPORT: lambda: deribit_portfolio.report(account, parameters),
@@ -41,6 +51,7 @@ def margins(rounds: int, now_ns: Clock) -> list[Measured]:
             QUOTE: lambda: deribit_portfolio.report_of(
                 deribit_portfolio.value(quoted, parameters, valued)
             ),
+            MATRIX: lambda: matrix(subject, (-0.3,), (0.2,)),
         },
         rounds * TURNS,
         now_ns,
@@ -49,6 +60,7 @@ def margins(rounds: int, now_ns: Clock) -> list[Measured]:
         REPORT: "every option at 35 scenarios, the charges, the report",
         WHAT_IF: "no option revalued",
         QUOTE: "one option revalued",
+        MATRIX: f"the market moved, then the report; `stress` shows {len(SPOTS) * len(VOLS)} nodes",
     }
     return [
         Measured(
