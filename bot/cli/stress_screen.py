@@ -1,10 +1,11 @@
 """A stress test on a terminal, readable at a hundred columns."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ from bot.lab.stress_told import share_words, short
 
 Json = Mapping[str, Any]
 RELIEFS_SHOWN: Final = 12
+COLUMNS_MIN: Final = 100
 
 
 def screen(payload: Json) -> RenderableType:
@@ -21,7 +23,19 @@ def screen(payload: Json) -> RenderableType:
     for account in payload["accounts"]:
         parts += _account(account)
     parts += [Text(note, style="yellow") for note in payload["notes"]]
-    return Group(*parts)
+    return _Wide(Group(*parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wide:
+    """What keeps its width where a terminal, or a file, has less: cut figures mislead."""
+
+    inner: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(
+            self.inner, options.update_width(max(options.max_width, COLUMNS_MIN))
+        )
 
 
 def _account(told: Json) -> list[RenderableType]:
@@ -123,7 +137,7 @@ def _style(told: Json, used: float | None) -> str:
 def _history(told: Json) -> RenderableType:
     table = _table("What happened before")
     for column in ("", "spot", "vol", "basis", f"P&L {told['currency']}", "equity USD", "u"):
-        table.add_column(column, justify="left" if not column else "right")
+        table.add_column(column, justify="left" if not column else "right", no_wrap=not column)
     for row in told["history"]:
         figures = row["figures"]
         table.add_row(
@@ -148,8 +162,8 @@ def _found(figure: Json, how: str, unit: float = 1.0) -> str:
 
 def _reliefs(told: Json) -> RenderableType:
     table = _table("What lowers margin use most per dollar")
-    for column in ("", "costs USD", "u", "under stress", "points / 1,000 USD"):
-        table.add_column(column, justify="left" if not column else "right")
+    for column in ("", "costs USD", "u", "under stress", "pts / 1k USD"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=not column)
     for one in told["reliefs"][:RELIEFS_SHOWN]:
         rate = one["lowered_per_million_usd"]
         table.add_row(

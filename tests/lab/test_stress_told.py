@@ -36,9 +36,9 @@ def payload(changed: Picture | None = None) -> dict[str, Any]:
     }
 
 
-def on_terminal(of: dict[str, Any]) -> list[str]:
+def on_terminal(of: dict[str, Any], columns: int = COLUMNS) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=COLUMNS, highlight=False, soft_wrap=True).print(screen(of))
+    Console(file=out, width=columns, highlight=False, soft_wrap=True).print(screen(of))
     return out.getvalue().splitlines()
 
 
@@ -73,6 +73,10 @@ def test_tables_fit_a_terminal_of_a_hundred_columns() -> None:
     assert any("buy back" in line for line in lines)
     assert any("12 Mar 2020 Black Thursday" in line for line in lines)
     assert "ETH: no positions" in lines
+
+
+def test_in_a_file_or_on_a_narrow_terminal_no_figure_is_cut() -> None:
+    assert on_terminal(payload(), columns=60) == on_terminal(payload())
 
 
 def test_a_terminal_says_what_was_left_out() -> None:
