@@ -175,11 +175,10 @@ KNOWING = (
     Mutant(
         name="a difference from the venue is not seen as one",
         incident="the venue holds another position than we do, and all is held to be settled",
-        file="bot/core/reported.py",
-        was="        or differences(reported, known.positions, instruments)\n",
-        becomes="",
-        killed_by="tests/core/test_reconcile.py"
-        "::test_a_hedge_that_was_held_before_it_was_one_is_counted",
+        file="bot/core/dealing.py",
+        was="    unsure = None if is_settled(state) else",
+        becomes="    unsure = None if state.has_run else",
+        killed_by="tests/core/test_reconcile.py::test_while_any_position_differs_no_book_trades",
     ),
     Mutant(
         name="a late push undoes a fill",
