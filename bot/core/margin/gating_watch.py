@@ -34,7 +34,9 @@ def watched(
     model: Model,
     quotes: QuotePolicy,
 ) -> State:
-    """Reckon anew for each balance that was told."""
+    """Reckon anew for each balance that was told, once it is known what the account holds."""
+    if state.mode is Mode.RECONCILING:
+        return state
     seen = dict(state.margin_seen)
     for currency in currencies:
         if currency in told:
