@@ -18,36 +18,27 @@ from typing import Any, Final
 import pytest
 from typing_extensions import override
 
-from bot import settings
 from bot.core.events import BalanceSeen
 from bot.core.margin.holding import account_of
 from bot.core.margin.modelling import DeribitPortfolio, DeribitStandard, Model
-from bot.core.state import Mode, State, retabled
+from bot.core.state import State, retabled
 from bot.exchange import summaries, views
-from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.contracts import BTC_USD
 from bot.exchange.demo_book import comfortable_equity, demo_book
 from bot.exchange.engine import Engine
-from bot.exchange.keys import DEMO_KEY
 from bot.exchange.market import Market
 from bot.exchange.reports import AccountView
 from bot.exchange.rules import MarginModel, OpeningAccount, Rules
-from bot.exchange.server import ExchangeServer
 from bot.exchange.synthetic import SyntheticMarket
 from bot.exchange.venue_commands import SetMarginModel
-from bot.runtime.clock import WireClock
-from bot.runtime.daemon import run_daemon
 from bot.runtime.loop import Stepped
 from bot.settings.margin_parameters import Deribit, parameters
 from bot.venues import deribit_translate
-from bot.wiring.daemon import build_daemon, secrets_of
+from tests.end_to_end.in_process import ACCOUNT, trading
 from tests.exchange.test_recorded import CHAIN_A, with_recordings
 
-ACCOUNT: Final = DEMO_KEY.account
 HEDGE: Final = "BTC-PERPETUAL"
 GAP_MAX: Final = 1e-6  # relative
-DEMO: Final = Path(__file__).parents[2] / "config" / "demo.yaml"
-SPEED: Final = 60.0
 UPDATES_MIN: Final = int(os.environ.get("DELTABAND_MARGIN_UPDATES", "6"))  # of each model
 
 
@@ -147,19 +138,7 @@ async def rehearsed(market: Market, folder: Path) -> Comparison:
         equity={"BTC": comfortable_equity(frame, book)},
         positions={name: float(size) for name, size in book.items()},
     )
-    engine, wire = TellingEngine(market, opening), WireClock()
-    clock = MarketClock(start_ms=engine.now_ms, speed=SPEED, monotonic_ns=wire.monotonic_ns)
-    clocks = WireClocks(epoch_ms=wire.epoch_ms, monotonic_ns=wire.monotonic_ns)
-    server = ExchangeServer(engine=engine, market_clock=clock, clocks=clocks, sim_account=ACCOUNT)
-    place = f"127.0.0.1:{await server.start()}"
-    config = settings.load(
-        DEMO,
-        (
-            f"venue.rest_url=http://{place}",
-            f"venue.ws_url=ws://{place}/ws/api/v2",
-            f"journal.path={folder / 'ledger.db'}",
-        ),
-    )
+    engine = TellingEngine(market, opening)
     shipped = parameters(Deribit)
     comparison = Comparison(
         engine,
@@ -168,19 +147,11 @@ async def rehearsed(market: Market, folder: Path) -> Comparison:
             MarginModel.SEGREGATED_PM: DeribitPortfolio(parameters=shipped.portfolio),
         },
     )
-    try:
-        async with build_daemon(config, secrets_of(config), observers=(comparison,)) as system:
-            task = asyncio.create_task(run_daemon(system.daemon))
-            assert await system.window.until(lambda step: step.state.mode is Mode.RUN, 30.0)
-            await _enough(comparison, MarginModel.SEGREGATED_SM)
-            change = SetMarginModel(account=ACCOUNT, model=MarginModel.SEGREGATED_PM, forced=True)
-            server.floor.accept(engine.handle(change))
-            await _enough(comparison, MarginModel.SEGREGATED_PM)
-            system.daemon.stop.set()
-            await task
-            assert system.loop.observers_dropped == 0
-    finally:
-        await server.stop()
+    async with trading(engine, folder, observers=(comparison,)) as (_, server):
+        await _enough(comparison, MarginModel.SEGREGATED_SM)
+        change = SetMarginModel(account=ACCOUNT, model=MarginModel.SEGREGATED_PM, forced=True)
+        server.floor.accept(engine.handle(change))
+        await _enough(comparison, MarginModel.SEGREGATED_PM)
     return comparison
 
 
