@@ -183,7 +183,7 @@ def _reliefs(told: Json) -> RenderableType:
 
 def _change(one: Json, key: str) -> str:
     before, after = (share_words(one[when][key], digits=1) for when in ("before", "after"))
-    return f"{before} -> {after}"
+    return f"{before}→{after}"
 
 
 def _doubts(told: Json) -> list[RenderableType]:

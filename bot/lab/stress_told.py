@@ -209,7 +209,7 @@ def short(value: float | None) -> str:
         return "-"
     size = abs(value)
     for unit, name in ((1e9, "b"), (1e6, "m"), (1e3, "k")):
-        if size >= 0.99995 * unit:
+        if size >= 0.9995 * unit:
             digits = 1 if size < 9.95 * unit else 0
             return f"{value / unit:+.{digits}f}{name}"
     digits = 2 if size < 10.0 else 1 if size < 100.0 else 0
