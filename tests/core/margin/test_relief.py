@@ -226,14 +226,20 @@ def test_there_is_a_way_up_from_a_balance_that_is_lost(balance: float) -> None:
 
 def test_a_hedge_that_takes_u_over_its_threshold_is_left_out() -> None:
     """Standard margin nets nothing: a hedge lowers the stressed u and raises u."""
-    held = strangle(9.0)
-    quoted = offers(held)
+    rows = options((-20.0, 110_000.0, 30.0, True), forward=INDEX)
+    hedge = futures((PERP, 0.0, INDEX, 0.0))
+    made = pair(options=marked(rows, linear=False), futures=hedge, index=INDEX)
+    asked, quoted = ground(account(made)), offers(account(made))
+
     tight, roomy = (
-        reliefs(ground(held, 6.0), quoted, replace(LIMITED, usage=limit)) for limit in (0.01, 0.9)
+        {one.means: one for one in reliefs(asked, quoted, replace(LIMITED, usage=limit))}
+        for limit in (0.01, 0.9)
     )
 
-    assert all(one.after.usage < one.before.usage for one in tight)
-    assert len(tight) <= len(roomy)
+    raised = roomy[Means.HEDGE]
+    assert raised.after.usage > raised.before.usage
+    assert raised.after.stressed_usage < raised.before.stressed_usage
+    assert Means.HEDGE not in tight
 
 
 def test_what_nobody_quotes_or_knows_is_not_proposed() -> None:
