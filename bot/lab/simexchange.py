@@ -110,7 +110,7 @@ class SimExchange:
             cadence=CadencePolicy(
                 aggregate_interval_ms=500.0,
                 republish_interval_ms=0.0,  # at every round
-                portfolio_interval_ms=3_000.0,  # money that changed is told at once, as ever
+                portfolio_interval_ms=4_000.0,  # money that changed is told at once, as ever
             ),
             settlement_pause_s=opening.settlement_pause_s,
         )

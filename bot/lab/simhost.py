@@ -41,6 +41,7 @@ from bot.venues.port import VenueRefusedError, VenueUnreachableError
 
 EPOCH_MS: Final = 1_790_000_000_000  # the host's calendar when the world begins
 SAMPLE_SECONDS: Final = 2.0  # of the venue's time; no more than its clock needs
+SILENCE_SECONDS: Final = 0.5  # for a fold although nobody speaks: quotes come about as often
 RESTART_SECONDS: Final = 2.0  # as a supervisor waits before it starts a daemon again
 HEADER: Final = RunHeader(
     code_version="lab", config_digest="lab", account="deribit:BTC:db", mode="rehearsal"
@@ -308,6 +309,7 @@ class SimMachine:
             instance=lambda: INSTANCE,
         )
         life.loop = loop
+        loop.silence_seconds = SILENCE_SECONDS
         self.on_recovered(life)
         loop.watch(JumpWatch(connected.sampler, connected.market))
         for observer in (*self._observers, pager.on_step):

@@ -122,6 +122,7 @@ class Loop:
         self.ended = asyncio.Event()
         self._folds = 0
         self.observers_dropped = 0
+        self.silence_seconds = FOLD_SILENCE_SECONDS
         self.tick_to_decision = Reservoir()
         self.tick_to_order = Reservoir()
         self.journal = Reservoir()
@@ -149,7 +150,7 @@ class Loop:
         """
         await self._durable([records.begin_row(self._state, self._policy)])
         while not self._stopping:
-            await self._inbox.wait(FOLD_SILENCE_SECONDS)
+            await self._inbox.wait(self.silence_seconds)
             await self._fold()
         if len(self._inbox):
             await self._fold()
