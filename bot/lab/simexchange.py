@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from bot.core.units import MS_PER_SECOND, NS_PER_SECOND
+from bot.core.units import MS_PER_HOUR, MS_PER_SECOND, NS_PER_SECOND
 from bot.exchange.clock import MarketClock, WireClocks
 from bot.exchange.dispatch import Caller, answer
 from bot.exchange.engine import Engine
@@ -113,6 +113,7 @@ class SimExchange:
                 portfolio_interval_ms=4_000.0,  # money that changed is told at once, as ever
             ),
             settlement_pause_s=opening.settlement_pause_s,
+            advance_max_ms=MS_PER_HOUR,  # however long the host stood still, no market slows down
         )
         server = ExchangeServer(
             engine=engine,
