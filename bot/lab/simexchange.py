@@ -124,8 +124,7 @@ class SimExchange:
             policy=policy,
             sim_account=ACCOUNT,
         )
-        self.engine = engine
-        self.floor = server.floor
+        self.engine, self.floor = engine, server.floor
         self.bench = FaultBench(floor=self.floor, account=ACCOUNT)
         self._opened = self._nonce = 0
         self._told_ms, self._start_ms = opening.told_ms, market.start_ms

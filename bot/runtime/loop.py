@@ -75,6 +75,8 @@ Observer = Callable[[Stepped], None]
 class Loop:
     """Folds facts into the state for as long as `run` runs."""
 
+    silence_seconds: float = FOLD_SILENCE_SECONDS
+
     def __init__(
         self,
         *,
@@ -122,7 +124,6 @@ class Loop:
         self.ended = asyncio.Event()
         self._folds = 0
         self.observers_dropped = 0
-        self.silence_seconds = FOLD_SILENCE_SECONDS
         self.tick_to_decision = Reservoir()
         self.tick_to_order = Reservoir()
         self.journal = Reservoir()
