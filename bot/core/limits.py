@@ -59,6 +59,8 @@ KEYS: Mapping[str, tuple[str, float]] = {
     "doubt_buffer": ("margin.doubt_buffer_percent", PERCENT),
     "stress_spot": ("margin.stress.spot_percent", PERCENT),
     "stress_vol": ("margin.stress.vol_points", PERCENT),
+    "emergency_hedges": ("margin.emergency_hedges", 1.0),
+    "buy_back_options": ("margin.buy_back_options", 1.0),
     "gap_max": ("margin.gap_max_percent", PERCENT),
     "gap_grace_ns": ("margin.gap_grace_seconds", SECONDS_NS),
     "gap_skew_max_ns": ("margin.gap_skew_max_seconds", SECONDS_NS),
@@ -68,7 +70,10 @@ KEYS: Mapping[str, tuple[str, float]] = {
 def in_force(
     safety: SafetyPolicy, quotes: QuotePolicy, gate: GatePolicy, agreement: AgreementPolicy
 ) -> Mapping[str, float]:
-    """Return every limit that is a number, by its key in the configuration and in its unit."""
+    """Return every limit that is a number, by its key in the configuration and in its unit.
+
+    What may be done or not is 1 or 0.
+    """
     found: dict[str, float] = {}
     for policy in (safety, quotes, gate, agreement):
         for field in fields(policy):

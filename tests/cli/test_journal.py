@@ -59,7 +59,8 @@ def test_a_step_says_its_mode_its_verdict_why_and_the_order_however_long(tmp_pat
     assert [line.split()[3] for line in lines] == ["run", "step", "standing"]
     assert "2026-01-05 09:00:00" in lines[1]
     assert f"RUN; main: HEDGE (order {order.order_id}): delta -2.8716 from target" in lines[1]
-    assert "back to the target; after the fill" in lines[1]
+    assert "back to the target; " in lines[1]
+    assert "of BTC margin is used after the fill" in lines[1]
     assert f"send order {order.order_id}: +287,160 BTC-PERPETUAL, limit 100200.5" in lines[1]
     assert "1 position, 1 order under way, 1 sent so far" in lines[2]
     assert "{" not in "".join(lines)

@@ -189,6 +189,10 @@ def _bought_back(seen: Seen) -> list[Decision]:
     ]
 
 
+def options_traded(engine: Engine) -> bool:
+    return any(fill.instrument_name.endswith(("-P", "-C")) for fill in engine.ledger_fills())
+
+
 async def test_the_same_account_without_the_gate_is_liquidated_by_the_same_crash(
     tmp_path: Path,
 ) -> None:
@@ -197,7 +201,7 @@ async def test_the_same_account_without_the_gate_is_liquidated_by_the_same_crash
         await until(lambda: seen.mode is Mode.RUN, "hedging")
         shock(CRASH)
         await until(lambda: liquidations(engine), "the venue's liquidation")
+        await until(lambda: options_traded(engine), "options sold by it")
 
-    assert any(fill.instrument_name.endswith(("-P", "-C")) for fill in engine.ledger_fills())
     assert engine.insurance_fund("BTC") > 0  # the fee of it
     assert engine.excess("BTC") == 0
