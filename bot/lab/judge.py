@@ -5,7 +5,7 @@ Judged by the venue's books and the disk, not by what the daemon thinks of itsel
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -61,6 +61,7 @@ class Judge:
     _reckoning: Reckoning | None = None
     _before: Standing | None = None
     _written: list[tuple[str, str]] = field(default_factory=list)
+    _last_facts: str = ""
     _heard: dict[str, Decimal] = field(default_factory=dict)
     _truth: deque[tuple[int, dict[str, Decimal]]] = field(default_factory=deque)
     _trace: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
@@ -142,7 +143,7 @@ class Judge:
         if self._growth is not None:
             self._hold("I21", self._growth.look())
         is_resumed = _is_resumed(stepped)
-        self._strangers.update(dict.fromkeys(_foreign_of(stepped), True) | self._strangers)
+        self._strangers.update(dict.fromkeys(_foreign_in(stepped.facts), True) | self._strangers)
         self._hold("I13", invariants.alone(self._strangers, sent, is_resumed=is_resumed))
         if is_resumed:  # a person has looked at all of them
             self._strangers = dict.fromkeys(self._strangers, False)
@@ -242,6 +243,23 @@ class Judge:
             self._written.clear()
         if kind in STANDING_KINDS:
             self._written.append((kind, body))
+        if kind == "facts":
+            self._last_facts = body
+        if kind == "command":
+            self._commanded(body)
+
+    def _commanded(self, body: str) -> None:
+        """Learn of a resume from its row: a process may die before its fold is told.
+
+        The person has looked at all that was known by then, the facts of the same fold included.
+        """
+        row = body_of(body)
+        told = row["command"]
+        if not isinstance(told, CommandGiven) or told.command is not Command.RESUME:
+            return
+        beside = body_of(self._last_facts) if self._last_facts else {}
+        facts = beside["facts"] if beside.get("fold") == row["fold"] else ()
+        self._strangers = dict.fromkeys((*self._strangers, *_foreign_in(facts)), False)
 
     def _recovered(self, life: Life) -> None:
         """Look at what a new life begins with."""
@@ -330,7 +348,7 @@ def _repeats(stepped: Stepped, before: Standing) -> bool:
     return bool(given) and all(fact.command_id in before.commands_seen for fact in given)
 
 
-def _foreign_of(stepped: Stepped) -> list[str]:
-    """Return the labels of other daemons of our kind that this fold was told of."""
-    told = [fact.order_id for fact in stepped.facts if isinstance(fact, OrderSeen | FillSeen)]
+def _foreign_in(facts: Iterable[object]) -> list[str]:
+    """Return the labels of other daemons of our kind that a fold was told of."""
+    told = [fact.order_id for fact in facts if isinstance(fact, OrderSeen | FillSeen)]
     return [label for label in told if label.startswith(PREFIX) and not is_ours(label)]

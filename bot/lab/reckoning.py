@@ -37,17 +37,24 @@ def is_ours(label: str) -> bool:
 
 @dataclass(slots=True)
 class Reckoning:
-    """Notes what it will need at the end. `absent` are orders that were called absent by proof."""
+    """Notes what it will need at the end.
+
+    `absent` are orders that were called absent by proof; `_undone` those of them, by the venue's
+    ids, of which nothing was left when that was said: every trade of theirs had been taken back.
+    """
 
     world: World
     absent: set[str] = field(default_factory=set)
+    _undone: set[str] = field(default_factory=set)
     _begun: tuple[float, float] | None = None
 
     def note(self, orders: Mapping[str, Order]) -> None:
         """Take note of what was concluded of orders."""
         for order_id, order in orders.items():
-            if order.outcome is Outcome.ABSENT and "proved" in order.reason:
+            is_new = order_id not in self.absent
+            if is_new and order.outcome is Outcome.ABSENT and "proved" in order.reason:
                 self.absent.add(order_id)
+                self._undone |= self._come_to_nothing(order_id)
 
     def count_money(self, state: State, *, is_disturbed: bool) -> None:
         """Begin to count once it is calm; anew after what nobody here did."""
@@ -113,16 +120,35 @@ class Reckoning:
         excess = invariants.executed_within(heard, sizes)
         if excess is not None:
             yield "I1", excess
-        # One that ended untraded and was then forgotten by the venue is as good as absent.
+        # One that ended untraded, or whose trades were all taken back, and that was then forgotten
+        # by the venue is as good as absent.
         taken = {
             order.label
             for order in world.exchange.engine.ledger_orders()
             if (order.filled_amount or order.order_state is OrderState.OPEN)
-            and order.order_id not in world.forged
+            and order.order_id not in world.forged | self._undone
         }
         lost = invariants.absent_for_real(sorted(self.absent), taken)
         if lost is not None:
             yield "I15", lost
+
+    def _come_to_nothing(self, label: str) -> set[str]:
+        """Return the venue's ids of what is under a label, has ended, and trades no more.
+
+        What the venue took back is in none of its lists of trades, and its memory of labels is
+        short: after both, nobody can tell such an order from one that never was.
+        """
+        engine = self.world.exchange.engine
+        left: Counter[str] = Counter()
+        for fill in engine.ledger_fills():
+            left[fill.order_id] += {FillCause.TRADE: 1, FillCause.BUST: -1}.get(fill.cause, 0)
+        return {
+            order.order_id
+            for order in engine.ledger_orders()
+            if order.label == label
+            and order.order_state is not OrderState.OPEN
+            and not left[order.order_id]
+        }
 
     def _resting(self) -> Iterator[Broken]:
         for order in self.world.exchange.engine.open_orders(ACCOUNT):

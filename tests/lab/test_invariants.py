@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.core.engine import fresh_standing
-from bot.core.orders import OrderStatus, Outcome
+from bot.core.orders import OrderStatus
 from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
 from bot.lab import invariants, watches
@@ -202,14 +202,3 @@ def test_i23_money_that_came_from_nowhere_is_seen():
 
 def test_every_invariant_has_words():
     assert list(invariants.TEXTS) == [f"I{number}" for number in range(1, 24)]
-
-
-def test_an_order_let_go_by_a_person_is_not_one_called_absent(sent):
-    from bot.lab.reckoning import Reckoning
-
-    notes = Reckoning(world=None)  # type: ignore[arg-type]  # it looks at no world
-    gone = replace(sent.order, status=OrderStatus.CLOSED, outcome=Outcome.ABSENT)
-    notes.note({"a": replace(gone, reason="let go by a person")})
-    assert notes.absent == set()
-    notes.note({"a": replace(gone, reason="proved absent: all know of none")})
-    assert notes.absent == {"a"}
