@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bot.core.units import MS_PER_MINUTE
 from bot.exchange.reports import FillCause
 from bot.lab import swarm
 from bot.lab.judge import Judge, Violation
@@ -19,6 +20,7 @@ from bot.lab.swarm import Struck
 from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
 
 REST_SECONDS: Final = 4
+CALMS_MAX: Final = 3  # so many times the longest calm, if a person has to help again and again
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of this run's own is made in it
 
 
@@ -188,14 +190,32 @@ async def _phases(scene: Scene, judge: Judge, strikes: Sequence[Struck]) -> None
 
 
 async def _calm(world: World, judge: Judge) -> None:
-    """Wait for as long as it is to be calm, and until all has been at rest for a while."""
+    """Wait for as long as it is to be calm, and until all has been at rest for a while.
+
+    A world that does not come to rest, or in which too little is heard, is complained of.
+    """
     plan, healed_ms, rested = world.plan, world.market_ms, 0
     await world.until_market(healed_ms + plan.calm_ms)
-    while world.market_ms < healed_ms + plan.calm_ms_max:
+    while True:
         rested = rested + 1 if judge.is_at_rest() else 0
         if rested > REST_SECONDS and judge.facts >= plan.facts_min:
             return
+        if world.market_ms >= _patience_ms(world, healed_ms):
+            lacks = f"{judge.facts} facts" if rested > REST_SECONDS else "no rest"
+            minutes = (world.market_ms - healed_ms) / MS_PER_MINUTE
+            world.complaints.append(("I10", f"{lacks} in {minutes:.0f} minutes of calm"))
+            return
         await asyncio.sleep(1.0)
+
+
+def _patience_ms(world: World, healed_ms: int) -> int:
+    """Return the market time until when a world may take to come to rest.
+
+    Counted anew from when a person last lifted a stop: what nobody can prove waits a wire minute
+    for that, and two orders may do so one after the other. But not for ever.
+    """
+    most_ms = world.plan.calm_ms_max
+    return min(max(healed_ms, world.helped_ms) + most_ms, healed_ms + CALMS_MAX * most_ms)
 
 
 def _brought(world: World, judge: Judge) -> Counter[str]:

@@ -103,8 +103,9 @@ async def operate(world: World) -> None:
         if stopped_s < PATIENCE_SECONDS:
             continue
         stopped_s = 0.0
-        world.machine.unlatch()
+        helped = world.machine.unlatch()
         if world.machine.mode is None:
-            world.machine.repair()
+            helped = world.machine.repair() or helped
         number += 1
-        world.machine.command(Command.RESUME, f"operator{number}")
+        if world.machine.command(Command.RESUME, f"operator{number}") or helped:
+            world.helped_ms = world.market_ms

@@ -98,11 +98,11 @@ class Plan:
     The market moves as often as makes `quotes_an_hour` of what the daemon listens to: the more
     options it holds, the seldomer. `is_stormy` is whether faults strike at all, `storm_ms` how long
     they may, market time. Then it is calm for `calm_ms`, and on until all is at rest and the daemon
-    has folded `facts_min`, at most for `calm_ms_max`. With `only`, no strikes but those of these
-    numbers. Every so manieth seed, `taped_every`, keeps a tape, and is replayed when it is over.
-    `killed_at` are steps of the event loop at which the daemon is killed, whatever else happens;
-    `script` are faults and their times, in place of drawn ones; `marks_ms` are market times after
-    the beginning whose steps are wanted.
+    has folded `facts_min`: within `calm_ms_max` after the last stop that a person lifted, else that
+    is a violation. With `only`, no strikes but those of these numbers. Every so manieth seed,
+    `taped_every`, keeps a tape, and is replayed when it is over. `killed_at` are steps of the event
+    loop at which the daemon is killed, whatever else happens; `script` are faults and their times,
+    in place of drawn ones; `marks_ms` are market times after the beginning whose steps are wanted.
     """
 
     seed: int
@@ -136,6 +136,7 @@ class World:
         self.plan = plan
         self.forged: set[str] = set()  # venue ids of orders that somebody else sent as ours
         self.healed_ns: int | None = None  # when everything was mended
+        self.helped_ms = 0  # market time at which a person last lifted a stop
         self.complaints: list[tuple[str, str]] = []  # broken invariants that a strike itself saw
         self.loop = SimLoop(self.rng("loop"))
         clock = HostClock(self.loop)

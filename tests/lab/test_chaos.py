@@ -18,7 +18,8 @@ SHORT = Plan(
     seed=5,
     storm_ms=6 * MS_PER_MINUTE,
     calm_ms=2 * MS_PER_MINUTE,
-    calm_ms_max=0,
+    calm_ms_max=20 * MS_PER_MINUTE,
+    facts_min=0,
     speed=16.0,
     script=(("N2", 30_000), ("M6", 40_000), ("D3", 90_000), ("P1", 240_000), ("M6", 300_000)),
 )
