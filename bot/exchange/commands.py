@@ -363,6 +363,10 @@ class TradingEngine(TraderReadings, VenueReadings, Protocol):
         """
         ...
 
+    def liquidation_ratios(self, account: str, currency: str) -> Mapping[str, float]:
+        """Marks of perpetuals at which the account is liquidated, by index, relative to now's."""
+        ...
+
     def margin_model(self, account: str) -> MarginModel:
         """How the account is margined."""
         ...

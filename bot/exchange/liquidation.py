@@ -16,16 +16,21 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
+from bot.core.margin import deribit_standard
 from bot.exchange.admission import price_band
+from bot.exchange.board import Board
 from bot.exchange.contracts import Contract
 from bot.exchange.desk import Desk, EventLog
+from bot.exchange.margins import FORWARD_DIGITS, MARK_DIGITS, size_in_coin
 from bot.exchange.orders import ZERO, Order, numbered_id
 from bot.exchange.relief import Relief, hedges, reductions
 from bot.exchange.reports import CancelReason, Direction, OrderState, OrderType, TimeInForce
+from bot.exchange.rules import MarginModel
 from bot.exchange.situation import Situation
 from bot.exchange.wallets import Position, Wallet, money
 
 CROSS: Final = "cross"  # in place of a currency, where all are liquidated together
+SUMMING_ERROR: Final = 1e-9  # by which a sum may depend on the order of its parts, and more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,41 @@ def _is_due(desk: Desk, key: tuple[str, str], now_ms: int) -> bool:
 
 
 def _is_short(at: Situation) -> bool:
-    return at.margins().maintenance >= at.margin_balance()
+    """Whether an account holds no more than it must.
+
+    Every frame asks, and most accounts hold several times as much: those are not margined whole.
+    """
+    balance = at.margin_balance()
+    if at.model is MarginModel.SEGREGATED_SM and maintenance_at_most(at) < balance:
+        return False
+    return at.margins().maintenance >= balance
+
+
+def maintenance_at_most(at: Situation) -> float:
+    """No less than the maintenance margin of one currency under standard margin.
+
+    A short call counts as a put of the same mark, which needs no less; the rest is what the model
+    says, position by position. It costs a tenth.
+    """
+    board, rates, most = at.board, at.rules.standard_margin, 0.0
+    for position in at.wallet.positions.values():
+        contract, size = position.contract, float(position.size)
+        mark = board.mark(contract)
+        if not contract.is_option:
+            coins = abs(size_in_coin(contract, size, mark))
+            share = deribit_standard.future_share(rates, contract.base, coins).maintenance
+            most += coins * (mark if contract.pair.is_linear else 1.0) * share
+        elif size < 0.0:
+            unit, told = _coin_of(board, contract), round(mark, MARK_DIGITS)
+            most -= size * (max(unit, told) * rates.option_maintenance + told)
+    return most * (1.0 + SUMMING_ERROR)
+
+
+def _coin_of(board: Board, contract: Contract) -> float:
+    """What a coin of an option is margined as, in its settlement currency."""
+    if not contract.pair.is_linear:
+        return 1.0
+    return max(board.index_usd(contract.pair), round(board.underlying(contract), FORWARD_DIGITS))
 
 
 def _round(desk: Desk, account: str, wallets: list[Wallet], now_ms: int, log: EventLog) -> None:

@@ -78,7 +78,8 @@ class Required:
     """Margins of an account, in one currency. `initial` includes the open orders' share.
 
     `valued` is the account in its scenarios, which what-ifs start from, of a portfolio account;
-    its figures are in `unit` of the currency's units.
+    its figures are in `unit` of the currency's units. `report` is what the model said of a standard
+    account of one currency, where all of it was margined anew.
     """
 
     initial: float
@@ -86,6 +87,7 @@ class Required:
     open_orders: float
     valued: Valued | None = None
     unit: float = 1.0
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -218,7 +220,7 @@ def required(
     fees = sum(claim.fees * claim.currency_usd for claim in claims) / own_usd
     if model.is_portfolio:
         return _portfolio(rules.portfolio_margin, board, claims, fees, known)
-    initial, maintenance, orders = 0.0, 0.0, fees
+    initial, maintenance, orders, report = 0.0, 0.0, fees, None
     for claim in claims:
         if claim.holdings:
             report, unit = (
@@ -228,7 +230,12 @@ def required(
             initial += report.initial * unit
             maintenance += report.maintenance * unit
             orders += orders_share(report) * unit
-    return Required(initial=initial + fees, maintenance=maintenance, open_orders=orders)
+    return Required(
+        initial=initial + fees,
+        maintenance=maintenance,
+        open_orders=orders,
+        report=report if len(claims) == 1 else None,
+    )
 
 
 def _portfolio(

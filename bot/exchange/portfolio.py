@@ -127,6 +127,11 @@ def _nearest_expiry_ms(at: Situation) -> int:
     return min(own, default=0)
 
 
+def liquidation_ratios(at: Situation) -> dict[str, float]:
+    """Where an account would be liquidated, by index: relative to a perpetual's mark."""
+    return _liquidation_ratios(at, at.margin_balance(), at.margins())
+
+
 def _liquidation_ratios(at: Situation, balance: float, margins: Required) -> dict[str, float]:
     """Where, relative to a perpetual's mark, margin_balance meets maintenance, all else still.
 

@@ -19,7 +19,7 @@ from bot.exchange.funding import IndexHistory
 from bot.exchange.margin_reports import MarginsView
 from bot.exchange.market import MarketFrame
 from bot.exchange.orders import Order
-from bot.exchange.portfolio import account_view, position_view
+from bot.exchange.portfolio import account_view, liquidation_ratios, position_view
 from bot.exchange.reports import (
     AccountView,
     BookView,
@@ -240,6 +240,10 @@ class Readings:
         KeyError for a currency that is not served.
         """
         return account_view(self.desk.situation(account, currency, self.now_ms, model))
+
+    def liquidation_ratios(self, account: str, currency: str) -> Mapping[str, float]:
+        """Marks of perpetuals at which the account is liquidated, by index, relative to now's."""
+        return liquidation_ratios(self.desk.situation(account, currency, self.now_ms))
 
     def margin_model(self, account: str) -> MarginModel:
         """How the account is margined."""

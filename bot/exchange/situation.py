@@ -111,6 +111,10 @@ class Situation:
         """Positions one by one under standard margin, which is how they are shown in any model."""
         holdings = tuple(holding.position for holding in self.holdings())
         claims = self._claims(holdings)
+        if self.model is MarginModel.SEGREGATED_SM and not self.open_orders:
+            whole = self._remembered(WHOLE, (claims,))
+            if whole.report is not None:
+                return whole.report
         frames = frames_of(self.board, self.wallet.currency, MarginModel.SEGREGATED_SM)
         key = (self.rules.standard_margin, frames, holdings)
         known = self.memory.alone.get(self._name)

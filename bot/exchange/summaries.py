@@ -116,7 +116,7 @@ def position(engine: TradingEngine, account: str, view: PositionView) -> dict[st
     liquidation_usd = None
     if view.kind is Kind.PERPETUAL and view.size:
         pair = parse_name(view.instrument_name).pair
-        ratios = engine.account(account, pair.settlement_currency).estimated_liquidation_ratio_map
+        ratios = engine.liquidation_ratios(account, pair.settlement_currency)
         liquidation_usd = ratios.get(pair.index_name, 0.0) * view.mark_price
     return views.position(view, liquidation_usd or None)
 

@@ -69,8 +69,8 @@ def _liquidated(scene: Scene, fault_id: str) -> None:
         return
     before, usual = _liquidations(scene), scene.rules.standard_margin
     for _ in range(RAISES_MAX):
-        now = engine.account(ACCOUNT, COIN)
-        if now.maintenance_margin > now.margin_balance:
+        now = engine.desk.situation(ACCOUNT, COIN, engine.now_ms)
+        if now.margins().maintenance > now.margin_balance():
             break
         asked = engine.desk.rules.standard_margin
         dearer = replace(asked, option_maintenance=asked.option_maintenance * 1.05)

@@ -1,12 +1,14 @@
 """Liquidation in rounds: who is reduced, in which order, at what fee, and who pays the rest."""
 
+import random
 from decimal import Decimal
 
 import pytest
 
 from bot.exchange.commands import Answer
-from bot.exchange.contracts import BTC_USD, BTC_USDC
+from bot.exchange.contracts import BTC_USD, BTC_USDC, Pair
 from bot.exchange.engine import Engine
+from bot.exchange.liquidation import maintenance_at_most
 from bot.exchange.reports import CancelReason, Direction, FillCause, OrderState
 from bot.exchange.rules import OpeningAccount, Rules
 from bot.exchange.statement import EntryKind
@@ -134,3 +136,23 @@ def test_everything_stays_balanced_through_a_liquidation() -> None:
     assert isinstance(venue.handle(Shock(underlying="BTC", move=-0.1)), Answer)
     rounds(venue, 30)
     assert_books_balance(venue)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("pair", [BTC_USD, BTC_USDC])
+def test_no_account_passes_for_safe_that_holds_less_than_it_must(pair: Pair, seed: int) -> None:
+    rng = random.Random(seed)
+    held = {
+        contract.name: round(rng.uniform(-20.0, 5.0), 1)
+        for contract in rng.sample(options_of(pair, START_MS), 4)
+    }
+    perpetual = f"{pair.prefix}-PERPETUAL"
+    held[perpetual] = rng.choice((-1.0, 1.0)) * (3.0 if pair.is_linear else 300_000)
+    opening = OpeningAccount(name="demo", equity={"BTC": 500.0, "USDC": 5e7}, positions=held)
+    venue = Engine(market=WanderingMarket(), rules=Rules(), accounts=[opening])
+    for move in (-0.6, 1.0, 0.5):  # a put deep in the money is worth more than a coin
+        venue.handle(Shock(underlying="BTC", move=move))
+        venue.advance(venue.now_ms + 1_000)
+        at = venue.desk.situation("demo", pair.settlement_currency, venue.now_ms)
+        exact = at.margins().maintenance
+        assert exact <= maintenance_at_most(at) <= 1.2 * exact
