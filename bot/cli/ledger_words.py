@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from bot.core import actions, codec, events
 from bot.core.events import CommandGiven, Fact
 from bot.core.hedger import Decision
+from bot.core.margin.second_opinion import supposed
 from bot.core.standing import Standing
 from bot.core.state import State
 from bot.core.units import NS_PER_MS
@@ -94,6 +95,8 @@ def _action(act: actions.Action) -> str:
             return f"ask what became of order {act.order_id}"
         case actions.ReadAccount():
             return f"read the account ({act.reason})"
+        case actions.AskMargin():
+            return f"ask the venue for the {act.currency} margin {supposed(act.trades)}"
         case actions.Watch():
             return f"watch {_counted(len(act.instruments), 'quote')}"
         case actions.ReloadInstruments():
@@ -169,6 +172,8 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
     | events.PositionsSeen
     | events.BalanceSeen
     | events.AccountRead
+    | events.OpinionGiven
+    | events.NoOpinionHere
     | events.ReadFailed
     | events.LinkUp
     | events.LinkDown
@@ -186,6 +191,10 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
             )
         case events.AccountRead():
             return "the account was read"
+        case events.OpinionGiven():
+            return _opinion(fact)
+        case events.NoOpinionHere():
+            return f"the venue gives no opinion on margin: {fact.reason}"
         case events.ReadFailed():
             return f"{fact.what} could not be read: {fact.reason}"
         case events.LinkUp():
@@ -206,6 +215,11 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
             return "clocks read"
         case _:
             assert_never(fact)
+
+
+def _opinion(fact: events.OpinionGiven) -> str:
+    needs = f"initial {fact.initial:.4f}, maintenance {fact.maintenance:.4f}"
+    return f"the venue's {fact.currency} margin {supposed(fact.trades)}: {needs}"
 
 
 def _measured(fact: events.HostMeasured) -> str:

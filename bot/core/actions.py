@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.core.instruments import Supposed
+
 
 class TimeInForce(StrEnum):
     """How long an order may rest."""
@@ -81,6 +83,17 @@ class ReadAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskMargin:
+    """Ask the venue what it would hold the account to after trades that nobody has made.
+
+    They settle in `currency`, and come on top of what the account holds; none asks of it as it is.
+    """
+
+    currency: str
+    trades: tuple[Supposed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """Quotes of exactly these instruments are wanted from now on."""
 
@@ -103,4 +116,13 @@ class Alert:
     topic: Topic = Topic.OTHER
 
 
-Action = SubmitOrder | CancelOrder | QueryOrder | ReadAccount | Watch | ReloadInstruments | Alert
+Action = (
+    SubmitOrder
+    | CancelOrder
+    | QueryOrder
+    | ReadAccount
+    | AskMargin
+    | Watch
+    | ReloadInstruments
+    | Alert
+)

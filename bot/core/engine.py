@@ -39,7 +39,7 @@ from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.hedger import Decision
 from bot.core.immutable import remembered
-from bot.core.margin import gating_seizure, gating_stages, gating_watch
+from bot.core.margin import gating_seizure, gating_stages, gating_watch, second_opinion
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import Model
 from bot.core.modes import ModeChanged
@@ -74,6 +74,12 @@ class Policy:
     def currencies(self) -> tuple[str, ...]:
         """The settlement currencies in which books are hedged, in the order of the books."""
         return tuple(dict.fromkeys(plan.book.currency for plan in self.books))
+
+    @cached_property
+    def hedges(self) -> second_opinion.Hedges:
+        """The settlement currency and the hedge instrument of each book, each pair once."""
+        pairs = ((plan.book.currency, plan.book.hedge_instrument) for plan in self.books)
+        return tuple(dict.fromkeys(pairs))
 
     @cached_property
     def hedged(self) -> tuple[BookPolicy, ...]:
@@ -170,6 +176,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state, adopted = _accounted(state, policy)
     if state.balances is not before.balances or not state.is_weighed:
         state = _weighed(state, facts, policy)
+    state, opinions = _advised(before, state, policy)
     state = _latched(state, policy)
     if state.seized_ns is not None:
         state = gating_seizure.read_again(state)
@@ -179,6 +186,9 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
     state, cancels = reconcile.cancels(state, policy.orders)
+    state, consults = second_opinion.asked(
+        state, policy.hedges, policy.gate, policy.safety.order_max_usd
+    )
     state, news, news_of_margin = _noted(state, dealt, policy)
     return Step(
         state=state,
@@ -186,6 +196,8 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *cancels,
             *dealt.actions,
             *questions,
+            *consults,
+            *opinions,
             *alerts.told(state, changes, adopted, news_of_margin),
             *alerts.unhedged(news),
             *_tidings(before, state, facts, policy),
@@ -249,6 +261,13 @@ def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> 
     )
 
 
+def _advised(before: State, state: State, policy: Policy) -> tuple[State, tuple[Alert, ...]]:
+    """Take in the venue's second opinion on margin, if there is news of it."""
+    if state.consulted is before.consulted:
+        return state, ()
+    return second_opinion.heard(state, policy.gate, policy.model, policy.quotes)
+
+
 def _latched(state: State, policy: Policy) -> State:
     """Halt, until a person resumes: losses, another daemon, or what an unknown order may cost."""
     if not (state.losing or state.foreign or open_orders(state.standing.orders)):
@@ -277,6 +296,7 @@ def _asked(
         agreement.trouble(gaps, policy.agreement)
         or gating_stages.asked(stages)
         or gating_watch.trouble(seen, policy.gate, policy.model)
+        or second_opinion.trouble(seen, policy.gate, policy.model)
     )
 
 

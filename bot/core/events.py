@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from bot.core.instruments import Instrument
+from bot.core.instruments import Instrument, Supposed
+
+SECOND_OPINION = "second opinion"  # what the question is called in `ReadFailed.what`
 
 
 class Link(StrEnum):
@@ -254,6 +256,32 @@ class AccountRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpinionGiven:
+    """What the account would have to hold by the venue's own reckoning after trades nobody made.
+
+    Money in `currency`. They come on top of what it held, and had ordered, when the venue answered.
+    `asked_ns` is the wire time of the question.
+    """
+
+    currency: str
+    trades: tuple[Supposed, ...]
+    initial: float
+    maintenance: float
+    asked_ns: int
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOpinionHere:
+    """The venue knows no such question: of margin there is one opinion, ours."""
+
+    reason: str
+    venue_ms: int | None = None
+    arrived_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFailed:
     """A question to the venue got no usable answer.
 
@@ -343,6 +371,8 @@ Fact = (
     | FillSeen
     | OpenOrdersSeen
     | AccountRead
+    | OpinionGiven
+    | NoOpinionHere
     | ReadFailed
     | LinkUp
     | LinkDown

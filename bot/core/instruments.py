@@ -62,6 +62,14 @@ class Instrument:
         return self.settlement is Settlement.INVERSE and self.kind is not Kind.OPTION
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supposed:
+    """A trade that nobody made: what margin would be after it can be asked."""
+
+    instrument: str
+    size_native: Decimal
+
+
 def tick_at(instrument: Instrument, price: Decimal) -> Decimal:
     """Return the price step that the venue applies at `price`."""
     tick = instrument.tick_size

@@ -16,6 +16,7 @@ FLOORS = frozenset(
         "margin.doubt_buffer_percent",
         "margin.stress.spot_percent",
         "margin.stress.vol_points",
+        "margin.second_opinion_near_percent",
         "safety.strain_rest_seconds",
     }
 )
@@ -64,6 +65,10 @@ KEYS: Mapping[str, tuple[str, float]] = {
     "gap_max": ("margin.gap_max_percent", PERCENT),
     "gap_grace_ns": ("margin.gap_grace_seconds", SECONDS_NS),
     "gap_skew_max_ns": ("margin.gap_skew_max_seconds", SECONDS_NS),
+    "opinion_every_ns": ("margin.second_opinion_seconds", SECONDS_NS),
+    "opinion_near_ns": ("margin.second_opinion_near_seconds", SECONDS_NS),
+    "opinion_near": ("margin.second_opinion_near_percent", PERCENT),
+    "opinion_gap_max": ("margin.second_opinion_gap_max_percent", PERCENT),
 }
 
 

@@ -1,14 +1,16 @@
 """Positions and deltas as the venue reports them, and where ours are others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import assert_never
 
 from bot.core import units
-from bot.core.events import PositionRow
+from bot.core.actions import AskMargin
+from bot.core.events import NoOpinionHere, OpinionGiven, PositionRow, ReadFailed
 from bot.core.evidence import Position
 from bot.core.immutable import remembered, steady
-from bot.core.instruments import Instrument
+from bot.core.instruments import Instrument, Supposed
 from bot.core.standing import Standing, open_orders
 
 
@@ -24,6 +26,16 @@ class Reported:
     known_ns: int
     pushed: bool
     absences: int = 0
+
+
+def absences(report: Reported | None, known_ns: int) -> int:
+    """Return how many reports in a row, with the complete one of `known_ns`, know of no position.
+
+    One that said that it is flat counts like one that left it out.
+    """
+    if report is None or report.row.size_native:
+        return 1
+    return max(1, report.absences) + (report.known_ns < known_ns)
 
 
 def position_says(
@@ -70,6 +82,61 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What the venue would hold the account to after some trades, and what we reckon of the same.
+
+    Money in the settlement currency. `gap` is as that of `MarginSeen`, `apart` the same in money;
+    they are of `figure`, which differs more. `gap_since_ns` is when they began to differ too much.
+    """
+
+    trades: tuple[Supposed, ...]
+    compared_ns: int
+    initial: float
+    maintenance: float
+    venue_initial: float
+    venue_maintenance: float
+    figure: str
+    gap: float
+    apart: float
+    gap_since_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consulted:
+    """The one question about margin that the venue is asked at a time.
+
+    `question` is under way since `asked_ns`, None while none is; `positions` are what we held when
+    it was asked. `answer` is what came of it and was not looked at yet. `turn` counts questions.
+    `absent` says why the venue has no answers at all: it is asked no more.
+    """
+
+    question: AskMargin | None = None
+    asked_ns: int | None = None
+    positions: Mapping[str, Decimal] = field(default_factory=dict)
+    answer: OpinionGiven | ReadFailed | None = None
+    turn: int = 0
+    absent: str = ""
+
+    def hearing(self, fact: OpinionGiven | NoOpinionHere | ReadFailed) -> "Consulted":
+        """Return what is known after news of the question; of another question it is no news."""
+        asked = self.question
+        if asked is None:
+            return self
+        match fact:
+            case NoOpinionHere():
+                return replace(self, question=None, absent=fact.reason)
+            case OpinionGiven():
+                is_it = (fact.currency, fact.trades) == (asked.currency, asked.trades)
+                return replace(self, answer=fact) if is_it else self
+            case ReadFailed():
+                return replace(self, answer=fact)
+        assert_never(fact)
+
+
+NOTHING_ASKED = Consulted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarginSeen:
     """Our own reckoning of one currency's margin when the venue last told its own.
 
@@ -77,7 +144,9 @@ class MarginSeen:
     that differs more) is larger than the venue's, a share of it; `compared_ns` is when the two were
     last compared, `gap_since_ns` when they began to differ too much, None while both agree. `node`
     is the worst of the stress, with what must be held there, what there is, and their quotient.
-    `failure` says why there is no newer reckoning, empty while there is one.
+    `failure` says why there is no newer reckoning, empty while there is one. `opinions` are the
+    venue's own of trades that nobody made, by what was supposed; `opinion_failure` says why there
+    is no newer one.
     """
 
     compared_ns: int | None = None
@@ -92,6 +161,8 @@ class MarginSeen:
     stressed_usage: float = 0.0
     doubts: tuple[str, ...] = ()
     failure: str = ""
+    opinions: Mapping[str, Opinion] = field(default_factory=dict)
+    opinion_failure: str = ""
 
 
 Differences = tuple[tuple[str, Decimal, Reported], ...]

@@ -1,7 +1,6 @@
 """Everything the daemon knows, and how one fact changes it.
 
-`apply` is total: a fact that makes no sense here (an order nobody knows, a fill seen before)
-changes nothing.
+`apply` is total: a fact that makes no sense here (a fill seen before) changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from bot.core import columns, discounts, fills, latch, news, units
 from bot.core.columns import OptionTable
 from bot.core.counts import NOTHING_COUNTED, Counts
 from bot.core.events import (
+    SECOND_OPINION,
     AccountRead,
     BadMessage,
     BalanceSeen,
@@ -26,7 +26,9 @@ from bot.core.events import (
     Link,
     LinkDown,
     LinkUp,
+    NoOpinionHere,
     OpenOrdersSeen,
+    OpinionGiven,
     OrderNotFound,
     OrderRejected,
     OrderSeen,
@@ -43,7 +45,18 @@ from bot.core.instruments import Instrument, Kind
 from bot.core.news import Moment
 from bot.core.orders import OrderPolicy
 from bot.core.quotes import QuotePolicy, Still, aged, bad_quote
-from bot.core.reported import Differences, Gap, MarginSeen, Reported, differences, settled, unlisted
+from bot.core.reported import (
+    NOTHING_ASKED,
+    Consulted,
+    Differences,
+    Gap,
+    MarginSeen,
+    Reported,
+    absences,
+    differences,
+    settled,
+    unlisted,
+)
 from bot.core.standing import Standing
 from bot.core.tally import Strain
 
@@ -113,6 +126,7 @@ class State:
     seized_ns: int | None = None
     margin_warned: frozenset[str] = frozenset()
     margin_seen: Mapping[str, MarginSeen] = field(default_factory=dict)
+    consulted: Consulted = NOTHING_ASKED
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = NOTHING_COUNTED
 
@@ -171,7 +185,7 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
             return _positions(state, fact, policy)
         case BalanceSeen():
             return replace(state, balances={**state.balances, fact.currency: fact})
-        case AccountRead() | ReadFailed():
+        case AccountRead() | ReadFailed() | OpinionGiven() | NoOpinionHere():
             return _read(state, fact)
         case LinkUp() | LinkDown():
             return _link(state, fact)
@@ -311,7 +325,7 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
             row=row,
             known_ns=known_ns,
             pushed=fact.asked_ns is None,
-            absences=0 if name in listed else _absences(state, name, known_ns),
+            absences=0 if name in listed else absences(state.reported.get(name), known_ns),
         )
         for name, row in rows.items()
         # The answer to an older question may arrive after a push and must not undo it.
@@ -329,20 +343,11 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
     return seen
 
 
-def _absences(state: State, name: str, known_ns: int) -> int:
-    """Return how many reports in a row, with the complete one of `known_ns`, know of no position.
-
-    One that said that it is flat counts like one that left it out.
-    """
-    report = state.reported.get(name)
-    if report is None or report.row.size_native:
-        return 1
-    return max(1, report.absences) + (report.known_ns < known_ns)
-
-
-def _read(state: State, fact: AccountRead | ReadFailed) -> State:
+def _read(state: State, fact: AccountRead | ReadFailed | OpinionGiven | NoOpinionHere) -> State:
     if isinstance(fact, AccountRead):
         return replace(state, read_asked_ns=None, read_done_ns=fact.asked_ns, read_failure="")
+    if not isinstance(fact, ReadFailed) or fact.what == SECOND_OPINION:
+        return replace(state, consulted=state.consulted.hearing(fact))
     if fact.what != "account":
         return replace(state, standing=news.unanswered(state.standing, fact))
     return replace(

@@ -13,6 +13,7 @@ import structlog
 from bot.core.actions import (
     Action,
     Alert,
+    AskMargin,
     CancelOrder,
     QueryOrder,
     ReadAccount,
@@ -20,7 +21,7 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
-from bot.core.events import Fact, OrderRejected, OrderUnknown, ReadFailed
+from bot.core.events import SECOND_OPINION, Fact, OrderRejected, OrderUnknown, ReadFailed
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, to_wire_ns, wire_seconds
 from bot.runtime.stopcock import Stopcock
@@ -30,6 +31,7 @@ SUBMIT_MARGIN_SECONDS: Final = 1.0  # after `valid_until`: the answer's way back
 CANCEL_SECONDS_MAX: Final = 5.0
 QUERY_SECONDS_MAX: Final = 10.0
 READ_SECONDS_MAX: Final = 20.0
+OPINION_SECONDS_MAX: Final = 15.0
 WATCH_SECONDS_MAX: Final = 30.0  # some hundred subscriptions, in chunks
 RELOAD_SECONDS_MAX: Final = 30.0
 IN_FLIGHT_MAX: Final = 1_000  # more than this and nothing comes back: crash, and reconcile
@@ -168,6 +170,8 @@ class Outbox:
                 return QUERY_SECONDS_MAX
             case ReadAccount():
                 return READ_SECONDS_MAX
+            case AskMargin():
+                return OPINION_SECONDS_MAX
             case Watch():
                 return WATCH_SECONDS_MAX
             case ReloadInstruments():
@@ -188,18 +192,20 @@ def _went_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
             return (OrderUnknown(order_id=action.order_id, reason=reason),)
         case CancelOrder() | QueryOrder():
             return (ReadFailed(what=f"{_VERB[type(action)]} {action.order_id}", reason=reason),)
-        case ReadAccount() | Watch() | ReloadInstruments():
+        case ReadAccount() | AskMargin() | Watch() | ReloadInstruments():
             return (ReadFailed(what=_VERB[type(action)], reason=reason),)
         case Alert():
             return ()
     assert_never(action)
 
 
-# "account" and "instruments" are what the core calls these questions in `ReadFailed.what`.
+# "account", "instruments" and the second opinion's are what the core calls these questions in
+# `ReadFailed.what`.
 _VERB: Final[dict[type[Action], str]] = {
     CancelOrder: "cancel",
     QueryOrder: "order",
     ReadAccount: "account",
+    AskMargin: SECOND_OPINION,
     Watch: "watch",
     ReloadInstruments: "instruments",
 }

@@ -78,6 +78,17 @@ class Margin(Section):
     """How long it may be further; then only careful orders are sent."""
     gap_skew_max_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Only quotes that arrived so close to the venue's figures are compared with them."""
+    second_opinion_seconds: Annotated[float, Field(ge=2, le=86_400)] | None = 60.0
+    """How often the venue is asked what it would hold the account to: as it is, and after the
+    largest order that may be sent, bought and sold; null for never."""
+    second_opinion_near_seconds: Annotated[float, Field(ge=2, le=3600)] = 10.0
+    """How often while margin use is near a limit, or while the two opinions differ; the venue takes
+    one such question a second."""
+    second_opinion_near_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    """So many points of margin use (as it is, or in the stress) from a limit are near."""
+    second_opinion_gap_max_percent: Annotated[float, Field(gt=0, le=100)] = 5.0
+    """How far ours may be from the venue's second opinion, of the venue's; from gap_grace_seconds
+    on only careful orders are sent."""
     emergency_hedges: bool = False
     """In an emergency send the hedge that lowers margin use most, whatever the bands say."""
     buy_back_options: bool = False

@@ -131,6 +131,10 @@ def gate_policy(config: Config) -> GatePolicy:
         gap_max=_share(margin.gap_max_percent),
         gap_grace_ns=_ns(margin.gap_grace_seconds),
         gap_skew_max_ns=_ns(margin.gap_skew_max_seconds),
+        opinion_every_ns=_some_ns(margin.second_opinion_seconds),
+        opinion_near_ns=_ns(margin.second_opinion_near_seconds),
+        opinion_near=_share(margin.second_opinion_near_percent),
+        opinion_gap_max=_share(margin.second_opinion_gap_max_percent),
         emergency_hedges=margin.emergency_hedges,
         buy_back_options=margin.buy_back_options,
     )
@@ -188,6 +192,10 @@ def _days(days: float | None) -> timedelta | None:
 
 def _ns(seconds: float) -> int:
     return round(seconds * units.NS_PER_SECOND)
+
+
+def _some_ns(seconds: float | None) -> int | None:
+    return None if seconds is None else _ns(seconds)
 
 
 def _some_share(percent: float | None) -> float | None:

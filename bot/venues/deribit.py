@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from bot.core.actions import (
     Action,
     Alert,
+    AskMargin,
     CancelOrder,
     QueryOrder,
     ReadAccount,
@@ -22,6 +23,7 @@ from bot.venues import ccxt_venue, deribit_errors, deribit_network
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
+from bot.venues import deribit_what_if as what_if
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
 from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
 from bot.venues.credits import Kind
@@ -246,6 +248,9 @@ class DeribitVenue:
                 facts = await self._reader.account(action)
                 self._desk.told(facts)
                 return facts
+            case AskMargin():
+                now_ns = self._clocks.monotonic_ns
+                return await what_if.opinion(action, lambda: self._trading, self._pacer, now_ns)
             case Watch():
                 await self._feed.watch(action.instruments)
                 return ()

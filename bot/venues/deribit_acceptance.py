@@ -12,7 +12,13 @@ from ccxt.base.errors import BaseError
 
 from bot.core import instruments
 from bot.core.instruments import Instrument
-from bot.venues import ccxt_venue, deribit_instruments, deribit_network, deribit_requests
+from bot.venues import (
+    ccxt_venue,
+    deribit_errors,
+    deribit_instruments,
+    deribit_network,
+    deribit_requests,
+)
 from bot.venues import deribit_disconnect as disconnect
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_readings as readings
@@ -28,7 +34,6 @@ from bot.venues.deribit_requests import Credentials
 from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Sleep
 
-METHOD_NOT_FOUND: Final = -32601
 SLOW_ANSWER_SECONDS: Final = 20.0  # a whole currency's instruments are a megabyte
 
 
@@ -89,7 +94,7 @@ async def _asked(question: Callable[[], Awaitable[Answered]]) -> Answered:
     except _BlockedError as error:
         return skipped(str(error))
     except RpcError as error:
-        if error.code == METHOD_NOT_FOUND:
+        if error.code == deribit_errors.METHOD_NOT_FOUND:
             return skipped(f"the venue does not know the question: {error}")
         return bad(f"the venue refused: {error}")
     except (*LINK_ERRORS, MessageError) as error:

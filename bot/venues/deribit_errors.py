@@ -9,6 +9,7 @@ the venue may add tomorrow.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from bot.venues.port import NOT_SENT_CODE
 
@@ -72,6 +73,8 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         -32000: "missing params",
     }
 )
+METHOD_NOT_FOUND: Final = -32601
+
 # A question refused with one of these may be asked again after a moment.
 BUSY = frozenset({10028, 10040, 10041, 10047, 10066, 11051, 13028})
 

@@ -5,6 +5,7 @@ from typing import Any, assert_never
 from bot.core.actions import (
     Action,
     Alert,
+    AskMargin,
     CancelOrder,
     QueryOrder,
     ReadAccount,
@@ -12,7 +13,15 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
-from bot.core.events import BadMessage, Fact, OrderRejected, OrderSeen, OrderUnknown, ReadFailed
+from bot.core.events import (
+    SECOND_OPINION,
+    BadMessage,
+    Fact,
+    OrderRejected,
+    OrderSeen,
+    OrderUnknown,
+    ReadFailed,
+)
 from bot.venues import deribit_errors
 from bot.venues import deribit_translate as raw
 from bot.venues.deribit_translate import MessageError
@@ -62,6 +71,8 @@ def gone_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
             return (ReadFailed(what=f"order {action.order_id}", reason=reason),)
         case ReadAccount():
             return (ReadFailed(what="account", reason=reason),)
+        case AskMargin():
+            return (ReadFailed(what=SECOND_OPINION, reason=reason),)
         case ReloadInstruments():
             return (ReadFailed(what="instruments", reason=reason),)
         case Watch():

@@ -11,6 +11,7 @@ from bot.core import engine
 from bot.core.actions import (
     Action,
     Alert,
+    AskMargin,
     CancelOrder,
     QueryOrder,
     ReadAccount,
@@ -29,6 +30,7 @@ from bot.core.events import (
     InstrumentsSeen,
     Link,
     LinkUp,
+    NoOpinionHere,
     OpenOrdersSeen,
     OrderSeen,
     OrderSent,
@@ -130,6 +132,8 @@ class Desk:
                 return self.account()
             case QueryOrder():
                 return ()
+            case AskMargin():
+                return (NoOpinionHere(reason="this desk has none"),)
             case CancelOrder() | Watch() | ReloadInstruments() | Alert():
                 return ()
 

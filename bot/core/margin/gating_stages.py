@@ -56,8 +56,10 @@ class GatePolicy:
     order's limits are lower, and that buffer larger, by `doubt_buffer`. The stress is `stress_spot`
     up and down and `stress_vol` up (0.20 is twenty points). Our requirement may differ from the
     venue's by `gap_max` of it for `gap_grace_ns`; it is compared where quotes arrived within
-    `gap_skew_max_ns` of the balance. The last two say what may be done about a stage: see
-    `bot.core.derisk`.
+    `gap_skew_max_ns` of the balance. The venue is asked for a second opinion every
+    `opinion_every_ns` (None for never), every `opinion_near_ns` while u is within `opinion_near` of
+    a threshold; ours may differ from it by `opinion_gap_max` of it, for `gap_grace_ns`. The last
+    two say what may be done about a stage: see `bot.core.derisk`.
     """
 
     warn: float = 0.5
@@ -75,6 +77,10 @@ class GatePolicy:
     gap_max: float = 0.05
     gap_grace_ns: int = 10 * units.NS_PER_SECOND
     gap_skew_max_ns: int = 2 * units.NS_PER_SECOND
+    opinion_every_ns: int | None = None
+    opinion_near_ns: int = 10 * units.NS_PER_SECOND
+    opinion_near: float = 0.05
+    opinion_gap_max: float = 0.05
     emergency_hedges: bool = False
     buy_back_options: bool = False
 

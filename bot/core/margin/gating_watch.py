@@ -61,7 +61,7 @@ def _seen(
     if isinstance(made, Unmodelled):
         return replace(known, failure=made.reason)
     found = replace(known, failure="", doubts=made.report.doubts)
-    if _quoted_with(state, balance, policy):
+    if quoted_with(state, balance.currency, balance.arrived_ns, policy):
         found = _compared(state, balance, found, made.report, policy)
     last_ns = known.stressed_ns
     if last_ns is None or state.now_ns - last_ns >= STRESS_EVERY_NS:
@@ -84,16 +84,23 @@ def _live(state: State, currency: str) -> Stamps:
     return ours[held.expiry_ms[ours] > state.now_ms]
 
 
-def _quoted_with(state: State, balance: BalanceSeen, policy: GatePolicy) -> bool:
-    """Whether every quote of what is held arrived close enough to the balance to compare."""
-    at_ns, most_ns = balance.arrived_ns, policy.gap_skew_max_ns
-    quoted_ns = state.table.quoted_ns[_live(state, balance.currency)]
+def quoted_with(
+    state: State,
+    currency: str,
+    at_ns: int,
+    policy: GatePolicy,
+    also: frozenset[str] = frozenset(),
+) -> bool:
+    """Whether every quote of what is held, and of `also`, arrived close enough to a moment."""
+    most_ns = policy.gap_skew_max_ns
+    quoted_ns = state.table.quoted_ns[_live(state, currency)]
     if len(quoted_ns) and max(at_ns - int(quoted_ns.min()), int(quoted_ns.max()) - at_ns) > most_ns:
         return False
+    held = futures_held(state.standing.positions, state.instruments)
+    names = also.union(terms.name for terms in held if terms.currency == currency)
     return all(
-        abs(state.quotes[terms.name].arrived_ns - at_ns) <= most_ns
-        for terms in futures_held(state.standing.positions, state.instruments)
-        if terms.currency == balance.currency
+        name in state.quotes and abs(state.quotes[name].arrived_ns - at_ns) <= most_ns
+        for name in names
     )
 
 
