@@ -9,8 +9,9 @@ import pytest
 from bot import settings
 from bot.core.instruments import Instrument, Settlement
 from bot.core.state import Mode, State
+from bot.runtime.assembly import check_hedges
 from bot.venues.port import VenueRefusedError
-from bot.wiring.daemon import _account, _check_hedges
+from bot.wiring.daemon import _account
 from bot.wiring.exchange import ExchangeOptions, build_exchange
 from tests.core.pairs import MARKETS
 from tests.test_wiring import running
@@ -63,11 +64,14 @@ def test_a_ledger_is_named_after_its_currencies_in_any_order(tmp_path: Path) -> 
 
 def test_a_hedge_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
     listed: dict[str, Instrument] = {one.perp: one.terms(one.perp) for one in MARKETS}
-    config = four(tmp_path / "x")
-    _check_hedges(config, listed, 0)
+    books = four(tmp_path / "x").policy().books
 
+    def checked(listed: dict[str, Instrument]) -> None:
+        check_hedges(books, listed, 0, place="deribit")
+
+    checked(listed)
     wrong = replace(listed["BTC_USDC-PERPETUAL"], currency="BTC", settlement=Settlement.INVERSE)
     with pytest.raises(VenueRefusedError, match="settles in BTC, which is not what its name says"):
-        _check_hedges(config, {**listed, wrong.name: wrong}, 0)
-    with pytest.raises(VenueRefusedError, match="ETH-PERPETUAL is not listed"):
-        _check_hedges(config, {k: v for k, v in listed.items() if k != "ETH-PERPETUAL"}, 0)
+        checked({**listed, wrong.name: wrong})
+    with pytest.raises(VenueRefusedError, match="ETH-PERPETUAL is not listed at deribit"):
+        checked({k: v for k, v in listed.items() if k != "ETH-PERPETUAL"})

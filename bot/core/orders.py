@@ -139,11 +139,11 @@ class OrderPolicy:
 
     `lifetime_ns` is a wire duration: the venue may not start an order later than that.
     `silence_max_ns` is how long a sent order may stay unanswered before it counts as unknown;
-    `settle_ns` is the wait after `valid_until` before "not found" may prove anything;
-    `unprovable_ns` the age at which an unknown order stops all trading, and `unknown_alert_ns` the
-    one at which a person is told of it. `label_kept_ms` and `trades_kept_ms` are how long (market
-    time) the venue answers for an order by its label, and for its trades: of an older order its
-    "none" proves nothing.
+    `settle_ns` is the wait after `valid_until` before "not found" may prove anything: for what the
+    clock may be off, and for the venue's own lists. `unprovable_ns` is the age at which an unknown
+    order stops all trading, and `unknown_alert_ns` the one at which a person is told of it.
+    `label_kept_ms` and `trades_kept_ms` are how long (market time) the venue answers for an order
+    by its label, and for its trades: of an older order its "none" proves nothing.
     """
 
     label_prefix: str

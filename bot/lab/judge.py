@@ -28,7 +28,7 @@ from bot.runtime.loop import Stepped
 from bot.runtime.records import STANDING_KINDS, body_of, standing_after
 
 TRUTH_KEPT_NS: Final = 90 * NS_PER_SECOND
-CLOCK_OFF_MS: Final = 120_000
+CLOCK_OFF_NS: Final = 4 * NS_PER_SECOND  # the largest step of T1, and what it is noticed by
 VIOLATIONS_MAX: Final = 20
 
 
@@ -220,8 +220,8 @@ class Judge:
         self._trace.update(f"{method} {order_id} {self.world.loop.now_ns}\n".encode())
         self._hold("I1", invariants.sent_once(order_id, self._heard))
         self._hold("I2", invariants.durable(order_id, self.world.disk.durable.order_ids))
-        longest_ms = self.policy.orders.lifetime_ns / NS_PER_MS * self.world.plan.speed
-        longest_ms += CLOCK_OFF_MS  # by which the daemon may be wrong about the venue's time
+        longest_ns = self.policy.orders.lifetime_ns + CLOCK_OFF_NS  # its time may be off so far
+        longest_ms = longest_ns / NS_PER_MS * self.world.plan.speed
         until_ms = params.get("valid_until")
         self._hold(
             "I1", invariants.bounded_life(order_id, until_ms, self.world.market_ms, longest_ms)

@@ -21,7 +21,7 @@ from bot.lab.simphone import Phone
 from bot.lab.simwire import Network
 from bot.runtime import ledger_repair
 from bot.runtime.alerts import Alerts
-from bot.runtime.assembly import Connected, Records, connect, recovered_loop
+from bot.runtime.assembly import Connected, Records, check_hedges, connect, recovered_loop
 from bot.runtime.clock import MarketClock, VenueMarketClock, WireClock
 from bot.runtime.daemon import Daemon, Exit, ExitCode, run_daemon
 from bot.runtime.halting import giver
@@ -257,6 +257,7 @@ class SimMachine:
             connected = await connect(
                 venue, market, wire, place="the lab", sample_seconds=SAMPLE_SECONDS
             )
+            check_hedges(life.policy.books, connected.listed, market.now_ms(), place="the lab")
             await self._serve(life, connected, wire, stopcock)
         except (VenueUnreachableError, VenueRefusedError, LedgerRefusedError) as error:
             self.seen.refusals.append(str(error))

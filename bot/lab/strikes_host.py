@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.core.events import Command
-from bot.core.units import MS_PER_HOUR
+from bot.core.units import MS_PER_HOUR, MS_PER_SECOND
 from bot.exchange.faults import FaultKind, Harm
 from bot.exchange.reports import Direction
 from bot.lab.scene import Scene, Strike, Strikes, during, once, requests
@@ -16,10 +16,12 @@ from bot.lab.world import PREFIX
 from bot.runtime.journal import LOCKED_TRIES_MAX, Ledger, LedgerRefusedError
 
 FOREIGN: Final = "f0f0f0"
+SKEWS_SECONDS: Final = (-3.0, -0.2, 0.2, 3.0)  # wire: by so much the venue's clock is off
 
 
 def _skewed(scene: Scene, fault_id: str) -> None:
-    harm = Harm(step_ms=scene.rng.choice((-90_000, -5_000, 5_000, 90_000)))
+    step_ms = int(scene.rng.choice(SKEWS_SECONDS) * MS_PER_SECOND * scene.world.plan.speed)
+    harm = Harm(step_ms=step_ms)
     if not scene.is_free(fault_id, seconds := scene.between(2.0, 15.0)):
         return  # two at once would add up to more than the judge allows a clock to be off
     scene.arm(fault_id, FaultKind.CLOCK_STEP, requests("public/get_time"), during(seconds), harm)

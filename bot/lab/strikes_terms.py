@@ -42,15 +42,15 @@ def _new_terms(scene: Scene, fault_id: str) -> None:
 
 
 def _delisted(scene: Scene, fault_id: str) -> None:
-    """The hedge's book is closed and it is off the list; later another takes its place."""
+    """The hedge's book is closed and it is off the list; later another takes its place.
+
+    A daemon that starts meanwhile is refused, and started again, until the hedge is there.
+    """
     if not scene.is_free(fault_id, seconds := scene.between(3.0, 20.0)):
         return
     scene.decree(HaltBook(instrument_name=HEDGE, is_halted=True))
 
     def off(message: Row, _: Mapping[str, Any]) -> None:
-        life = scene.world.machine.life
-        if life is None or life.loop is None:
-            return  # a start without its hedge is refused by `run`, which is not what is run here
         rows = message["result"]
         message["result"] = [row for row in rows if row["instrument_name"] != HEDGE]
 

@@ -4,15 +4,17 @@ The composition root brings this machine's; the fault lab brings simulated ones,
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.core import codec, engine
+from bot.core.dealing import BookPlan
 from bot.core.engine import Policy
 from bot.core.events import Fact, InstrumentsSeen
 from bot.core.instruments import Instrument
 from bot.core.standing import Standing
+from bot.core.units import MS_PER_MINUTE
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, WireClock
 from bot.runtime.inbox import Inbox
@@ -25,7 +27,7 @@ from bot.runtime.sampler import SAMPLE_SECONDS, ClockSampler
 from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape
 from bot.runtime.timers import Timers
-from bot.venues.port import Venue, VenueUnreachableError
+from bot.venues.port import Venue, VenueRefusedError, VenueUnreachableError
 
 INSTANCE_BYTES: Final = 3
 
@@ -76,6 +78,31 @@ async def connect(
         timers=timers,
         inbox=inbox,
     )
+
+
+def check_hedges(
+    plans: Sequence[BookPlan], listed: Mapping[str, Instrument], now_ms: int, *, place: str
+) -> None:
+    """Refuse to start with a hedge that nobody at `place` can trade.
+
+    Raises:
+        VenueRefusedError: a hedge instrument is unknown, or expires within the minute.
+    """
+    for book in (plan.book for plan in plans):
+        name = book.hedge_instrument
+        terms = listed.get(name)
+        if terms is None:
+            raise VenueRefusedError(
+                f"book {book.name}: hedge instrument {name} is not listed at {place} "
+                "(unknown or expired)"
+            )
+        if terms.expiry_ms is not None and terms.expiry_ms < now_ms + MS_PER_MINUTE:
+            raise VenueRefusedError(f"book {book.name}: hedge instrument {name} has expired")
+        if (terms.underlying, terms.currency) != (book.selector.underlying, book.currency):
+            raise VenueRefusedError(
+                f"book {book.name}: {name} is on {terms.underlying} and settles in "
+                f"{terms.currency}, which is not what its name says"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

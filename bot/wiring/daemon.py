@@ -15,8 +15,7 @@ import structlog
 
 import bot
 from bot.core import exposure
-from bot.core.instruments import Instrument
-from bot.core.units import MS_PER_MINUTE, NS_PER_MS
+from bot.core.units import NS_PER_MS
 from bot.dashboard import address, app, callers, serve
 from bot.dashboard.guard import Rules
 from bot.dashboard.models import About, Percentiles
@@ -42,8 +41,6 @@ from bot.runtime.stopcock import Stopcock, halt_path
 from bot.runtime.tape import Tape, tape_beside
 from bot.settings import AlertSecrets, Credentials, Settings
 from bot.settings.checks import is_loopback
-from bot.settings.policies import currency_of
-from bot.venues.port import VenueRefusedError
 from bot.wiring import alive, paging
 from bot.wiring import venue as venue_of
 from bot.wiring.paging import Callers
@@ -242,7 +239,8 @@ async def _connect(
     venue = venue_of.deribit(settings, credentials, wire, market, shut=lambda: stopcock.reason)
     stack.push_async_callback(venue.close)
     connected = await assembly.connect(venue, market, wire, place=settings.venue.rest_url)
-    _check_hedges(settings, connected.listed, market.now_ms())
+    books, listed = settings.policy().books, connected.listed
+    assembly.check_hedges(books, listed, market.now_ms(), place=settings.venue.name)
     return connected
 
 
@@ -298,29 +296,6 @@ def _tape(settings: Settings, stack: AsyncExitStack) -> Tape | None:
     tape = Tape(folder, bytes_max=settings.journal.tape_max_mb * MEGABYTE)
     stack.push_async_callback(asyncio.to_thread, tape.close)
     return tape
-
-
-def _check_hedges(settings: Settings, listed: Mapping[str, Instrument], now_ms: int) -> None:
-    """Refuse to start with a hedge that nobody can trade.
-
-    Raises:
-        VenueRefusedError: a hedge instrument is unknown, or expires within the minute.
-    """
-    for book in settings.books:
-        name = book.hedge.instrument
-        terms = listed.get(name)
-        if terms is None:
-            raise VenueRefusedError(
-                f"book {book.name}: hedge instrument {name} is not listed at {settings.venue.name} "
-                "(unknown or expired)"
-            )
-        if terms.expiry_ms is not None and terms.expiry_ms < now_ms + MS_PER_MINUTE:
-            raise VenueRefusedError(f"book {book.name}: hedge instrument {name} has expired")
-        if (terms.underlying, terms.currency) != (book.select.underlying, currency_of(book)):
-            raise VenueRefusedError(
-                f"book {book.name}: {name} is on {terms.underlying} and settles in "
-                f"{terms.currency}, which is not what its name says"
-            )
 
 
 def _frame(settings: Settings, shell: _Shell, metrics: ShellMetrics) -> Frame:

@@ -44,3 +44,27 @@ def test_an_order_is_not_absent_by_a_position_that_moved_or_was_read_too_early(
     )
 
     assert not world.state.standing.orders[order.order_id].is_quiet
+
+
+def test_a_market_clock_that_steps_ahead_proves_nothing_before_its_wire_time() -> None:
+    """The deadline may pass at a step of the clock; the position is not read late by one."""
+    world = short_calls()
+    world.quotes()
+    (order,) = world.orders()
+    world.fold(OrderUnknown(order_id=order.order_id, reason="timeout"))
+
+    def told_of_none(after_ms: int) -> bool:
+        world.fold(after_ms=after_ms)
+        world.fold(
+            positions({CALL: "-10"}, asked_ns=world.now_ns, arrived_ns=world.now_ns),
+            AccountRead(asked_ns=world.now_ns),
+            OrderNotFound(
+                order_id=order.order_id,
+                sources=(Source.LABEL, Source.OPEN_ORDERS, Source.TRADES),
+                asked_ms=world.now_ms + 90_000,
+            ),
+        )
+        return world.state.standing.orders[order.order_id].is_quiet
+
+    assert not told_of_none(after_ms=1_000), "it may still start, whatever the clock says"
+    assert told_of_none(after_ms=3_000)

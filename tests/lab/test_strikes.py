@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.units import MS_PER_MINUTE
-from bot.lab import chaos, swarm
+from bot.core.units import MS_PER_MINUTE, NS_PER_MS
+from bot.exchange.faults import FaultKind
+from bot.lab import chaos, judge, swarm
 from bot.lab.scene import Scene
 from bot.lab.world import Plan, World
 
@@ -60,6 +61,35 @@ def test_margin_that_was_raised_while_the_host_stood_still_is_asked_as_before_af
     scene.mend()
     world.loop.bury()
     assert world.exchange.engine.desk.rules == at_first
+
+
+@pytest.mark.parametrize("speed", [8.0, 30.0])
+def test_two_steps_of_the_venues_clock_are_never_added_up(tmp_path, speed):
+    """Once two at a time took the daemon further from the venue's time than the judge allows."""
+    world = World(replace(SHORT, speed=speed), tmp_path, [])
+    scene = Scene(world, world.rng("strikes"))
+
+    def steps_ms() -> list[int]:
+        armed = world.exchange.bench.plan.all()
+        return [one.fault.harm.step_ms for one in armed if one.fault.kind is FaultKind.CLOCK_STEP]
+
+    for _ in range(3):
+        swarm.CATALOGUE["T1"](scene, "T1")
+    (step_ms,) = steps_ms()
+    assert abs(step_ms) / speed * NS_PER_MS < judge.CLOCK_OFF_NS, "whatever a second is there"
+    world.loop.stall(16.0)
+    swarm.CATALOGUE["T1"](scene, "T1")
+    world.loop.bury()
+    assert len(steps_ms()) == 2, "the first is over, and another may come"
+
+
+def test_a_daemon_that_starts_while_its_hedge_is_off_the_list_comes_up_once_it_is_back():
+    script = (("V6", 40_000), ("P1", 42_000), ("M6", 200_000))
+    result, world = lived(replace(SHORT, script=script))
+    refused = [why for why in world.machine.seen.refusals if "BTC-PERPETUAL is not listed" in why]
+    assert refused, "by the check that a start makes"
+    assert result.faults["V6"] >= len(refused)
+    assert result.violations == ()
 
 
 def test_a_person_trades_by_hand_in_lots_that_the_venue_has_made_larger():

@@ -83,6 +83,15 @@ KNOWING = (
         "::test_an_order_is_not_absent_by_a_position_that_moved_or_was_read_too_early",
     ),
     Mutant(
+        name="absence proved by the market clock alone",
+        incident="the venue's clock steps ahead while an order is on its way, and it goes again",
+        file="bot/core/news.py",
+        was="order.requested_ns + policy.lifetime_ns + policy.settle_ns",
+        becomes="order.requested_ns",
+        killed_by="tests/core/test_proof.py"
+        "::test_a_market_clock_that_steps_ahead_proves_nothing_before_its_wire_time",
+    ),
+    Mutant(
         name="absent without proof",
         incident="label, open orders and trades lag behind the matching; it traded, and goes again",
         file="bot/core/ladder.py",
