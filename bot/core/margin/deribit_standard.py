@@ -8,7 +8,7 @@ out-of-the-money amount is taken from the index or from the expiry's forward is 
 published sources: the larger requirement of the two is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -194,13 +194,23 @@ def report(account: Account, rates: Rates) -> Report:
     sells filled, and the premium of options that are to be bought. Fees are not counted. NaN where
     a short option has no mark, or an order's instrument no row.
     """
+    return report_of(account, needs_of(account, rates), rates)
+
+
+def report_of(account: Account, needs: Sequence[Needs], rates: Rates) -> Report:
+    """Return the report of an account whose `needs_of` are known."""
+    doubts = _doubts(account, rates)
+    return summed(account, needs, Told(model=MODEL, provenance=rates.provenance, doubts=doubts))
+
+
+def needs_of(account: Account, rates: Rates) -> tuple[Needs, ...]:
+    """Return what each pair of an account needs."""
     needs = []
     for pair in account.pairs:
         initial, maintenance = _instruments(pair, pair.sizes, rates)
         orders = _orders(account, pair, initial, rates)
         needs.append(Needs(initial=initial, maintenance=maintenance, orders=orders))
-    doubts = _doubts(account, rates)
-    return summed(account, needs, Told(model=MODEL, provenance=rates.provenance, doubts=doubts))
+    return tuple(needs)
 
 
 def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:

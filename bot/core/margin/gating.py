@@ -15,8 +15,9 @@ from functools import cache
 from typing import NamedTuple
 
 from bot.core.margin.account import Account
-from bot.core.margin.modelling import Model, Needed, Unmodelled, Valued, valued
-from bot.core.margin.shocks import Shock, coins_there, profit_per_coin, shocked
+from bot.core.margin.modelling import Model, Unmodelled, Valued, valued
+from bot.core.margin.report import Needed
+from bot.core.margin.shocks import Shock, Shocked, coins_there, profit_per_coin, shocked_each
 
 Fills = Mapping[str, float]
 
@@ -193,9 +194,10 @@ def scene_of(account: Account, model: Model, stress: Stress, told: Told) -> Scen
     now = valued(model, account)
     if isinstance(now, Unmodelled):
         return now
+    names, shocks = zip(*nodes_of(stress), strict=True)
     nodes = []
-    for name, shock in nodes_of(stress):
-        node = _node(account, model, name, shock)
+    for name, moved in zip(names, shocked_each(account, shocks), strict=True):
+        node = _node(account, model, name, moved)
         if isinstance(node, Unmodelled):
             return Unmodelled(reason=f"{name}: {node.reason}")
         nodes.append(node)
@@ -212,8 +214,7 @@ def scene_of(account: Account, model: Model, stress: Stress, told: Told) -> Scen
     )
 
 
-def _node(account: Account, model: Model, name: str, shock: Shock) -> Node | Unmodelled:
-    moved = shocked(account, shock)
+def _node(account: Account, model: Model, name: str, moved: Shocked) -> Node | Unmodelled:
     there = valued(model, moved.account)
     if isinstance(there, Unmodelled):
         return there

@@ -7,7 +7,7 @@ a run. What it cannot value it says in words (`Unmodelled`): whoever gates by it
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import numpy as np
 
@@ -25,10 +25,10 @@ from bot.core.margin import (
     okx_portfolio,
     paradex,
     paradex_portfolio,
+    standard_fills,
 )
 from bot.core.margin.account import Account, Pair
-from bot.core.margin.deribit_standard import future_share
-from bot.core.margin.report import Report
+from bot.core.margin.report import Needed, Report
 
 
 class ModelName(StrEnum):
@@ -52,15 +52,18 @@ class ModelName(StrEnum):
         return self.value.partition("_")[0]
 
 
-class Needed(NamedTuple):
-    """What an account must hold, in its currency. A tuple: a trim asks for dozens."""
-
-    initial: float
-    maintenance: float
-
-
 class Valued(Protocol):
     """An account whose market a model has valued: what fills change is asked of this."""
+
+    @property
+    def needed(self) -> Needed:
+        """What the account must hold as it is; `report` says how that comes about."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every input was there, as of a report."""
+        ...
 
     @property
     def report(self) -> Report:
@@ -123,7 +126,7 @@ def valued(model: MarginModel, account: Account) -> Valued | Unmodelled:
         return Unmodelled(reason=f"{model.name} has no parameters for {error.args[0]}")
     except ValueError as error:
         return Unmodelled(reason=f"{model.name}: {error}")
-    if not made.report.is_whole:
+    if not made.is_whole:
         missing = unpriced(account)
         lacks = f"{missing} has no price" if missing else "it does not know all that is held"
         return Unmodelled(reason=f"{model.name} has no number for {account.currency}: {lacks}")
@@ -163,7 +166,7 @@ class DeribitStandard:
 
     def valued(self, account: Account) -> Valued:
         """Value an account once."""
-        return _Summed(account=account, report=self.report(account), rates=self.parameters)
+        return standard_fills.valued(account, self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +336,16 @@ class _Whole:
     report: Report
     model: OtherVenue
 
+    @property
+    def needed(self) -> Needed:
+        """What the report says."""
+        return Needed(initial=self.report.initial, maintenance=self.report.maintenance)
+
+    @property
+    def is_whole(self) -> bool:
+        """What the report says."""
+        return self.report.is_whole
+
     def after(self, fills: Mapping[str, float]) -> Needed:
         """Report the account with the fills in it."""
         found = self.model.report(resized(self.account, fills))
@@ -346,52 +359,19 @@ class _Netted:
     table: deribit_portfolio.Valued
     report: Report
 
+    @property
+    def needed(self) -> Needed:
+        """What the report says."""
+        return Needed(initial=self.report.initial, maintenance=self.report.maintenance)
+
+    @property
+    def is_whole(self) -> bool:
+        """What the report says."""
+        return self.report.is_whole
+
     def after(self, fills: Mapping[str, float]) -> Needed:
         """Add up what the scenarios make of the fills."""
         return Needed(*deribit_portfolio.needed_after(self.table, fills))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Summed:
-    """Deribit's standard margin: nothing is netted, so only what was filled is looked at."""
-
-    account: Account
-    report: Report
-    rates: deribit_standard.Rates
-
-    def after(self, fills: Mapping[str, float]) -> Needed:
-        """Take away what each instrument needed, and add what it needs with its fill."""
-        initial, maintenance = self.report.initial, self.report.maintenance
-        for name, change in fills.items():
-            pair, row = _place(self.account, name)
-            was, now = (_alone(pair, row, more, self.rates) for more in (0.0, change))
-            initial += now.initial - was.initial
-            maintenance += now.maintenance - was.maintenance
-        return Needed(initial=initial, maintenance=maintenance)
-
-
-def _place(account: Account, name: str) -> tuple[Pair, int]:
-    """Return the pair of an instrument, and its row in `names` there."""
-    for pair in account.pairs:
-        if name in pair.futures.names:
-            return pair, len(pair.options.names) + pair.futures.names.index(name)
-        if name in pair.options.names:
-            return pair, pair.options.names.index(name)
-    raise KeyError(f"no row for {name}")
-
-
-def _alone(pair: Pair, row: int, more: float, rates: deribit_standard.Rates) -> Needed:
-    """Return what one instrument needs by itself with `more` coins of it."""
-    at = row - len(pair.options.names)
-    if at < 0:
-        sizes = np.zeros(len(pair.options.names))
-        sizes[row] = pair.options.size[row] + more
-        initial, maintenance = deribit_standard.of_held_options(pair, sizes, rates)
-        return Needed(initial=float(initial[row]), maintenance=float(maintenance[row]))
-    coins = abs(float(pair.futures.size_coin[at]) + more)
-    share = future_share(rates, pair.underlying, coins)
-    worth = coins * (float(pair.futures.mark_usd[at]) if pair.is_linear else 1.0)
-    return Needed(initial=worth * share.initial, maintenance=worth * share.maintenance)
 
 
 Model = DeribitStandard | DeribitPortfolio | OtherVenue

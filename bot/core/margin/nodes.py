@@ -72,7 +72,7 @@ def node_of(subject: Subject, shock: Shock, there: Shocked) -> Node:
     """Return the account at a node to which its market was moved already."""
     account = there.account
     made = valued(subject.model, account)
-    needed = math.nan if isinstance(made, Unmodelled) else made.report.maintenance
+    needed = math.nan if isinstance(made, Unmodelled) else made.needed.maintenance
     now_usd = (subject.equity + there.profit) * account.currency_usd
     return Node(
         shock=shock,

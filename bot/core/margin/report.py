@@ -8,10 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from bot.core.columns import Floats
+
+
+class Needed(NamedTuple):
+    """What an account must hold, in its currency. A tuple: a trim asks for dozens."""
+
+    initial: float
+    maintenance: float
 
 
 class Evidence(StrEnum):

@@ -24,7 +24,8 @@ from bot.core.instruments import Kind, Supposed
 from bot.core.margin import gating_watch
 from bot.core.margin.gating_stages import GatePolicy, usage_now
 from bot.core.margin.holding import account_of
-from bot.core.margin.modelling import Model, Needed, Unmodelled, valued
+from bot.core.margin.modelling import Model, Unmodelled, valued
+from bot.core.margin.report import Needed
 from bot.core.quotes import QuotePolicy
 from bot.core.reported import Consulted, MarginSeen, Opinion
 from bot.core.standing import open_orders

@@ -16,9 +16,10 @@ old and its new ln(K/F), straight between two options and level beyond the last.
 strike shows no smile: its volatility then stays. Every price index moves by the same share.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -91,9 +92,26 @@ def shocked(account: Account, shock: Shock) -> Shocked:
     Pure; the zero shock gives the very same account. Profits add up over positions: the market
     depends on which options have a row, not on how many of each are held.
     """
+    return shocked_each(account, (shock,))[0]
+
+
+def shocked_each(account: Account, shocks: Sequence[Shock]) -> tuple[Shocked, ...]:
+    """Move an account's market by each of several shocks.
+
+    As `shocked` does one by one, bit for bit, in half of the time: the options of all of the moved
+    markets are valued at once.
+    """
+    moved = [_moved(pair, shocks) for pair in account.pairs]
+    return tuple(
+        _arrived(account, shock, tuple(pairs[at] for pairs in moved))
+        for at, shock in enumerate(shocks)
+    )
+
+
+def _arrived(account: Account, shock: Shock, pairs: tuple[Pair, ...]) -> Shocked:
+    """Return the account whose pairs were moved, and what it made on the way."""
     if shock.is_still:
         return Shocked(account=account, options_profit=0.0, futures_profit=0.0)
-    pairs = tuple(_moved(pair, shock) for pair in account.pairs)
     is_coin = any(pair.underlying == account.currency for pair in pairs)
     worth = account.currency_usd * (1.0 + shock.spot if is_coin else 1.0)
     by_options = by_futures = 0.0
@@ -132,79 +150,129 @@ def _of_futures(before: Pair, after: Pair) -> float:
     return float((before.futures.size_coin[held] * profit_per_coin(before, after)[held]).sum())
 
 
-def _moved(pair: Pair, shock: Shock) -> Pair:
+def _moved(pair: Pair, shocks: Sequence[Shock]) -> list[Pair]:
+    """Return a pair in the market after each shock."""
+    rows = _options(pair, shocks) if pair.options.names else [pair.options] * len(shocks)
+    return [_there(pair, shock, row) for shock, row in zip(shocks, rows, strict=True)]
+
+
+def _there(pair: Pair, shock: Shock, options: Options) -> Pair:
+    """Return a pair after a shock to which its options were moved already."""
+    futures = pair.futures
     index = pair.index_usd * (1.0 + shock.spot)
-    after = replace(
-        pair,
+    mark = futures.mark_usd * (1.0 + shock.spot) + shock.basis * index
+    scale = 1.0 if pair.is_linear else futures.mark_usd / mark
+    # What is not held stays so, whether or not it has a price.
+    held = np.where(futures.size_coin == 0.0, 0.0, futures.size_coin * scale)
+    return Pair(
+        index_name=pair.index_name,
+        underlying=pair.underlying,
+        is_linear=pair.is_linear,
         index_usd=index,
-        options=_options(pair, shock, index) if pair.options.names else pair.options,
-        futures=replace(
-            pair.futures,
-            mark_usd=pair.futures.mark_usd * (1.0 + shock.spot) + shock.basis * index,
-            years=np.maximum(pair.futures.years - shock.years, 0.0),
+        options=options,
+        futures=Futures(
+            names=futures.names,
+            size_coin=held,
+            mark_usd=mark,
+            years=np.maximum(futures.years - shock.years, 0.0),
         ),
     )
-    there = pair.futures.size_coin * coins_there(pair, after)
-    return replace(after, futures=replace(after.futures, size_coin=_held(pair.futures, there)))
 
 
-def _held(futures: Futures, there: Floats) -> Floats:
-    """What is not held stays so, whether or not it has a price."""
-    return np.where(futures.size_coin == 0.0, 0.0, there)
+class _Market(NamedTuple):
+    """What shocks move of options: arrays of shape (shocks, rows)."""
+
+    forward: Floats
+    years: Floats
+    vols: Floats
+    discount: Floats
 
 
-def _options(pair: Pair, shock: Shock, index: float) -> Options:
+def _options(pair: Pair, shocks: Sequence[Shock]) -> list[Options]:
+    """Return a pair's options after each shock."""
+    now = pair.options
+    there = _market(pair, shocks)
+    change = _worth(now, there, pair.is_linear) - _worth_before(now, pair.is_linear)
+    marks = np.maximum(now.mark + change, 0.0)
+    return [
+        Options(
+            names=now.names,
+            size=now.size,
+            strike=now.strike,
+            years=years,
+            is_call=now.is_call,
+            forward=forward,
+            iv=vols,
+            mark=mark,
+            discount=discount,
+        )
+        for mark, forward, years, vols, discount in zip(marks, *there, strict=True)
+    ]
+
+
+def _market(pair: Pair, shocks: Sequence[Shock]) -> _Market:
     options = pair.options
-    left = np.maximum(options.years - shock.years, 0.0)
-    forward = options.forward * (1.0 + shock.spot) + shock.basis * index
-    moved = replace(
-        options,
-        forward=forward,
-        iv=_vols(options, forward, shock),
-        years=left,
-        discount=_discounts(options, left) if shock.years else options.discount,
+    spot = np.array([[1.0 + shock.spot] for shock in shocks])
+    basis = np.array([[shock.basis] for shock in shocks])
+    passed = np.array([[shock.years] for shock in shocks])
+    forward = options.forward * spot + basis * (pair.index_usd * spot)
+    years = np.maximum(options.years - passed, 0.0)
+    discount = _discounts(options, years) if passed.any() else _each(options.discount, shocks)
+    return _Market(
+        forward=forward, years=years, vols=_vols(options, forward, shocks), discount=discount
     )
-    change = _worth(moved, pair.is_linear) - _worth_before(options, pair.is_linear)
-    return replace(moved, mark=np.maximum(options.mark + change, 0.0))
+
+
+def _each(column: Floats, shocks: Sequence[Shock]) -> Floats:
+    return np.tile(column, (len(shocks), 1))
 
 
 def _discounts(options: Options, left: Floats) -> Floats:
-    share = np.divide(left, options.years, out=np.ones(len(left)), where=options.years > 0.0)
+    share = np.divide(left, options.years, out=np.ones(left.shape), where=options.years > 0.0)
     discounts: Floats = options.discount**share
     return discounts
 
 
-def _vols(options: Options, forward: Floats, shock: Shock) -> Floats:
-    vols = options.iv
-    match shock.smile:
-        case Smile.STICKY_MONEYNESS:
-            smiles = _smiles_of(options)
-            there = np.log(options.strike / forward)
-            vols = vols + (smiles.at(there) - smiles.here)
-        case Smile.STICKY_STRIKE:
-            pass
-    moved = vols * (1.0 + shock.vol_share) + shock.vol_points
+def _vols(options: Options, forward: Floats, shocks: Sequence[Shock]) -> Floats:
+    share = np.array([[1.0 + shock.vol_share] for shock in shocks])
+    points = np.array([[shock.vol_points] for shock in shocks])
+    vols = _each(options.iv, shocks)
+    moving = [shock.smile is Smile.STICKY_MONEYNESS for shock in shocks]
+    if any(moving):
+        smiles = _smiles_of(options)
+        there = np.log(options.strike / forward[moving])
+        vols[moving] += smiles.at(there) - smiles.here
     floors: Floats = np.minimum(options.iv, VOL_LEAST)
-    return np.maximum(moved, floors)
+    moved: Floats = np.maximum(vols * share + points, floors)
+    return moved
 
 
-def _worth(options: Options, is_linear: bool) -> Floats:  # noqa: FBT001 (remembered by position)
-    """Return Black-76 of one coin of each: coins of its forward, or dollars if linear."""
+def _worth(options: Options, there: _Market, is_linear: bool) -> Floats:  # noqa: FBT001 (a term)
+    """Return Black-76 of one coin of each in each market, shape (shocks, rows).
+
+    Coins of its forward, or dollars if linear.
+    """
+    times = len(there.forward)
+    count = times * len(options.names)
     terms = scenario_values.Options(
-        moving=options.forward,
-        still=np.zeros(len(options.names)),
-        strike=options.strike,
-        years=options.years,
-        discount=options.discount,
-        is_call=options.is_call,
-        is_inverse=np.full(len(options.names), not is_linear),
+        moving=there.forward.ravel(),
+        still=np.zeros(count),
+        strike=np.tile(options.strike, times),
+        years=there.years.ravel(),
+        discount=there.discount.ravel(),
+        is_call=np.tile(options.is_call, times),
+        is_inverse=np.full(count, not is_linear),
     )
-    worth: Floats = scenario_values.values(terms, np.ones(1), options.iv[None, :])[0]
-    return worth
+    worth: Floats = scenario_values.values(terms, np.ones(1), there.vols.reshape(1, count))
+    shaped: Floats = worth.reshape(there.forward.shape)
+    return shaped
 
 
-# An account is moved to many markets in turn, and starts from the same one each time.
-_worth_before = remembered(_worth)
+@remembered
+def _worth_before(options: Options, is_linear: bool) -> Floats:  # noqa: FBT001 (by position)
+    """Return what they are worth before: an account is moved to many markets from the same one."""
+    columns = (options.forward, options.years, options.iv, options.discount)
+    return _worth(options, _Market(*(column[None, :] for column in columns)), is_linear)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bot.core.columns import Flags, Floats
+from bot.core.columns import Floats
 from bot.core.margin.account import Account, Pair
 from bot.core.margin.report import (
     NO_SCENARIOS,
     Contingency,
+    Needed,
     PositionMargins,
     Provenance,
     Report,
@@ -54,31 +55,52 @@ def summed(account: Account, needs: Sequence[Needs], told: Told) -> Report:
         initial=_joined(need.initial for need in needs),
         maintenance=_joined(need.maintenance for need in needs),
     )
-    orders = account.stated.open_orders
-    if orders is None:
-        known = account.knows_its_orders
-        orders = sum(need.orders for need in needs) if known else float("nan")
-    parts = [
-        Contingency(
-            name=kind,
-            initial=float(margins.initial[chosen].sum()),
-            maintenance=float(margins.maintenance[chosen].sum()),
-        )
-        for kind, chosen in _by_kind(account)
-    ]
-    parts.append(Contingency(name="open orders", initial=orders, maintenance=0.0))
+    found = parts(account, needs)
+    total = needed(found)
     return Report(
         model=told.model,
         currency=account.currency,
         currency_usd=account.currency_usd,
-        initial=sum(part.initial for part in parts),
-        maintenance=sum(part.maintenance for part in parts),
+        initial=total.initial,
+        maintenance=total.maintenance,
         positions=margins,
         scenarios=NO_SCENARIOS,
-        contingencies=tuple(parts),
+        contingencies=found,
         provenance=told.provenance,
         doubts=doubtful(told.provenance) + told.doubts,
     )
+
+
+def parts(account: Account, needs: Sequence[Needs]) -> tuple[Contingency, ...]:
+    """Return what the options, the futures and the open orders of an account need."""
+    counts = [len(pair.options.names) for pair in account.pairs]
+    told = list(zip(needs, counts, strict=True))
+    orders = account.stated.open_orders
+    if orders is None:
+        known = account.knows_its_orders
+        orders = sum(need.orders for need in needs) if known else float("nan")
+    return (
+        Contingency(
+            name="options",
+            initial=float(_joined(need.initial[:count] for need, count in told).sum()),
+            maintenance=float(_joined(need.maintenance[:count] for need, count in told).sum()),
+        ),
+        Contingency(
+            name="futures",
+            initial=float(_joined(need.initial[count:] for need, count in told).sum()),
+            maintenance=float(_joined(need.maintenance[count:] for need, count in told).sum()),
+        ),
+        Contingency(name="open orders", initial=orders, maintenance=0.0),
+    )
+
+
+def needed(found: Iterable[Contingency]) -> Needed:
+    """Add up parts, in their order."""
+    initial = maintenance = 0.0
+    for part in found:
+        initial += part.initial
+        maintenance += part.maintenance
+    return Needed(initial=initial, maintenance=maintenance)
 
 
 def filled(account: Account, pair: Pair) -> Filled:
@@ -116,15 +138,5 @@ def per_coin(sizes: Floats, sold: Floats, held: Floats | float = 0.0) -> Floats:
 
 
 def _joined(columns: Iterable[Floats]) -> Floats:
-    return np.concatenate([np.zeros(0), *columns])
-
-
-def _by_kind(account: Account) -> tuple[tuple[str, Flags], tuple[str, Flags]]:
-    """Return which instruments are options, and which are futures."""
-    options = np.concatenate(
-        [
-            np.zeros(0, dtype=np.bool_),
-            *(np.arange(len(pair.names)) < len(pair.options.names) for pair in account.pairs),
-        ]
-    )
-    return ("options", options), ("futures", ~options)
+    all_columns = list(columns)
+    return all_columns[0] if len(all_columns) == 1 else np.concatenate([np.zeros(0), *all_columns])

@@ -24,11 +24,10 @@ from bot.core.margin.modelling import (
     DeribitPortfolio,
     DeribitStandard,
     ModelName,
-    Needed,
     Valued,
 )
 from bot.core.margin.nodes import Subject, node_at
-from bot.core.margin.report import NO_SCENARIOS, PositionMargins, Report
+from bot.core.margin.report import NO_SCENARIOS, Needed, PositionMargins, Report
 from bot.core.margin.shocks import Shock
 from bot.settings.margin_parameters import Deribit, parameters
 from tests.core.margin.test_shocks import desk, marked
@@ -155,6 +154,14 @@ class Islands:
 @dataclass(frozen=True, slots=True)
 class _Reported:
     report: Report
+
+    @property
+    def needed(self) -> Needed:
+        return Needed(initial=self.report.initial, maintenance=self.report.maintenance)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.report.is_whole
 
     def after(self, fills: Mapping[str, float]) -> Needed:
         raise AssertionError(fills)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core import codec
-from bot.core.margin.account import Account
+from bot.core.margin.account import Account, OpenOrder
 from bot.core.margin.modelling import (
     DeribitPortfolio,
     DeribitStandard,
@@ -84,10 +84,30 @@ def test_what_a_fill_needs_is_what_a_report_with_it_needs(model: Model) -> None:
 
         asked, done = made.after(fills), model.report(resized(held, fills))
 
-        assert made.report.initial == model.report(held).initial
+        whole = model.report(held)
+        assert made.needed == (whole.initial, whole.maintenance), "to the bit"
+        assert made.report.initial == whole.initial
         assert asked == pytest.approx((done.initial, done.maintenance), rel=1e-9, abs=3e-9)
 
     law()
+
+
+@pytest.mark.parametrize("wrong", ["mark", "order", "nothing"])
+def test_figures_without_a_report_know_what_is_missing_as_the_report_does(wrong: str) -> None:
+    model = DeribitStandard(parameters=DERIBIT.standard)
+    held = sold(model)
+    pair = held.pairs[0]
+    if wrong == "mark":
+        marks = np.full(len(pair.options.names), np.nan)
+        held = replace(held, pairs=(replace(pair, options=replace(pair.options, mark=marks)),))
+    if wrong == "order":
+        order = OpenOrder(instrument="BTC-1JAN30", size_coin=1.0, price=0.1)
+        held = replace(held, orders=(order,))
+
+    made = model.valued(held)
+
+    assert made.is_whole == made.report.is_whole == model.report(held).is_whole
+    assert made.is_whole == (wrong == "nothing")
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)

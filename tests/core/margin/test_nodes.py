@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bot.core.margin.account import Account
-from bot.core.margin.gating import usage
-from bot.core.margin.modelling import DeribitPortfolio, DeribitStandard, Model
+from bot.core.margin.gating import Stress, Told, nodes_of, scene_of, usage
+from bot.core.margin.modelling import DeribitPortfolio, DeribitStandard, Model, Unmodelled
 from bot.core.margin.nodes import (
     Subject,
     delta_coin,
@@ -51,6 +51,22 @@ def test_a_node_is_the_moved_account_reported_and_its_profit_added(model: Model)
     assert node.usage == pytest.approx(node.maintenance / node.balance)
     assert node.equity_change_usd == pytest.approx((11.0 + there.profit) * 80_000.0 - 1_100_000.0)
     assert node.index_usd == pytest.approx(80_000.0)
+
+
+@pytest.mark.parametrize("model", [STANDARD, PORTFOLIO])
+def test_the_gate_names_the_node_that_it_means(model: Model) -> None:
+    held, stress = desk(), Stress(spot=0.15, vol_points=0.2)
+    told = Told(balance=10.0, initial=0.0, maintenance=0.0)
+
+    scene = scene_of(held, model, stress, told)
+
+    assert not isinstance(scene, Unmodelled), scene
+    moves = dict(nodes_of(stress))
+    assert [node.name for node in scene.nodes] == list(moves)
+    for node in scene.nodes:
+        alone = node_at(subject(held, model), moves[node.name])
+        found = node.after({}, told.balance, 0.0)
+        assert found[1:] == pytest.approx((alone.maintenance, alone.balance), rel=1e-12)
 
 
 @pytest.mark.parametrize("linear", [False, True])

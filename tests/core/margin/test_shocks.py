@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from bot.core.margin.account import Account, Options, Pair
 from bot.core.margin.modelling import resized
-from bot.core.margin.shocks import VOL_LEAST, Shock, Smile, coins_there, profit_per_coin, shocked
+from bot.core.margin.shocks import (
+    VOL_LEAST,
+    Shock,
+    Shocked,
+    Smile,
+    coins_there,
+    profit_per_coin,
+    shocked,
+    shocked_each,
+)
 from bot.quant import black76
 from tests.core.margin.vectors import DAY, account, futures, options, pair
 
@@ -56,6 +65,16 @@ def desk(*, linear: bool = False, seed: int = 1) -> Account:
     held = futures(("PERP", 1.5, 100_050.0, 0.0), ("FUT", -0.7, 101_000.0, 90 * DAY))
     made = pair(options=marked(rows, linear=linear), futures=held, index=INDEX, linear=linear)
     return account(made, currency="USDC" if linear else "BTC")
+
+
+def figures(there: Shocked) -> list[bytes]:
+    """Every figure of a moved account, to the bit."""
+    found = [np.array([there.options_profit, there.futures_profit, there.account.currency_usd])]
+    for one in there.account.pairs:
+        rows, held = one.options, one.futures
+        found += [np.array([one.index_usd]), held.size_coin, held.mark_usd, held.years]
+        found += [rows.size, rows.forward, rows.iv, rows.years, rows.mark, rows.discount]
+    return [column.tobytes() for column in found]
 
 
 def by_hand(pair: Pair, row: int, vol: float, shock: Shock) -> float:
@@ -133,6 +152,19 @@ def test_profits_of_positions_add_up(shock: Shock, fills: list[float]) -> None:
     parts = shocked(held, shock).profit + shocked(resized(alone, more), shock).profit
 
     assert whole.profit == pytest.approx(parts, abs=1e-9)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@settings(max_examples=20)
+@given(st.lists(shocks, min_size=1, max_size=5))
+def test_several_markets_at_once_are_each_of_them_alone(linear: bool, each: list[Shock]) -> None:
+    held = desk(linear=linear)
+
+    found = shocked_each(held, (*each, Shock()))
+
+    for there, shock in zip(found, (*each, Shock()), strict=True):
+        alone = shocked(held, shock)
+        assert figures(there) == figures(alone), f"{shock}: to the bit"
 
 
 def test_a_smile_moves_with_the_spot_and_is_level_beyond_its_ends() -> None:
