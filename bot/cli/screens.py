@@ -1,6 +1,6 @@
 """How the answers of the verbs look to a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ def status(answer: Json) -> RenderableType:
         *(_book(book) for book in answer["books"]),
         _money(answer),
         _agreement(answer),
+        *_opinions(answer),
         _orders(answer),
         _health(answer),
     )
@@ -147,7 +148,7 @@ def _percent(share: float | None, how: str) -> str:
 
 def _money(answer: Json) -> RenderableType:
     table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use",
-        "in the stress", "off the venue's",
+        "in the stress", "off the venue's", "off its what-if",
     )  # fmt: skip
     for row in answer["balances"]:
         if not row["equity"] and not row["initial_margin"]:
@@ -157,6 +158,7 @@ def _money(answer: Json) -> RenderableType:
             row["currency"], f"{row['equity']:.4f}", f"{row['available_funds']:.4f}",
             f"{row['initial_margin']:.4f}", f"{row['maintenance_margin']:.4f}", use,
             _percent(row["stressed_use"], ".1%"), _percent(row["margin_gap"], "+.2%"),
+            _percent(row["second_opinion"]["gap"], "+.2%"),
         )  # fmt: skip
     positions = _table("Positions", "instrument", "size", "venue says")
     for row in answer["positions"]:
@@ -174,6 +176,22 @@ def _agreement(answer: Json) -> RenderableType:
         for gap in answer["delta_gaps"]
     ]
     return Text(f"own delta less the venue's, coin: {', '.join(told) or 'not compared yet'}")
+
+
+def _opinions(answer: Json) -> Iterator[RenderableType]:
+    """Say of each currency what the venue's own what-if is off by, and why there is none."""
+    for row in answer["balances"]:
+        told = row["second_opinion"]
+        if told["gap"] is None and not told["doubt"]:
+            continue
+        said = told["doubt"] and f"none: {told['doubt']}"
+        if told["gap"] is not None:
+            said = (
+                f"ours {told['gap']:+.2%} ({told['apart']:+.6f} {row['currency']}) {told['of']}, "
+                f"compared {told['age_seconds']:.0f} s ago"
+            )
+            said += f"; no newer one: {told['doubt']}" if told["doubt"] else ""
+        yield Text(f"the venue's what-if on {row['currency']} margin: {said}")
 
 
 def _size(value: float | None) -> str:

@@ -114,7 +114,7 @@ def _books(status: Status) -> Iterator[Metric]:
     yield from (priced, deviation, edges, *greeks.values())
 
 
-def _account(status: Status) -> Iterator[Metric]:
+def _margins(status: Status) -> Iterator[Metric]:
     equity = GaugeMetricFamily(f"{PREFIX}_equity", "Equity of the account.", labels=["currency"])
     use = GaugeMetricFamily(
         f"{PREFIX}_margin_use", "Maintenance margin over margin balance.", labels=["currency"]
@@ -127,6 +127,11 @@ def _account(status: Status) -> Iterator[Metric]:
     apart = GaugeMetricFamily(
         f"{PREFIX}_margin_gap", "Own margin over the venue's, less one.", labels=["currency"]
     )
+    opinion = GaugeMetricFamily(
+        f"{PREFIX}_margin_second_opinion_gap",
+        "Own margin over the venue's what-if, less one, where they differ most.",
+        labels=["currency"],
+    )
     for row in status.balances:
         equity.add_metric([row.currency], row.equity)
         if row.margin_use is not None:
@@ -135,7 +140,13 @@ def _account(status: Status) -> Iterator[Metric]:
             stressed.add_metric([row.currency], row.stressed_use)
         if row.margin_gap is not None:
             apart.add_metric([row.currency], row.margin_gap)
-    yield from (equity, use, stressed, apart)
+        if row.second_opinion.gap is not None:
+            opinion.add_metric([row.currency], row.second_opinion.gap)
+    yield from (equity, use, stressed, apart, opinion)
+
+
+def _account(status: Status) -> Iterator[Metric]:
+    yield from _margins(status)
     pnl = GaugeMetricFamily(
         f"{PREFIX}_pnl", "Profit since the ledger began.", labels=["currency", "part"]
     )

@@ -136,6 +136,21 @@ class OrderShown(Shown):
     books: dict[str, float]
 
 
+class SecondOpinionShown(Shown):
+    """What the venue would hold the account to after trades that nobody made, against ours.
+
+    `of` says after which of them the two differ most, by `gap` (a share of the venue's) or `apart`
+    (in the balance's currency). The age is that of the last one compared; `doubt` says why there is
+    none, or no newer one.
+    """
+
+    of: str
+    gap: float | None
+    apart: float | None
+    age_seconds: float | None
+    doubt: str
+
+
 class BalanceShown(Shown):
     """The account's money in a currency; `margin_use` is maintenance margin over margin balance.
 
@@ -155,6 +170,7 @@ class BalanceShown(Shown):
     stressed_at: str
     margin_gap: float | None
     margin_doubt: str
+    second_opinion: SecondOpinionShown
     venue_delta_coin: float | None
     age_seconds: float
 

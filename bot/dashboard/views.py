@@ -9,7 +9,9 @@ from bot.core.engine import Step
 from bot.core.events import BalanceSeen, Link
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.hedger import Code, Decision, deviation_coin
+from bot.core.margin import second_opinion
 from bot.core.orders import Order, OrderStatus
+from bot.core.reported import MarginSeen
 from bot.core.state import State
 from bot.dashboard import words
 from bot.dashboard.models import (
@@ -27,6 +29,7 @@ from bot.dashboard.models import (
     PnlShown,
     PositionShown,
     QuoteShown,
+    SecondOpinionShown,
 )
 from bot.dashboard.triggers import triggers
 
@@ -178,8 +181,23 @@ def _balance(seen: BalanceSeen, state: State) -> BalanceShown:
         stressed_at="" if ours is None else ours.node,
         margin_gap=None if ours is None or ours.compared_ns is None else ours.gap,
         margin_doubt="" if ours is None else ours.failure,
+        second_opinion=_second_opinion(ours or MarginSeen(), state),
         venue_delta_coin=seen.delta_total_coin,
         age_seconds=_seconds(state.now_ns - seen.arrived_ns),
+    )
+
+
+def _second_opinion(ours: MarginSeen, state: State) -> SecondOpinionShown:
+    """Show the opinion that ours is furthest from, and how long ago one was compared."""
+    told = list(ours.opinions.values())
+    worst = max(told, key=lambda one: abs(one.gap), default=None)
+    age_ns = state.now_ns - max((one.compared_ns for one in told), default=0)
+    return SecondOpinionShown(
+        of="" if worst is None else second_opinion.supposed(worst.trades),
+        gap=None if worst is None else worst.gap,
+        apart=None if worst is None else worst.apart,
+        age_seconds=_seconds(age_ns) if told else None,
+        doubt=state.consulted.absent or ours.opinion_failure,
     )
 
 

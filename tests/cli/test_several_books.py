@@ -147,6 +147,7 @@ def test_the_status_shows_every_currency_and_how_far_the_venue_is_away() -> None
     assert {gap.figure for gap in status.delta_gaps} == {"BTC", "btc_usd", "btc_usdc"}
     assert "Book btc-usdc: book delta in BTC, settled in USDC" in text
     assert "own delta less the venue's, coin: BTC" in text
+    assert "the venue's what-if on " not in text, "nothing was asked yet"
     assert "(discounted)" in text or "(undiscounted)" in text
 
 
