@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.events import Command
 from bot.core.units import MS_PER_MINUTE
 from bot.lab import chaos
 from bot.lab.world import Plan, World
@@ -37,6 +38,20 @@ def test_a_world_in_which_too_little_is_heard_says_so():
         ("I10", f"{result.facts} facts in 5 minutes of calm")
     ]
     assert chaos.run_seed(replace(SHORT, facts_min=result.facts // 2)).violations == ()
+
+
+def test_a_stop_that_a_person_lifts_just_before_the_bound_is_waited_for():
+    worlds = []
+
+    def look(world):
+        worlds.append(world)
+        world.loop.call_later(13.0, world.machine.command, Command.HALT, "late")
+
+    result = chaos.run_seed(SHORT, look)
+    (world,) = worlds
+    assert world.helped_ms - world.market.start_ms > SHORT.storm_ms, "lifted in the calm"
+    assert result.market_seconds * 1_000 > SHORT.storm_ms + SHORT.calm_ms_max, "past the bound"
+    assert result.violations == ()
 
 
 @pytest.fixture
