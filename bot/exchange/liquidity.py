@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from bot.exchange.board import Board
 from bot.exchange.contracts import Contract
@@ -23,8 +23,7 @@ LOT_TOLERANCE: Final = 1e-9  # of a lot: what a float may lack of a whole one
 REFILLED_LOTS: Final = 0.01  # consumption below this has come back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseLevel:
+class HouseLevel(NamedTuple):
     """One displayed level: `rank` 0 is the touch. Amount native, a multiple of the lot."""
 
     price: Decimal

@@ -8,7 +8,7 @@ on top of what the models say of the orders themselves.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -38,8 +38,7 @@ def size_in_coin(contract: Contract, size: float, mark: float) -> float:
     return size / mark if contract.is_sized_in_usd else size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(NamedTuple):
     """One instrument of an account: the position, and what its open orders could make of it.
 
     Sizes native: `size` signed, `buys` and `sells` the open amounts (positive). `premium` is what
@@ -59,8 +58,7 @@ class Holding:
         return Holding(contract=self.contract, size=self.size)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(NamedTuple):
     """What one currency of an account answers for, and what one unit of it is worth in USD."""
 
     currency: str

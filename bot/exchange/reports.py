@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from bot.exchange.contracts import Kind
 from bot.exchange.margin_reports import TotalsUsd
@@ -324,8 +324,7 @@ class BookView:
     asks: tuple[tuple[Decimal, Decimal], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionFigures:
+class OptionFigures(NamedTuple):
     """The part of an option's ticker that a perpetual lacks. Volatilities in percent.
 
     `interest_rate` is a year's, a fraction, behind a linear option's discount factor.
@@ -347,8 +346,7 @@ class OptionFigures:
     rho: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TickerView:
+class TickerView(NamedTuple):
     """Everything a ticker says. Prices native; best prices None and amounts 0 without a quote."""
 
     instrument_name: str

@@ -1,7 +1,7 @@
 """An account in all scenarios of portfolio margin, as it is or with other positions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core.margin import deribit_portfolio
@@ -54,5 +54,5 @@ def _changed(
     for contract, size in ours.items():
         native = float(size) * (at.board.mark(contract) if contract.is_sized_in_usd else 1.0)
         known = kept.get(contract, Holding(contract=contract, size=0.0))
-        kept[contract] = replace(known, size=known.size + native)
-    return replace(claims, holdings=tuple(kept.values()))
+        kept[contract] = known._replace(size=known.size + native)
+    return claims._replace(holdings=tuple(kept.values()))

@@ -131,8 +131,13 @@ class SimLoop(asyncio.BaseEventLoop):
         named = (each for each in self._tasks if each.get_name() == name and not each.done())
         return next((each for each in named if each.life == life), None)
 
-    def alive_tasks(self, life: int) -> int:
-        """Return how many tasks of a life are not done."""
+    def alive_tasks(self, life: int, most: int = 0) -> int:
+        """Return how many tasks of a life are not done.
+
+        Where no more than `most` are held of all lives, done ones included, that number does.
+        """
+        if len(self._tasks) <= most:
+            return len(self._tasks)
         return sum(1 for each in self._tasks if each.life == life and not each.done())
 
     def bury(self) -> None:

@@ -16,7 +16,15 @@ import numpy as np
 
 from bot.exchange import quotes
 from bot.exchange.contracts import BTC_USD, Contract, Pair, option, perpetual
-from bot.exchange.market import FutureQuote, MarketFrame, Skipped, frozen
+from bot.exchange.market import (
+    BoolArray,
+    FloatArray,
+    FutureQuote,
+    IntArray,
+    MarketFrame,
+    Skipped,
+    frozen,
+)
 from bot.quant.black76 import greeks
 from bot.quant.conventions import SETTLEMENT_WINDOW_MS, expiry_weight
 from bot.quant.processes import YEAR_MS
@@ -26,6 +34,7 @@ EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 STRIKE_STEP_USD: Final = 1_000.0
 SPOT_USD: Final = 90_000.0
 VOL: Final = 0.55
+SIZE_COIN: Final = 10.0  # of every option's quotes
 PREMIUM_MAX: Final = 3e-4
 DEPTH_USD: Final = ((0, 60_000.0), (2, 90_000.0), (6, 250_000.0), (20, 900_000.0))
 DAYS_TO_EXPIRY: Final = (0, 1, 9)
@@ -48,6 +57,32 @@ class Weather:
     swing: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Listed:
+    """The options that are listed, by column, with what is the same in every frame."""
+
+    contracts: tuple[Contract, ...]
+    strike: FloatArray
+    expiry_ms: IntArray
+    is_call: BoolArray
+    vol: FloatArray
+    size_coin: FloatArray
+    expiries_ms: tuple[int, ...]
+
+    @classmethod
+    def of(cls, contracts: tuple[Contract, ...]) -> "_Listed":
+        """Put contracts into columns."""
+        return cls(
+            contracts=contracts,
+            strike=frozen(np.array([one.strike for one in contracts])),
+            expiry_ms=frozen(np.array([one.expiry_ms for one in contracts])),
+            is_call=frozen(np.array([bool(one.is_call) for one in contracts])),
+            vol=frozen(np.full(len(contracts), VOL)),
+            size_coin=frozen(np.full(len(contracts), SIZE_COIN)),
+            expiries_ms=tuple(sorted({one.expiry_ms for one in contracts})),
+        )
+
+
 class LabMarket:
     """Everything from a seed; implements `bot.exchange.market.Market`."""
 
@@ -61,10 +96,7 @@ class LabMarket:
         self._premium = 0.0
         self._turn = 1.0
         self._settling: list[float] = []
-        self._contracts = _listing(start_ms, self._spot_usd)
-        self._strike = frozen(np.array([one.strike for one in self._contracts]))
-        self._expiry_ms = frozen(np.array([one.expiry_ms for one in self._contracts]))
-        self._is_call = frozen(np.array([bool(one.is_call) for one in self._contracts]))
+        self._listed = _Listed.of(_listing(start_ms, self._spot_usd))
         self._frame = self._framed()
 
     @property
@@ -121,14 +153,14 @@ class LabMarket:
         return forwards
 
     def _framed(self) -> MarketFrame:
-        live = np.asarray(self._expiry_ms) > self._now_ms
-        if not live.all():
-            self._drop(live)
-        forwards = self._forwards(sorted(set(self._expiry_ms.tolist())))
-        forward = np.array([forwards[at_ms] for at_ms in self._expiry_ms.tolist()])
-        years = (self._expiry_ms - self._now_ms) / YEAR_MS
-        vol = np.full(len(self._contracts), VOL)
-        price = greeks(forward, self._strike, years, vol, self._is_call).price / forward
+        if any(at_ms <= self._now_ms for at_ms in self._listed.expiries_ms):
+            live = (one for one in self._listed.contracts if one.expiry_ms > self._now_ms)
+            self._listed = _Listed.of(tuple(live))
+        listed = self._listed
+        forwards = self._forwards(listed.expiries_ms)
+        forward = np.array([forwards[one.expiry_ms] for one in listed.contracts])
+        years = (listed.expiry_ms - self._now_ms) / YEAR_MS
+        price = greeks(forward, listed.strike, years, listed.vol, listed.is_call).price / forward
         mark = np.round(price, 6)
         half = 0.0003 + 0.01 * mark
         bid, ask = quotes.option_quotes(mark - half, mark + half, quotes.option_ticks(BTC_USD))
@@ -142,25 +174,17 @@ class LabMarket:
             futures=(),
             forwards=MappingProxyType(forwards),
             discounts=MappingProxyType(dict.fromkeys(forwards, 1.0)),
-            contracts=self._contracts,
+            contracts=listed.contracts,
             mark_price=frozen(mark),
-            mark_iv=frozen(vol),
+            mark_iv=listed.vol,
             bid_price=frozen(bid),
             ask_price=frozen(ask),
-            bid_size_coin=frozen(np.where(np.isnan(bid), 0.0, 10.0)),
-            ask_size_coin=frozen(np.full(len(ask), 10.0)),
-            is_call=self._is_call,
-            strike=self._strike,
-            expiry_ms=self._expiry_ms,
+            bid_size_coin=frozen(np.where(np.isnan(bid), 0.0, SIZE_COIN)),
+            ask_size_coin=listed.size_coin,
+            is_call=listed.is_call,
+            strike=listed.strike,
+            expiry_ms=listed.expiry_ms,
         )
-
-    def _drop(self, live: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        """Take what has expired off the list."""
-        kept = zip(self._contracts, live.tolist(), strict=True)
-        self._contracts = tuple(contract for contract, lives in kept if lives)
-        self._strike = frozen(np.asarray(self._strike)[live])
-        self._expiry_ms = frozen(np.asarray(self._expiry_ms)[live])
-        self._is_call = frozen(np.asarray(self._is_call)[live])
 
     def _perpetual(self) -> FutureQuote:
         weather, contract = self.weather, self.hedge

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from bot.core.units import NS_PER_MS
 from bot.lab.simloop import SimLoop
-from bot.venues.ccxt_tap import NoAnswerError
+from bot.venues.ccxt_tap import NoAnswerError, decoded
 from bot.venues.deribit_line import TappedDeribit
 
 BINARY: Final = 0x82
@@ -260,7 +260,7 @@ class SimClient:
         if not self._is_open or self.is_cut:
             return
         try:
-            message = json.loads(text)
+            message = decoded(text)
         except ValueError as error:
             self._fail(f"{type(error).__name__}: {error}")
             return

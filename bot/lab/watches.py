@@ -76,7 +76,7 @@ class GrowthWatch:
         self.looks += 1
         standing = life.loop.state.standing
         sizes = {
-            "tasks": (loop.alive_tasks(life.number), TASKS_MAX),
+            "tasks": (loop.alive_tasks(life.number, TASKS_MAX), TASKS_MAX),
             "facts waiting": (len(life.daemon.inbox), WAITING_MAX),
             "trades remembered": (len(standing.trades_seen), TRADES_SEEN_MAX),
             "orders remembered": (len(standing.orders), ORDERS_MAX),

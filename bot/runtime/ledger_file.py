@@ -123,6 +123,10 @@ MEANS_OTHER: Final = (
 MEANS_UNREADABLE: Final = "the database file is damaged: from this row on it cannot be read"
 
 
+_NUMBERS: Final = struct.Struct("<3q")
+_LENGTH: Final = struct.Struct("<Q")
+
+
 def chained(
     prev: Head, *, run_id: str, at_ms: int, wire_epoch_ms: int, kind: str, body: str
 ) -> Entry:
@@ -141,13 +145,20 @@ def chained(
 
 
 def _digest(prev: bytes, numbers: tuple[int, int, int], texts: tuple[str, str, str]) -> bytes:
-    digest = hashlib.blake2b(prev, digest_size=32)
-    digest.update(struct.pack("<3q", *numbers))
-    for text in texts:
-        encoded = text.encode()
-        digest.update(struct.pack("<Q", len(encoded)))
-        digest.update(encoded)
-    return digest.digest()
+    run_id, kind, body = (text.encode() for text in texts)
+    hashed = b"".join(
+        (
+            prev,
+            _NUMBERS.pack(*numbers),
+            _LENGTH.pack(len(run_id)),
+            run_id,
+            _LENGTH.pack(len(kind)),
+            kind,
+            _LENGTH.pack(len(body)),
+            body,
+        )
+    )
+    return hashlib.blake2b(hashed, digest_size=32).digest()
 
 
 def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:

@@ -10,11 +10,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from ccxt.async_support.base.exchange import Exchange
+from ccxt.async_support.base.ws.client import json_parser
 from ccxt.base.errors import NetworkError
 
 from bot.venues import wording
 
 REASON_LENGTH_MAX = 300
+
+
+# What ccxt's own client makes of a frame's text. Raises ValueError.
+decoded: Callable[[str], Any] = json_parser.loads
 
 
 class NoAnswerError(NetworkError):  # type: ignore[misc]  # ccxt is untyped
