@@ -6,12 +6,14 @@ could fill. The questions are those of the daemon, over the same sockets with th
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from ccxt.base.errors import BaseError
 
 from bot.core import instruments
 from bot.core.instruments import Instrument
+from bot.core.margin.modelling import Model
 from bot.venues import (
     ccxt_venue,
     deribit_errors,
@@ -21,6 +23,7 @@ from bot.venues import (
 )
 from bot.venues import deribit_disconnect as disconnect
 from bot.venues import deribit_line as lines
+from bot.venues import deribit_parameters as parameters
 from bot.venues import deribit_readings as readings
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import RpcError, RpcSocket, SocketLimits
@@ -49,6 +52,7 @@ class Subject:
     label_prefix: str
     books: tuple[BookTerms, ...]
     margin_model: str = readings.STANDARD
+    parameters: Model | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +170,10 @@ class _Inspection:
                 (f"margin model {currency}", self._margin_question(currency))
                 for currency in subject.currencies
             ),
+            *(
+                (f"margin parameters {currency}", partial(self._margin_parameters, currency))
+                for currency in subject.currencies
+            ),
             ("rate limits", self._rate_limits),
             ("positions", self._positions),
             ("open orders", self._open_orders),
@@ -259,6 +267,11 @@ class _Inspection:
             return readings.margin_model(summary, currency, self._subject.margin_model)
 
         return question
+
+    async def _margin_parameters(self, currency: str) -> Answered:
+        self._known_scope()
+        model, sleep = self._subject.parameters, self._means.sleep
+        return await parameters.judged(model, currency, self._ask, sleep)
 
     async def _accounts(self) -> Mapping[str, Mapping[str, Any]]:
         self._known_scope()

@@ -50,6 +50,7 @@ def _subject(settings: Settings, credentials: Credentials) -> acceptance.Subject
         label_prefix=settings.account.label_prefix,
         books=tuple(_terms(plan) for plan in settings.policy().books),
         margin_model=MODELS[settings.margin.model],
+        parameters=settings.policy().model,
     )
 
 

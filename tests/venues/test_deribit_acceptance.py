@@ -11,10 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.core.margin.modelling import ModelName
 from bot.exchange.clock import WireClocks
 from bot.exchange.floor import ServerPolicy, TradingFloor
 from bot.exchange.keys import DEMO_READ_KEY, ApiKey
 from bot.exchange.server import ExchangeOptions, ExchangeServer, build
+from bot.settings.margin_choice import named as named_model
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit_acceptance import Means, Subject, examine
 from bot.venues.deribit_findings import Finding, Outcome
@@ -35,6 +37,7 @@ MEANS = Means(
     label_end="check1",
     patience_s=0.6,
 )
+STANDARD = named_model(ModelName.DERIBIT_STANDARD)
 PROOF = "cancel-on-disconnect proven"
 ARMED = "cancel-on-disconnect armed"
 
@@ -60,6 +63,7 @@ def subject(server: ExchangeServer, **changes: Any) -> Subject:
         currencies=("BTC",),
         label_prefix="db",
         books=(BOOK,),
+        parameters=STANDARD,
     )
     return replace(asked, **changes)
 
@@ -93,7 +97,7 @@ async def test_a_venue_that_is_as_it_must_be_passes_every_item():
 
         assert named(findings, Outcome.FAILED) == set()
         assert named(findings, Outcome.NOT_CHECKED) == set()
-        assert len(findings) == 15
+        assert len(findings) == 16
         assert "-PERPETUAL: lot 10" in findings["book main"].said
         assert await orders(server) == [("dbcheck1", "cancelled")]
         await asyncio.sleep(0.05)
