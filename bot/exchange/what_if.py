@@ -13,6 +13,7 @@ from bot.exchange.margins import MarginMemory
 from bot.exchange.portfolio import account_view
 from bot.exchange.reports import AccountView
 from bot.exchange.situation import Situation
+from bot.exchange.wallets import Wallet
 
 Change = tuple[Contract, Decimal]
 
@@ -25,11 +26,11 @@ def simulated(at: Situation, changes: Sequence[Change], *, adds: bool) -> Accoun
         changes: what is bought, or sold, of which contract.
         adds: to the positions that are held; otherwise instead of them, and of the open orders.
     """
-    held = {name: copy(position) for name, position in at.wallet.positions.items()}
-    wallet = replace(at.wallet, positions=held)
+    wallet = _twin(at.wallet)
     trades = list(changes)
     if not adds:
-        trades = [(position.contract, -position.size) for position in held.values()] + trades
+        held = wallet.positions.values()
+        trades = [(position.contract, -position.size) for position in held] + trades
     for contract, amount in trades:
         wallet.trade(contract, amount, at.board.mark(contract), at.paid_of(contract))
     orders = at.open_orders if adds else ()
@@ -39,11 +40,15 @@ def simulated(at: Situation, changes: Sequence[Change], *, adds: bool) -> Accoun
     )
 
 
+def _twin(wallet: Wallet) -> Wallet:
+    """A wallet that may be traded with: nothing of the account's own changes by it."""
+    held = {name: copy(position) for name, position in wallet.positions.items()}
+    return replace(wallet, positions=held, futures_rpl=dict(wallet.futures_rpl))
+
+
 def _emptied(at: Situation) -> Situation:
     """A currency with its money and nothing else."""
-    wallet = replace(
-        at.wallet, positions={name: copy(p) for name, p in at.wallet.positions.items()}
-    )
+    wallet = _twin(at.wallet)
     for position in list(wallet.positions.values()):
         contract = position.contract
         wallet.trade(contract, -position.size, at.board.mark(contract), at.paid_of(contract))

@@ -44,6 +44,20 @@ def test_other_positions_change_what_is_needed_and_not_what_there_is(place: Hall
     assert not {"limits", "estimated_liquidation_ratio"} & after.keys()
 
 
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_hedge_that_is_only_supposed_to_be_closed_makes_nobody_richer(
+    place: Hall, adds: bool
+) -> None:
+    client = place.client().login()
+    client.call("private/buy", instrument_name=PERPETUAL, amount=100_000, type="market")
+    place.pass_ms(60_000)
+    before = summary(client)
+
+    simulated(client, {PERPETUAL: -100_000}, add_positions=adds)
+
+    assert summary(client) == before
+
+
 def test_it_is_what_the_account_becomes_when_the_positions_are_there(place: Hall) -> None:
     client = place.client().login()
     name = option_held(client)
