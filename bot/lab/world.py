@@ -28,7 +28,7 @@ from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
-from bot.core.units import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
+from bot.core.units import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, NS_PER_SECOND
 from bot.exchange.contracts import BTC_USD
 from bot.exchange.rules import Rules
 from bot.lab.lies import Lies
@@ -87,7 +87,7 @@ POLICY: Final = Policy(
     safety=SafetyPolicy(order_max_usd=150_000.0, orders_per_minute_max=20),
     agreement=AgreementPolicy(gap_max_usd=100_000.0),
     # Two nodes of stress in place of five: all of them would be an eighth of what a seed costs.
-    gate=GatePolicy(stress_vol=0.0),
+    gate=GatePolicy(stress_vol=0.0, opinion_every_ns=20 * NS_PER_SECOND),
 )
 
 
