@@ -32,6 +32,7 @@ from bot.core.events import (
 MONEY_FACTS_MAX: Final = (
     10_000  # more waiting than this means that we are lost: crash, and reconcile
 )
+BURST_QUOTES: Final = 32  # as many take about a millisecond to translate
 
 # Own-order news before positions and balances, so that a position is never compared with a stale
 # order table; commands after all other money facts, so that a ledger that keeps them apart can
@@ -121,7 +122,10 @@ class Inbox:
         return (*money, *quotes)
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait until something waits, or so long; True if something does."""
+        """Wait until something waits, or so long; True if something does.
+
+        To take in a burst took as long as some folds: whoever's time came meanwhile goes first.
+        """
         if self._arrived.is_set():
             await asyncio.sleep(0)  # let the sockets speak even when we are never idle
             return True
@@ -130,6 +134,8 @@ class Inbox:
                 await self._arrived.wait()
         except TimeoutError:
             return False
+        if len(self._quotes) >= BURST_QUOTES:
+            await asyncio.sleep(0)
         return True
 
     def ignore_quotes(self) -> None:

@@ -132,6 +132,30 @@ async def test_silence_ends_the_wait_and_a_fact_ends_it_sooner():
     assert await inbox.wait(0.001) is False
 
 
+@pytest.mark.parametrize(
+    ("quotes", "first"),
+    [(inbox_module.BURST_QUOTES, ["beat", "fold"]), (1, ["fold", "beat"])],
+    ids=["burst", "quote"],
+)
+async def test_a_beat_that_is_due_does_not_wait_for_a_burst_and_its_fold_too(quotes, first):
+    inbox = Inbox()
+    order: list[str] = []
+
+    async def fold() -> None:
+        assert await inbox.wait(5.0)
+        order.append("fold")
+
+    folding = asyncio.create_task(fold())
+    await asyncio.sleep(0)
+    for number in range(quotes):
+        inbox.admit(quote(f"BTC-{number}"))
+    asyncio.get_running_loop().call_later(0.0, order.append, "beat")
+    await folding
+    await asyncio.sleep(0.001)
+
+    assert order == first
+
+
 async def test_a_daemon_that_is_leaving_hears_fills_but_no_quotes():
     inbox = Inbox()
     inbox.admit(quote())

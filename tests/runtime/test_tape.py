@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from bot.core.events import QuoteSeen
 from bot.runtime import tape as tape_module
 from bot.runtime.tape import Tape, TapeReader, segments
-from bot.runtime.tape_blocks import TapedFold
+from bot.runtime.tape_blocks import QUOTES_AT_ONCE, TapedFold
 
 price = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 quotes = st.builds(
@@ -95,6 +96,22 @@ def test_what_was_recorded_is_read_back_bit_for_bit(tmp_path_factory, written):
     reader = TapeReader(folder)
     assert [bits(item) for item in reader if isinstance(item, TapedFold)] == expected
     assert reader.torn == []
+
+
+@pytest.mark.parametrize("beside", [-1, 0, 1])
+def test_a_block_of_many_quotes_lacks_none_and_none_of_its_gaps(tmp_path, beside):
+    count = 2 * QUOTES_AT_ONCE + beside
+    seen = [
+        replace(
+            quote(number * 1.1), mark=None if number % 3 else 2.0, iv=None if number % 5 else 0.5
+        )
+        for number in range(count)
+    ]
+    written = fold_of(1, seen)
+    tape = Tape(tmp_path, bytes_max=10_000_000)
+    tape.fold(written)
+    tape.close()
+    assert [bits(fold) for fold in folds_in(tmp_path)] == [bits(written)]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 60])
