@@ -77,12 +77,13 @@ async def test_an_order_is_in_the_ledger_before_the_venue_is_asked(tmp_path):
 async def test_a_burst_of_fifty_quotes_costs_one_decision_and_no_ledger_row(tmp_path):
     folds: list[Stepped] = []
     async with House(tmp_path, observers=(folds.append,)) as house, folding(house):
-        await asyncio.sleep(0.02)
+        await house.ledger.append([])  # until the disk has the rows of the folds before
         before, rows = house.loop.folds, house.ledger.head.seq
         for _ in range(50):
             house.desk.quote()
         await until(lambda: house.loop.folds > before)
         assert house.loop.folds == before + 1
+        await house.ledger.append([])
         assert house.ledger.head.seq == rows
     burst = folds[before]
     assert sum(isinstance(fact, QuoteSeen) for fact in burst.facts) == 1
