@@ -40,6 +40,42 @@ LIMITS = (
         "::test_an_order_that_the_venue_would_refuse_for_funds_is_refused_here",
     ),
     Mutant(
+        name="the venue's second opinion does not count",
+        incident="the venue needs twice our margin after the next hedge, and that is only shown",
+        file="bot/core/margin/second_opinion.py",
+        was="    if abs(found.gap) > policy.opinion_gap_max:\n",
+        becomes="    if abs(found.gap) > 1e9:\n",
+        killed_by="tests/core/margin/test_second_opinion.py"
+        "::test_a_gap_that_lasts_allows_careful_orders_only_with_its_arithmetic_and_clears",
+    ),
+    Mutant(
+        name="one question after the other",
+        incident="the venue is slow, is asked again and again, and ends the orders' connection",
+        file="bot/core/margin/second_opinion.py",
+        was="        return consulted.asked_ns + UNHEARD_MAX_NS\n",
+        becomes="        return consulted.asked_ns\n",
+        killed_by="tests/core/margin/test_second_opinion.py"
+        "::test_never_two_questions_at_once_and_a_lost_one_does_not_end_the_asking",
+    ),
+    Mutant(
+        name="an opinion on another account",
+        incident="a fill between question and answer looks like a margin model that is wrong",
+        file="bot/core/margin/second_opinion.py",
+        was="    if _is_moving(state) or state.standing.positions != state.consulted.positions:\n",
+        becomes="    if _is_moving(state):\n",
+        killed_by="tests/core/margin/test_second_opinion.py"
+        "::test_an_answer_about_another_account_or_another_market_is_not_compared",
+    ),
+    Mutant(
+        name="a what-if that pays out",
+        incident="whoever asks what closing a hedge would need is paid its profit for asking",
+        file="bot/exchange/what_if.py",
+        was="    return replace(wallet, positions=held, futures_rpl=dict(wallet.futures_rpl))\n",
+        becomes="    return replace(wallet, positions=held)\n",
+        killed_by="tests/exchange/test_what_if.py"
+        "::test_a_hedge_that_is_only_supposed_to_be_closed_makes_nobody_richer",
+    ),
+    Mutant(
         name="orders without their fee",
         incident="an account used up to its last satoshi is refused by the venue for a fee",
         file="bot/core/gate.py",
