@@ -130,6 +130,15 @@ def test_a_frame_that_is_no_json_is_a_complaint_and_ends_nothing(line):
     assert line.ear.told[2] == [1]
 
 
+def test_a_number_that_is_none_reaches_whoever_has_to_refuse_it(line):
+    async def work() -> None:
+        line.venue.wire.put('{"mark_iv": NaN}')
+        await asyncio.sleep(1.0)
+
+    line.run(work)
+    assert repr(line.ear.told[-1]) == "{'mark_iv': nan}"
+
+
 def test_a_closed_door_is_heard_of():
     line = Line(is_open=False)
 
