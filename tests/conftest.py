@@ -8,6 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.standstill import (
+    pytest_configure,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+)
+
+__all__ = [
+    "pytest_configure",
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
+    "pytest_unconfigure",
+]
+
 settings.register_profile(
     "quick",
     max_examples=50,

@@ -14,7 +14,7 @@ from bot.cli.answer import Exit, ToldError, VerbError
 
 START_SECONDS_MAX = 60.0  # a cold machine compiles kernels
 LEAVE_SECONDS_MAX = 5.0
-ASK_SECONDS_MAX = 10.0
+ASK_SECONDS_MAX = 60.0  # a busy machine is no reason to lose a rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

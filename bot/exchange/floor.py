@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 SESSION_ORDERS_PRUNED_AT: Final = 500
 MINUTE_MS: Final = 60_000
+MS_PER_S: Final = 1_000
 SETTLES: Final = (SessionSettled, InstrumentExpired)
 
 
@@ -47,8 +48,10 @@ SETTLES: Final = (SessionSettled, InstrumentExpired)
 class ServerPolicy:
     """Limits and cadences of the server, in wire time, but for `advance_max_ms`.
 
-    That is the most market time that passes at once: where the machine cannot keep up with the
-    speed asked for, market time goes slower rather than memory run out.
+    That is the most market time that passes at once, and so is what passes in `behind_max_s` at the
+    market's speed, but for a minute: where the machine cannot keep up with the speed asked for, or
+    stood still, market time goes slower. Otherwise each round would have more to make up for than
+    the one before, and nobody be answered between them.
     """
 
     keys: tuple[ApiKey, ...] = (DEMO_KEY, DEMO_READ_KEY, DEMO_SUB_KEY)
@@ -61,6 +64,7 @@ class ServerPolicy:
     compresses_frames: bool = False
     pump_interval_ms: float = 20.0
     advance_max_ms: int = 15 * MINUTE_MS
+    behind_max_s: float = 1.0
     heartbeat_min_s: float = 10.0
     idle_max_s: float = 600.0
     frame_bytes_max: int = 32_768
@@ -139,7 +143,9 @@ class TradingFloor:
 
     def _hold_back(self) -> None:
         """Slow the market down where more of it waits than may pass at once."""
-        latest_ms = self.engine.now_ms + self.policy.advance_max_ms
+        behind_max_ms = self.policy.behind_max_s * self.market_clock.speed * MS_PER_S
+        at_once_ms = min(self.policy.advance_max_ms, max(MINUTE_MS, behind_max_ms))
+        latest_ms = self.engine.now_ms + int(at_once_ms)
         if self.market_clock.market_ms() <= latest_ms:
             return
         self.market_clock.hold(latest_ms)

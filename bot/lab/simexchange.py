@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -114,6 +115,7 @@ class SimExchange:
             ),
             settlement_pause_s=opening.settlement_pause_s,
             advance_max_ms=MS_PER_HOUR,  # however long the host stood still, no market slows down
+            behind_max_s=math.inf,
         )
         server = ExchangeServer(
             engine=engine,

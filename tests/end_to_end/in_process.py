@@ -16,6 +16,7 @@ from bot.runtime.clock import WireClock
 from bot.runtime.daemon import run_daemon
 from bot.runtime.loop import Observer
 from bot.wiring.daemon import System, build_daemon, secrets_of
+from tests.end_to_end.processes import PATIENCE
 
 ACCOUNT: Final = DEMO_KEY.account
 DEMO: Final = Path(__file__).parents[2] / "config" / "demo.yaml"
@@ -47,10 +48,12 @@ async def trading(
         async with build_daemon(config, secrets_of(config), observers=observers) as system:
             task = asyncio.create_task(run_daemon(system.daemon))
             ready = (Mode.RUN, Mode.DEGRADED, Mode.HOLD)
-            assert await system.window.until(lambda step: step.state.mode in ready, 30.0)
-            yield system, server
-            system.daemon.stop.set()
-            await task
+            assert await system.window.until(lambda step: step.state.mode in ready, PATIENCE)
+            try:
+                yield system, server
+            finally:
+                system.daemon.stop.set()
+                await task
             assert system.loop.observers_dropped == 0
     finally:
         await server.stop()

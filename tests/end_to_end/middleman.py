@@ -136,9 +136,9 @@ def between(man: ManT) -> Iterator[ManT]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     try:
-        assert ready.wait(5)
+        assert ready.wait(60)
         yield man
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -6,11 +6,22 @@ from pathlib import Path
 
 from bot.lab.books import differences, submitted
 from bot.lab.wire import processes
-from bot.lab.wire.processes import DEMO, ROOT, Daemon, Exchange, Shaker, exchange, until
+from bot.lab.wire.processes import (
+    DEMO,
+    ROOT,
+    Daemon,
+    Exchange,
+    Shaker,
+    exchange,
+    started,
+    supervised,
+    until,
+)
 from bot.lab.wire.rig import standing
 
 __all__ = [
     "DEMO",
+    "PATIENCE",
     "ROOT",
     "Daemon",
     "Exchange",
@@ -19,8 +30,12 @@ __all__ = [
     "daemon",
     "exchange",
     "standing",
+    "started",
+    "supervised",
     "until",
 ]
+
+PATIENCE = 90.0  # seconds for what must happen: many times what it takes on a quiet machine
 
 
 def daemon(rest_url: str, ws_url: str, journal: Path) -> AbstractContextManager[Daemon]:

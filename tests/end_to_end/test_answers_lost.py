@@ -9,7 +9,14 @@ import pytest
 
 from bot.lab.books import submitted
 from tests.end_to_end.middleman import ORDER_METHODS, Middleman, Wire, between
-from tests.end_to_end.processes import Shaker, assert_books_agree, daemon, exchange, until
+from tests.end_to_end.processes import (
+    PATIENCE,
+    Shaker,
+    assert_books_agree,
+    exchange,
+    supervised,
+    until,
+)
 
 CUTS_WANTED = 4
 
@@ -37,13 +44,13 @@ class AnswerCutter(Middleman):
             await wire.near.send_str(text)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
     """One request for every attempt, no label twice, the same position here and there."""
     journal = tmp_path / "ledger.sqlite3"
     with exchange("--seed", "7", "--speed", "60") as venue:
         cutter = AnswerCutter(venue.rest_url, venue.ws_url)
-        with between(cutter) as man, daemon(*man.urls, journal) as running:
+        with between(cutter) as man, supervised(man.urls, journal) as running:
             shaker = Shaker(venue)
 
             def cut_often() -> bool:
@@ -51,7 +58,7 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
                 assert running.process.poll() is None, running.said()
                 return man.hits >= CUTS_WANTED
 
-            until("orders whose answer was lost", cut_often, 90, running.said)
+            until("orders whose answer was lost", cut_often, 2 * PATIENCE, running.said)
             man.on = False
             sent = man.orders
 
@@ -59,7 +66,7 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
                 shaker.shake()
                 return man.orders > sent
 
-            until("one more order, answered", answered, 30, running.said)
+            until("one more order, answered", answered, PATIENCE, running.said)
             assert running.leave() == 0, running.said()
         assert_books_agree(venue, journal)
         labels = sorted(row["label"] for row in venue.order_requests())

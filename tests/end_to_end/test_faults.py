@@ -3,6 +3,7 @@
 Each test leaves both as it found them: running, books agreed, delta inside the band.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,32 @@ from bot.lab.wire import harm
 from bot.lab.wire.rig import HEDGE, Rig, rig
 from bot.lab.wire.storm import befallen, judged
 from bot.lab.wire.strikes import STRIKES, Strike
-from tests.end_to_end.processes import daemon, until
+from tests.end_to_end.processes import PATIENCE, daemon, until
 
 TICKER = f"ticker.{HEDGE}"
 FILLS_WANTED = 10
+WINDOW_MS = 600_000  # longer than any test: `healed` ends it
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("faults")) as running:
+def one_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with rig(tmp_path_factory.mktemp("faults"), heal_seconds=PATIENCE) as running:
         yield running
+
+
+@pytest.fixture
+def pair(one_pair: Rig) -> Iterator[Rig]:
+    """The pair, in order for the next test whatever becomes of this one."""
+    try:
+        yield one_pair
+    finally:
+        one_pair.clear()
+        if one_pair.running.lives:
+            one_pair.running.send(signal.SIGCONT)
+        else:
+            one_pair.started_again()
 
 
 ORDER_FAULTS: dict[str, dict[str, Any]] = {
@@ -56,7 +71,7 @@ def test_an_order_is_sent_once_and_its_fill_is_found_when(pair: Rig, what: str) 
 def test_a_socket_that_is_open_at_one_end_only_is_left_and_its_order_followed(pair: Rig) -> None:
     before = pair.times_up("trading")
     pair.struck_by("half_open", method="private/buy")
-    until("the dead line is left", lambda: pair.times_up("trading") > before, 15)
+    until("the dead line is left", lambda: pair.times_up("trading") > before, PATIENCE)
     pair.healed()
     pair.hedges_again()
 
@@ -75,7 +90,7 @@ PUSH_FAULTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("what", PUSH_FAULTS)
 def test_no_fill_is_lost_or_counted_twice_when_pushes(pair: Rig, what: str) -> None:
     fault = dict(PUSH_FAULTS[what])
-    pair.struck_by(fault.pop("kind"), channel="user.changes", times=2, window_ms=10_000, **fault)
+    pair.struck_by(fault.pop("kind"), channel="user.changes", times=2, window_ms=WINDOW_MS, **fault)
     pair.healed()
 
 
@@ -85,7 +100,7 @@ def test_ten_of_ten_fills_arrive_through_everything_at_once(pair: Rig) -> None:
     pair.arm("duplicate", channel="user.changes", rate=0.3, seed=2)
     pair.arm("reorder", channel="user.changes", rate=0.3, seed=3)
     pair.arm("drop_after_accept", method="private/", rate=0.15, seed=4)
-    pair.shaken("ten fills", lambda: len(set(pair.fills_there()) - known) >= FILLS_WANTED, 40)
+    pair.shaken("ten fills", lambda: len(set(pair.fills_there()) - known) >= FILLS_WANTED, PATIENCE)
     pair.healed()
     fills = set(pair.fills_there()) - known
     assert len(fills) >= FILLS_WANTED
@@ -104,11 +119,14 @@ def test_nothing_is_decided_on_a_stale_quote_and_the_daemon_says_so_when(
     pair: Rig, what: str
 ) -> None:
     fault = dict(STALE[what])
-    pair.arm(fault.pop("kind"), channel=TICKER, window_ms=60_000, **fault)
+    pair.arm(fault.pop("kind"), channel=TICKER, window_ms=WINDOW_MS, **fault)
     pair.shaken("it says why it holds", lambda: f"{HEDGE}: last good quote" in pair.why_it_held())
+    pair.rested()  # what was sent on the last good quote has arrived
     sent = pair.orders()
     pair.shaker.shake()
-    pair.stays(0.7, lambda: pair.orders() == sent and "unpriced" in pair.why_it_held())
+    pair.stays(0.7, lambda: pair.orders() == sent)
+    pair.shaken("it still says so", lambda: "unpriced" in pair.why_it_held())
+    assert pair.orders() == sent
     pair.healed()
     pair.hedges_again()
 
@@ -117,6 +135,7 @@ def test_a_dead_market_line_is_left_and_nothing_was_decided_on_it(pair: Rig) -> 
     before = pair.times_up("market")
     pair.struck_by("half_open", channel=TICKER)
     pair.shaken("it says why it holds", lambda: "last good quote" in pair.why_it_held())
+    pair.rested()  # what was sent on the last good quote has arrived
     sent = pair.orders()
 
     def is_left() -> bool:
@@ -125,7 +144,7 @@ def test_a_dead_market_line_is_left_and_nothing_was_decided_on_it(pair: Rig) -> 
         assert is_up or now == sent, "an order left before the line was back"
         return is_up
 
-    until("the dead line is left", is_left, 15)
+    until("the dead line is left", is_left, PATIENCE)
     pair.healed()
 
 
@@ -149,12 +168,15 @@ def test_too_many_requests_and_the_end_of_the_session_are_no_fate_of_an_order(pa
 def test_maintenance_is_waited_out_without_a_person(pair: Rig) -> None:
     """The venue is asked less and less often, and no number of refusals stops the daemon."""
     before = pair.told("OrderRejected", "system_maintenance")
-    pair.arm("maintenance", window_ms=60_000)
+    pair.arm("maintenance", window_ms=WINDOW_MS)
     pair.shaken(
-        "orders are turned away", lambda: pair.told("OrderRejected", "maintenance") >= before + 3
+        "orders are turned away",
+        lambda: pair.told("OrderRejected", "maintenance") >= before + 3,
+        PATIENCE,
     )
-    assert pair.decided("the venue takes no orders now: system_maintenance")
-    assert pair.status()["mode"]["name"] == "run"
+    why = "the venue takes no orders now: system_maintenance"
+    pair.shaken("it says why it sends nothing", lambda: pair.decided(why))
+    pair.shaken("it runs", lambda: pair.status()["mode"]["name"] == "run")
     pair.healed()
     pair.hedges_again()
 
@@ -197,8 +219,8 @@ def test_no_order_is_taken_for_absent_when_the_question_is_answered_by(
     """The socket is down, so the fate of the order is asked for over HTTP."""
     fault = dict(GATEWAYS[what])
     kind = fault.pop("kind")
-    pair.arm(kind, method="private/", transport="http", window_ms=60_000, **fault)
-    pair.arm("http_status", method="connect", window_ms=1_000)
+    pair.arm(kind, method="private/", transport="http", window_ms=WINDOW_MS, **fault)
+    pair.arm("http_status", method="connect", window_ms=WINDOW_MS)
     pair.struck_by("drop_after_accept", times=1, method="private/buy", transport="ws")
     pair.shaken("asked over HTTP", lambda: pair.struck_of(kind) >= 1)
     pair.healed()
@@ -207,16 +229,16 @@ def test_no_order_is_taken_for_absent_when_the_question_is_answered_by(
 def test_a_daemon_does_not_start_on_a_page_where_its_instruments_should_be(
     pair: Rig, tmp_path: Path
 ) -> None:
-    pair.arm("html_200", method="public/get_instruments", transport="http", window_ms=60_000)
+    pair.arm("html_200", method="public/get_instruments", transport="http", window_ms=WINDOW_MS)
     ledger = tmp_path / "other.sqlite3"
     # By another name of this machine, or it would be refused for the account that is taken.
     rest_url, ws_url = (
         url.replace("127.0.0.1", "localhost") for url in (pair.venue.rest_url, pair.venue.ws_url)
     )
     with daemon(rest_url, ws_url, ledger) as other:
-        until("it gives up", lambda: other.process.poll() is not None, 20, other.said)
+        until("it gives up", lambda: other.process.poll() is not None, PATIENCE, other.said)
         assert other.process.returncode == 1
-        assert "instrument" in other.said(), "it says what the venue does not tell"
+        assert "instrument" in other.told(), "it says what the venue does not tell"
     assert pair.struck() >= 1
     pair.healed()
 

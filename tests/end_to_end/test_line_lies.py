@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,19 +15,22 @@ from bot.lab.books import submitted
 from bot.runtime import ledger_reading
 from tests.end_to_end.middleman import ORDER_METHODS, Middleman, Wire, between
 from tests.end_to_end.processes import (
+    PATIENCE,
     Daemon,
     Exchange,
     Shaker,
     assert_books_agree,
-    daemon,
     exchange,
+    supervised,
     until,
 )
 
 HEDGE = "BTC-PERPETUAL"
 BY_HAND_USD = 70_000
-SILENCE_SECONDS = 20.0
+MUTE = "not even an answer"
 ManT = TypeVar("ManT", bound=Middleman)
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass
@@ -92,7 +94,7 @@ def shaken(
         assert running.process.poll() is None, running.said()
         return holds()
 
-    until(what, looked, 40, running.said)
+    until(what, looked, PATIENCE, running.said)
 
 
 def adopted(journal: Path) -> list[str]:
@@ -102,12 +104,19 @@ def adopted(journal: Path) -> list[str]:
     return [json.dumps(note) for note in notes if note.get("instrument") == HEDGE]
 
 
+def downs(journal: Path) -> list[str]:
+    """Return why the trading connection was given up, each time."""
+    rows = [json.loads(e.body) for e in ledger_reading.entries(journal) if e.kind == "facts"]
+    facts = [fact for row in rows for fact in row["facts"] if fact["$"] == "LinkDown"]
+    return [fact["reason"] for fact in facts if "trading" in json.dumps(fact["link"])]
+
+
 @contextmanager
 def hedged_through(kind: type[ManT], journal: Path) -> Iterator[tuple[Exchange, ManT, Daemon]]:
     """Run an exchange, a man in the middle, and a daemon; at the end, their books have to agree."""
     with exchange("--seed", "7", "--speed", "60") as venue:
         harm = kind(venue.rest_url, venue.ws_url)
-        with between(harm) as man, daemon(*man.urls, journal) as running:
+        with between(harm) as man, supervised(man.urls, journal) as running:
             yield venue, man, running
             man.on = False
             sent = man.orders
@@ -116,7 +125,6 @@ def hedged_through(kind: type[ManT], journal: Path) -> Iterator[tuple[Exchange, 
         assert_books_agree(venue, journal)
 
 
-@pytest.mark.timeout(90)
 def test_late_and_repeated_pushes_of_a_position_are_not_taken_for_somebody_elses_trades(
     tmp_path: Path,
 ) -> None:
@@ -127,7 +135,6 @@ def test_late_and_repeated_pushes_of_a_position_are_not_taken_for_somebody_elses
     assert adopted(journal) == []
 
 
-@pytest.mark.timeout(90)
 def test_a_line_that_falls_silent_without_an_end_is_left_and_its_order_proved_absent(
     tmp_path: Path,
 ) -> None:
@@ -137,16 +144,13 @@ def test_a_line_that_falls_silent_without_an_end_is_left_and_its_order_proved_ab
         shaken(venue, running, "a first order", lambda: man.orders >= 1, 0.4)
         man.on = True
         shaken(venue, running, "an order swallowed", lambda: bool(man.swallowed), 0.4)
-        before, since = len(venue.order_requests()), time.monotonic()
+        before = len(venue.order_requests())
         shaken(venue, running, "trade again", lambda: len(venue.order_requests()) > before, 0.4)
-        assert time.monotonic() - since < SILENCE_SECONDS, (
-            "only the heartbeat's absence was noticed"
-        )
+    assert any(MUTE in why for why in downs(journal)), "only the heartbeat's absence was noticed"
     assert man.labels.count(man.swallowed) == 1
     assert man.labels == submitted(journal), "each attempt left once, and no other"
 
 
-@pytest.mark.timeout(90)
 def test_a_position_changed_by_hand_while_an_order_is_on_its_way_is_taken_over_once(
     tmp_path: Path,
 ) -> None:
@@ -158,7 +162,9 @@ def test_a_position_changed_by_hand_while_an_order_is_on_its_way_is_taken_over_o
             shaken(venue, running, "an order", partial(passed, man, hits), 0.8)
             size = venue.ledger()["positions"].get(HEDGE, 0)
             venue.ask("/sim/position", {"instrument_name": HEDGE, "size": size + BY_HAND_USD})
-            until("a change taken over", partial(taken_over, journal, times), 20, running.said)
+            until(
+                "a change taken over", partial(taken_over, journal, times), PATIENCE, running.said
+            )
     assert len(adopted(journal)) == 3
 
 

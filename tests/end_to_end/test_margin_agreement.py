@@ -35,11 +35,14 @@ from bot.runtime.loop import Stepped
 from bot.settings.margin_parameters import Deribit, parameters
 from bot.venues import deribit_translate
 from tests.end_to_end.in_process import ACCOUNT, trading
+from tests.end_to_end.processes import PATIENCE
 from tests.exchange.test_recorded import CHAIN_A, with_recordings
 
 HEDGE: Final = "BTC-PERPETUAL"
 GAP_MAX: Final = 1e-6  # relative
 UPDATES_MIN: Final = int(os.environ.get("DELTABAND_MARGIN_UPDATES", "6"))  # of each model
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +159,15 @@ async def rehearsed(market: Market, folder: Path) -> Comparison:
 
 
 async def _enough(comparison: Comparison, model: MarginModel) -> None:
-    """Wait until that many updates were compared, however slow the machine is."""
-    async with asyncio.timeout(20.0):
-        while len(comparison.gaps.get(model, ())) < UPDATES_MIN:
+    """Wait until so many updates were compared, and most of all, however slow the machine is."""
+
+    def is_enough() -> bool:
+        compared = sum(map(len, comparison.gaps.values()))
+        few = len(comparison.gaps.get(model, ())) < UPDATES_MIN
+        return not few and comparison.in_flight <= compared
+
+    async with asyncio.timeout(PATIENCE):
+        while not is_enough():
             await asyncio.sleep(0.05)
 
 

@@ -25,7 +25,7 @@ from tests.end_to_end.in_process import ACCOUNT, trading
 
 SEED: Final = 7
 CRASH: Final = -0.15
-WAIT_SECONDS: Final = 25.0
+WAIT_SECONDS: Final = 90.0
 PATIENT: Final = ("orders.lifetime_seconds=10", "orders.silence_max_seconds=12")  # a slow machine
 AFTER_SECONDS: Final = 1.0  # at sixty-fold speed a minute of the market
 UNGATED: Final = (
@@ -38,6 +38,8 @@ UNGATED: Final = (
     "margin.funds_buffer_percent=0",
     "margin.doubt_buffer_percent=0",
 )
+pytestmark = pytest.mark.timeout(600)
+
 ARITHMETIC: Final = re.compile(
     r"maintenance ([\d.]+) / balance ([\d.]+) = ([\d.]+)% after the fill"
 )

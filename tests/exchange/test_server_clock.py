@@ -51,11 +51,13 @@ def test_a_hole_in_recorded_data_moves_the_clock_and_is_announced(tmp_path: Path
     floor = build(options, wire.clocks(), announce=said.append).floor
     floor.market_clock.start()
 
-    wire.pass_ms(4_000)  # four market minutes: the quotes hold
-    floor.pump()
+    for _ in range(4):  # four market minutes: the quotes hold
+        wire.pass_ms(1_000)
+        floor.pump()
     assert floor.skips == 0
-    wire.pass_ms(2_000)
-    floor.pump()
+    for _ in range(2):
+        wire.pass_ms(1_000)
+        floor.pump()
 
     noon_ms = int(NOON.timestamp() * 1000)
     assert floor.skips == 1
@@ -83,3 +85,20 @@ def test_a_machine_that_cannot_keep_up_slows_the_market_instead_of_filling_its_m
     assert floor.engine.now_ms == held_ms + 3_600
     assert len(said) == 1
     assert "slower" in said[0]
+
+
+@pytest.mark.parametrize(("speed", "at_once_ms"), [(1.0, 60_000), (60.0, 60_000), (300.0, 300_000)])
+def test_a_machine_that_stood_still_has_little_to_make_up_for_and_answers_soon(
+    speed: float, at_once_ms: int
+) -> None:
+    wire = StoppedClocks()
+    options = ExchangeOptions(speed=speed, book="none", equity_coin=1.0)
+    floor = build(options, wire.clocks(), announce=lambda _: None).floor
+    floor.market_clock.start()
+    began_ms = floor.engine.now_ms
+
+    wire.pass_ms(100_000)
+    floor.pump()
+
+    assert floor.engine.now_ms == began_ms + at_once_ms
+    assert floor.market_clock.market_ms() == floor.engine.now_ms

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bot.lab.wire.processes import Daemon, WireLabError, pause, until
-from bot.lab.wire.rig import HEAL_SECONDS, STRIKE_SECONDS, Rig
+from bot.lab.wire.rig import STRIKE_SECONDS, Rig
 
 STOPPED_SECONDS: Final = 5.0
 LOCKED_SECONDS: Final = 3.0
-REFUSE_SECONDS: Final = 30.0
+LOCK_SECONDS_MAX: Final = 30.0  # until the daemon lets go of it
+REFUSE_SECONDS: Final = 60.0
 HALTED: Final = 3
 DISK_MB: Final = 32
 FILE_BYTES_MAX: Final = 4_096
@@ -51,7 +52,7 @@ def _stopped(pair: Rig) -> float:
             raise WireLabError("a stopped process sent orders")
     finally:
         pair.running.send(signal.SIGCONT)
-    return until("all is well after a stop", pair.is_well, HEAL_SECONDS, pair.why)
+    return pair.gets_well("all is well after a stop")
 
 
 def _killed(pair: Rig) -> float:
@@ -71,12 +72,12 @@ def _ended(pair: Rig) -> float:
 
 def _second_on_the_ledger(pair: Rig) -> float:
     _refused(pair, pair.journal)
-    return until("the first goes on", pair.is_well, HEAL_SECONDS, pair.why)
+    return pair.gets_well("the first goes on")
 
 
 def _second_on_the_account(pair: Rig) -> float:
     _refused(pair, pair.journal.with_name("second.sqlite3"))
-    return until("the first goes on", pair.is_well, HEAL_SECONDS, pair.why)
+    return pair.gets_well("the first goes on")
 
 
 def _refused(pair: Rig, journal: Path) -> None:
@@ -98,7 +99,7 @@ def _refused(pair: Rig, journal: Path) -> None:
 
 def _locked(pair: Rig) -> float:
     """Lock the ledger as a backup or a person's shell does: nothing leaves meanwhile."""
-    with closing(sqlite3.connect(pair.journal, isolation_level=None)) as other:
+    with closing(sqlite3.connect(pair.journal, LOCK_SECONDS_MAX, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         before = pair.orders()
         for _ in range(int(LOCKED_SECONDS / 0.5)):
@@ -108,7 +109,7 @@ def _locked(pair: Rig) -> float:
         other.execute("ROLLBACK")
     if after > before + 1:  # its row may have been written just before the lock
         raise WireLabError(f"{after - before} orders left while the ledger was locked")
-    return until("all is well after a lock", pair.is_well, HEAL_SECONDS, pair.why)
+    return pair.gets_well("all is well after a lock")
 
 
 def _older_copy(pair: Rig) -> float:
@@ -259,7 +260,7 @@ def filled(pair: Rig, disk: SmallDisk) -> float:
     pair.shaker.shake()
     pair.stays(1.0, lambda: _mode(again) == "halt" and pair.orders() == sent)
     again.resume(RESUMED)
-    return until("all is well after a resume", pair.is_well, HEAL_SECONDS, pair.why)
+    return pair.gets_well("all is well after a resume")
 
 
 def _mode(running: Daemon) -> str:

@@ -18,6 +18,7 @@ from bot.lab.wire.processes import (
     daemon,
     exchange,
     pause,
+    supervised,
     until,
 )
 from bot.lab.wire.rig import HEAL_SECONDS, SPEED, Rig, standing
@@ -47,7 +48,12 @@ class Killed:
 
 
 def killed_often(
-    kills: int, seed: int, folder: Path, tell: Callable[[str], None] = lambda _: None
+    kills: int,
+    seed: int,
+    folder: Path,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    heal_seconds: float = HEAL_SECONDS,
 ) -> Killed:
     """Kill a busy daemon so often, at moments drawn from `seed`, and judge by the venue's ledger.
 
@@ -62,7 +68,7 @@ def killed_often(
         for number in range(kills):
             starts = number > 0 and chance.random() < EARLY_SHARE
             wait_seconds = chance.uniform(0.0, EARLY_SECONDS_MAX if starts else 1.0)
-            with daemon(urls, journal) as running:
+            with (daemon if starts else supervised)(urls, journal) as running:
                 if starts:
                     early += 1
                     pause(wait_seconds)
@@ -73,11 +79,11 @@ def killed_often(
                 running.kill()
             if (number + 1) % 10 == 0:
                 tell(f"{number + 1} kills, {len(venue.order_requests())} orders")
-        with daemon(urls, journal) as running:
+        with supervised(urls, journal) as running:
             took.append(seconds_to_run(running))
             _busy_until_order(venue, running)
-            pair = Rig(venue, running, journal, Shaker(venue))
-            until("all is well at the end", pair.is_well, HEAL_SECONDS, pair.why)
+            pair = Rig(venue, running, journal, Shaker(venue), heal_seconds)
+            pair.gets_well("all is well at the end")
             if running.leave() != 0:
                 violations.append(f"the last daemon did not leave in peace: {running.said()}")
         seen = venue.ledger()

@@ -18,17 +18,18 @@ from bot.lab.wire.processes import (
     WireLabError,
     exchange,
     pause,
+    started,
     until,
 )
 from bot.runtime import ledger_reading, records
 from bot.runtime.clock import wire_seconds
 
 HEDGE: Final = "BTC-PERPETUAL"
-HEAL_SECONDS: Final = 10.0
-STRIKE_SECONDS: Final = 20.0
+HEAL_SECONDS: Final = 10.0  # what is promised of a machine that has the time for it
+STRIKE_SECONDS: Final = 60.0
 START_SECONDS: Final = 60.0
 SHAKE_SECONDS: Final = 0.5
-SETTLED_SECONDS: Final = 5.0
+SETTLED_SECONDS: Final = 30.0
 SPEED: Final = "60"
 
 
@@ -50,12 +51,16 @@ class Tally:
 
 @dataclass
 class Rig:
-    """A running pair. `running` may be replaced by the next daemon of the same ledger."""
+    """A running pair. `running` may be replaced by the next daemon of the same ledger.
+
+    `heal_seconds`: within which all has to be well again after anything.
+    """
 
     venue: Exchange
     running: Daemon
     journal: Path
     shaker: Shaker
+    heal_seconds: float = HEAL_SECONDS
     read_seq: int = 0
     facts: list[Any] = field(default_factory=list, repr=False)
     attempts: list[str] = field(default_factory=list, repr=False)
@@ -192,7 +197,11 @@ class Rig:
         """Shake until one more order reached the venue, and all is well."""
         before = self.orders()
         self.shaken("one more order", lambda: self.orders() > before)
-        until("all is well again", self.is_well, HEAL_SECONDS, self.why)
+        self.gets_well("all is well again")
+
+    def gets_well(self, what: str) -> float:
+        """Wait until all is well; return the seconds that took. WireLabError: too many."""
+        return until(what, self.is_well, self.heal_seconds, self.why)
 
     def stays(self, seconds: float, holds: Callable[[], bool]) -> None:
         """See that something holds for some time. WireLabError: it does not."""
@@ -214,14 +223,13 @@ class Rig:
             WireLabError: that took too long, or it did not start.
         """
         urls = (self.venue.rest_url, self.venue.ws_url)
-        self.running = Daemon(urls, self.journal, log_folder=self.running.log.parent)
-        until("it answers", lambda: self.running.answers, START_SECONDS, self.running.said)
-        return until("all is well after a start", self.is_well, HEAL_SECONDS, self.why)
+        self.running = started(urls, self.journal, log_folder=self.running.log.parent)
+        return self.gets_well("all is well after a start")
 
     def healed(self) -> float:
         """Disarm, and wait until all is well; return the seconds that took."""
         self.clear()
-        took_seconds = until("all is well again", self.is_well, HEAL_SECONDS, self.why)
+        took_seconds = self.gets_well("all is well again")
         self.see_sound()
         return took_seconds
 
@@ -279,7 +287,11 @@ class Rig:
 
 @contextmanager
 def rig(
-    folder: Path, *options: str, sets: Sequence[str] = (), log_folder: Path | None = None
+    folder: Path,
+    *options: str,
+    sets: Sequence[str] = (),
+    log_folder: Path | None = None,
+    heal_seconds: float = HEAL_SECONDS,
 ) -> Iterator[Rig]:
     """Run an exchange and a daemon until the block ends; the daemon must leave in peace.
 
@@ -288,16 +300,18 @@ def rig(
         options: The exchange's.
         sets: Settings of the daemon.
         log_folder: Where the daemon's log goes, beside the ledger if None.
+        heal_seconds: Within which all has to be well again after anything.
 
     Raises:
         WireLabError: it did not start, or did not leave with exit code 0.
     """
     journal = folder / "ledger.sqlite3"
     with exchange("--seed", "7", "--speed", SPEED, *options) as venue:
-        first = Daemon((venue.rest_url, venue.ws_url), journal, sets=sets, log_folder=log_folder)
-        pair = Rig(venue, first, journal, Shaker(venue, every_seconds=SHAKE_SECONDS))
+        urls = (venue.rest_url, venue.ws_url)
+        first = started(urls, journal, sets=sets, log_folder=log_folder)
+        shaker = Shaker(venue, every_seconds=SHAKE_SECONDS)
+        pair = Rig(venue, first, journal, shaker, heal_seconds)
         try:
-            until("the daemon answers", lambda: first.is_served, START_SECONDS, first.said)
             until("the daemon trades", pair.is_well, START_SECONDS, first.said)
             yield pair
             if pair.running.leave() != 0:

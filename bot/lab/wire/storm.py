@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.lab.wire.harm import Harm
-from bot.lab.wire.processes import WireLabError, until
-from bot.lab.wire.rig import HEAL_SECONDS, Rig
+from bot.lab.wire.processes import WireLabError
+from bot.lab.wire.rig import Rig
 from bot.lab.wire.strikes import Strike
 
 
@@ -51,11 +51,11 @@ def befallen(pair: Rig, strike: Strike) -> Outcome:
     try:
         struck = _strike(pair, strike)
         pair.clear()
-        took_seconds = until("all is well again", pair.is_well, HEAL_SECONDS, pair.why)
+        took_seconds = pair.gets_well("all is well again")
         pair.see_sound()
         pair.hedges_again()
         after = pair.tallied(before.lost, lost_max=struck if strike.swallows else 0)
-        why = _late(took_seconds)
+        why = _late(took_seconds, pair.heal_seconds)
     except (OSError, WireLabError) as error:
         after, why = pair.tally(), str(error)
     return Outcome(
@@ -107,7 +107,7 @@ def judged(pair: Rig, harm: Harm) -> Outcome:
         pair.see_sound()
         pair.hedges_again()
         after = pair.tallied(before.lost, lost_max=1 if harm.swallows else 0)
-        why = _late(took_seconds)
+        why = _late(took_seconds, pair.heal_seconds)
     except (OSError, WireLabError) as error:
         after, why = pair.tally(), str(error)
     return Outcome(
@@ -122,8 +122,8 @@ def judged(pair: Rig, harm: Harm) -> Outcome:
     )
 
 
-def _late(took_seconds: float) -> str:
+def _late(took_seconds: float, seconds_max: float) -> str:
     """Say so if healing took too long; a look that found all well may itself have been slow."""
-    if took_seconds <= HEAL_SECONDS:
+    if took_seconds <= seconds_max:
         return ""
-    return f"all was well after {took_seconds:.1f} s only, not within {HEAL_SECONDS:g} s"
+    return f"all was well after {took_seconds:.1f} s only, not within {seconds_max:g} s"

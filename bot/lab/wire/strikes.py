@@ -63,7 +63,7 @@ def _asked(name: str, ids: str, kind: str, **how: object) -> Strike:
         "window_ms": MINUTE_MS,
         **how,
     }
-    shut = {"kind": "http_status", "method": "connect", "window_ms": 1_000}
+    shut = {"kind": "http_status", "method": "connect", "window_ms": MINUTE_MS}
     lost = {"kind": "drop_after_accept", "method": BUY, "transport": "ws"}
     return Strike(name=f"question: {name}", ids=ids, arms=(shut, lost, gateway))
 
