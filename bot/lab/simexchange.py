@@ -70,6 +70,23 @@ class Opening:
     settlement_pause_s: float = 0.0
 
 
+def _policy(settlement_pause_s: float) -> ServerPolicy:
+    """Limits as the venue's, and channels that speak seldom: each word costs the lab time."""
+    return ServerPolicy(
+        keys=(DEMO_KEY,),
+        subaccounts={},
+        limits=VENUE_LIMITS,
+        cadence=CadencePolicy(
+            aggregate_interval_ms=500.0,
+            republish_interval_ms=0.0,  # at every round
+            portfolio_interval_ms=4_000.0,  # money that changed is told at once, as ever
+        ),
+        settlement_pause_s=settlement_pause_s,
+        advance_max_ms=MS_PER_HOUR,  # however long the host stood still, no market slows down
+        behind_max_s=math.inf,
+    )
+
+
 class SimExchange:
     """One exchange in a world. `watchers` are told of every order request before it is worked on.
 
@@ -104,26 +121,13 @@ class SimExchange:
                 )
             ],
         )
-        policy = ServerPolicy(
-            keys=(DEMO_KEY,),
-            subaccounts={},
-            limits=VENUE_LIMITS,
-            cadence=CadencePolicy(
-                aggregate_interval_ms=500.0,
-                republish_interval_ms=0.0,  # at every round
-                portfolio_interval_ms=4_000.0,  # money that changed is told at once, as ever
-            ),
-            settlement_pause_s=opening.settlement_pause_s,
-            advance_max_ms=MS_PER_HOUR,  # however long the host stood still, no market slows down
-            behind_max_s=math.inf,
-        )
         server = ExchangeServer(
             engine=engine,
             market_clock=MarketClock(
                 start_ms=engine.now_ms, speed=opening.speed, monotonic_ns=clocks.monotonic_ns
             ),
             clocks=clocks,
-            policy=policy,
+            policy=_policy(opening.settlement_pause_s),
             sim_account=ACCOUNT,
         )
         self.engine, self.floor = engine, server.floor
