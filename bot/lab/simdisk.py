@@ -106,7 +106,12 @@ class SimDisk:
         """Return the tape of a daemon that begins now, if it keeps one."""
         if not self.is_taped:
             return None
-        return Tape(tape_beside(self.path), bytes_max=TAPE_BYTES_MAX, thread=SimThread())
+        return Tape(
+            tape_beside(self.path),
+            bytes_max=TAPE_BYTES_MAX,
+            thread=SimThread(),
+            rest=lambda: None,  # it is nobody's thread, and has no time of its own
+        )
 
     def _hired(self) -> "SimScribe":
         self._scribe = SimScribe(self._loop, self._rng, self.trouble)

@@ -19,6 +19,7 @@ from bot.core.units import NS_PER_MS, NS_PER_SECOND
 SAMPLES_MAX: Final = 32  # half a minute at the sampler's pace: long for the rate, short for a drift
 SAMPLES_TRUSTED: Final = 4  # from so many on, a rate outlives a jump
 HOST_DRIFT: Final = 200e-6  # what a host's crystal may lose against a venue's, unlearned
+GIVE_WAY_SECONDS: Final = 100e-6
 QUANTUM_MS: Final = 1.0  # a venue tells its time in whole milliseconds
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,14 @@ log = structlog.get_logger(__name__)
 
 def _epoch_ms() -> int:
     return time.time_ns() // NS_PER_MS
+
+
+def give_way() -> None:
+    """Let whoever waits have processor and interpreter, in a thread with long work of its own.
+
+    It sleeps: merely to let go of the interpreter is no help to a loop that lacks a processor.
+    """
+    time.sleep(GIVE_WAY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

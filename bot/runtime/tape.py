@@ -9,7 +9,7 @@ File: a magic line, then frames of `length, crc32` (little-endian u32) and a zli
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import structlog
 from bot.core import codec
 from bot.core.state import State
 from bot.core.units import NS_PER_SECOND
+from bot.runtime.clock import give_way
 from bot.runtime.tape_blocks import TapedFold, TapedState, pack_folds, pack_state, unpacked
 
 MAGIC: Final = b"deltaband tape 2\n"
@@ -27,6 +28,7 @@ SUFFIX: Final = ".tape"
 BLOCK_QUOTES: Final = 4_096
 BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a crash loses at most so much
 BLOCKS_WAITING_MAX: Final = 32
+PIECE_BYTES: Final = 32_768  # are compressed in half a millisecond
 STATE_EVERY_NS: Final = 3_600 * NS_PER_SECOND
 SEGMENTS_IN_TOTAL: Final = 16  # so that dropping the oldest drops a sixteenth
 BLOCK_LENGTH_MAX: Final = 64 * 1024 * 1024  # a longer one is not a block
@@ -47,13 +49,21 @@ class _Batch:
 class Tape:
     """A tape being written. Packing, compression and the disk are a thread's business."""
 
-    def __init__(self, folder: Path, *, bytes_max: int, thread: Executor | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bytes_max: int,
+        thread: Executor | None = None,
+        rest: Callable[[], None] = give_way,
+    ) -> None:
         """Begin a new segment after the last one in `folder`.
 
         Args:
             folder: Made if it is not there.
             bytes_max: All segments together; the oldest are deleted beyond it.
             thread: Who packs and writes; one of its own if None.
+            rest: Called by the thread all the time, so that nobody waits for a whole block.
 
         Raises:
             OSError: the folder cannot be made.
@@ -66,6 +76,7 @@ class Tape:
         self._next_segment = max(names, default=0) + 1
         self._path: Path | None = None
         self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
+        self._rest = rest
         self._waiting: list[Future[None]] = []
         self._folds: list[TapedFold] = []
         self._quotes = 0
@@ -116,7 +127,7 @@ class Tape:
             due = first.wire_ns - self._state_ns >= STATE_EVERY_NS
             if batch.before is not None and (begun or due or first.number != self._written + 1):
                 self._keep(batch.before, first)
-            self._append(pack_folds(batch.folds))
+            self._append(pack_folds(batch.folds, self._rest))
             self._written = last.number
         except OSError as error:
             self._path = None  # a torn block ends a segment; the next one starts clean
@@ -146,9 +157,17 @@ class Tape:
 
     def _append(self, block: bytes) -> None:
         assert self._path is not None, "a segment was begun"
-        packed = zlib.compress(block, 6)
+        packed = self._compressed(block)
         with self._path.open("ab") as file:
             file.write(_FRAME.pack(len(packed), zlib.crc32(packed)) + packed)
+
+    def _compressed(self, block: bytes) -> bytes:
+        packer = zlib.compressobj(6)
+        packed = []
+        for start in range(0, len(block), PIECE_BYTES):
+            packed.append(packer.compress(block[start : start + PIECE_BYTES]))
+            self._rest()
+        return b"".join((*packed, packer.flush()))
 
     def _forget_oldest(self) -> None:
         kept = segments(self._folder)

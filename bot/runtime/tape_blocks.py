@@ -6,7 +6,7 @@ what changes little between two quotes is then nearly nothing after compression.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, TypeVar
@@ -65,18 +65,20 @@ class TapedState:
     text: bytes
 
 
-def pack_folds(folds: Sequence[TapedFold]) -> bytes:
-    """Return a block of folds of one run, not yet compressed."""
+def pack_folds(folds: Sequence[TapedFold], rest: Callable[[], None] = lambda: None) -> bytes:
+    """Return a block of folds of one run, not yet compressed; `rest` now and then on the way."""
     quotes = [quote for fold in folds for quote in fold.quotes]
     names: dict[str, int] = {}
     index = np.array([names.setdefault(q.instrument, len(names)) for q in quotes], dtype=np.uint32)
+    rest()
     order = np.argsort(index, kind="stable")
     counts = np.array([len(fold.quotes) for fold in folds], dtype=np.uint32)
     market_ms = np.array([fold.market_ms for fold in folds], dtype=np.int64)
     wire_ns = np.array([fold.wire_ns for fold in folds], dtype=np.int64)
     venue_ms = np.array([quote.venue_ms for quote in quotes], dtype=np.int64)
     arrived_ns = np.array([quote.arrived_ns for quote in quotes], dtype=np.int64)
-    prices, there = _priced(quotes)
+    rest()
+    prices, there = _priced(quotes, rest)
     columns: list[Column] = [
         _steps(np.array([fold.number for fold in folds], dtype=np.int64)),
         _steps(market_ms),
@@ -174,7 +176,7 @@ def _quotes(
 
 
 def _priced(
-    quotes: Sequence[QuoteSeen],
+    quotes: Sequence[QuoteSeen], rest: Callable[[], None]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint16]]:
     """Return prices, shape (quotes, prices), 0 where there is none, and a bit a price there is.
 
@@ -190,6 +192,7 @@ def _priced(
         prices[some] = told.astype(np.float64)
         prices[some][missing] = 0.0
         there[some] = (~missing * _BITS).sum(axis=1, dtype=np.uint16)
+        rest()
     return prices, there
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bot.core.events import QuoteSeen
 from bot.runtime import tape as tape_module
-from bot.runtime.tape import Tape, TapeReader, segments
-from bot.runtime.tape_blocks import QUOTES_AT_ONCE, TapedFold
+from bot.runtime.tape import BLOCK_QUOTES, PIECE_BYTES, Tape, TapeReader, segments
+from bot.runtime.tape_blocks import QUOTES_AT_ONCE, TapedFold, pack_folds
 
 price = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 quotes = st.builds(
@@ -111,6 +111,19 @@ def test_a_block_of_many_quotes_lacks_none_and_none_of_its_gaps(tmp_path, beside
     tape = Tape(tmp_path, bytes_max=10_000_000)
     tape.fold(written)
     tape.close()
+    assert [bits(fold) for fold in folds_in(tmp_path)] == [bits(written)]
+
+
+def test_the_thread_gives_way_all_the_time_so_that_the_loop_never_waits_for_a_block(tmp_path):
+    rests: list[int] = []
+    tape = Tape(tmp_path, bytes_max=10_000_000, rest=lambda: rests.append(tape.folds))
+    written = fold_of(1, [quote(number * 1.1) for number in range(BLOCK_QUOTES)])
+    block = pack_folds([written])
+
+    tape.fold(written)
+    tape.close()
+
+    assert len(rests) > BLOCK_QUOTES / QUOTES_AT_ONCE + len(block) / PIECE_BYTES
     assert [bits(fold) for fold in folds_in(tmp_path)] == [bits(written)]
 
 
