@@ -99,6 +99,11 @@ class _Folds:
         """The number of the next fold that left rows, None after the last."""
         return None if self._next is None else self._next[0]
 
+    @property
+    def are_cut_off(self) -> bool:
+        """Whether no row is left, and none said that the run ends."""
+        return self._next is None and self.ended is None
+
     def take(self, number: int) -> Rows:
         """Return the rows of fold `number`, if it is next, and go on."""
         taken: Rows = []
@@ -189,9 +194,9 @@ class _Run:
             return
         rows = folds.take(item.number)
         if self._state is None:
-            self._pass(item.number, item.number, rows)
+            self._pass(item.number, item.number, rows, is_tail=folds.are_cut_off)
         else:
-            self._step(item, rows, is_tail=folds.number is None and folds.ended is None)
+            self._step(item, rows, is_tail=folds.are_cut_off)
         self.next = item.number + 1
 
     def _skip(self, number: int, folds: _Folds) -> None:
@@ -200,15 +205,19 @@ class _Run:
             return
         first = self.next
         while folds.number is not None and folds.number < number:
-            self._pass(first, folds.number, folds.take(folds.number))
+            last, rows = folds.number, folds.take(folds.number)
+            self._pass(first, last, rows, is_tail=folds.are_cut_off)
             if self.told.difference is not None:
                 return
             first = self.next
         if first < number:
             self._pass(first, number - 1, [])
 
-    def _pass(self, first: int, last: int, rows: Rows) -> None:
-        """Check what can be checked of folds that cannot be repeated; only the last left rows."""
+    def _pass(self, first: int, last: int, rows: Rows, *, is_tail: bool = False) -> None:
+        """Check what can be checked of folds that cannot be repeated; only the last left rows.
+
+        Of a run's last fold a repair may have cut off what it came to, and left what it was told.
+        """
         if self._state is not None:
             self._held, self._state = self._state.standing, None
         holes = self.told.holes
@@ -217,6 +226,10 @@ class _Run:
         holes.append((first, last))
         self.next = last + 1
         trouble = ledger_law.broken(self._held, rows)
+        is_whole = any(entry.kind in records.STANDING_KINDS for entry, _ in rows)
+        if trouble is not None and is_tail and not is_whole:
+            self._note_end(last, "within")
+            return
         if trouble is not None:
             body = next((entry.body for entry, _ in rows if entry.kind == "step"), "")
             self.told.difference = Difference(
@@ -271,7 +284,7 @@ class _Run:
             if crash is not None and self._state is not None and number == self.next:
                 self._crash(number, crash)
             else:
-                self._pass(self.next, number, rows)
+                self._pass(self.next, number, rows, is_tail=folds.are_cut_off)
         if folds.ended is not None and folds.ended >= self.next and self.told.difference is None:
             self._pass(self.next, folds.ended, [])
 

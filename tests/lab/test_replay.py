@@ -274,6 +274,29 @@ def test_a_ledger_that_contradicts_itself_is_caught_without_a_tape(
     assert says in told[0]
 
 
+@pytest.mark.parametrize("kind", ["facts", "step"])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_repair_may_cut_within_a_fold_and_nobody_else_may(tmp_path, day, kind, is_last):
+    """Once the told fill of a fold whose outcome was cut off was taken for a position forged."""
+    house, _ = day
+    rows = [Row(kind=row.kind, at_ms=row.at_ms, body=row.body) for row in rows_of(house)]
+    word = '"$":"FillSeen"' if kind == "facts" else '"$":"SubmitOrder"'
+    place = next(n for n, row in enumerate(rows) if row.kind == kind and word in str(row.body))
+    fold = json.loads(rows[place].body)["fold"]
+    of_fold = [n for n, row in enumerate(rows) if json.loads(row.body).get("fold") == fold]
+    rest = [] if is_last else rows[max(of_fold) + 1 :]
+    ledger = Ledger.open(tmp_path / "cut.db", HEADER)
+    ledger._commit([*rows[: place + 1], *rest])
+    ledger.close()
+    (run,) = replay(tmp_path / "cut.db", None).runs
+    if is_last:
+        assert run.difference is None
+        assert f"the ledger ends within fold {fold}: it was cut here" in run.notes
+    else:
+        assert run.difference is not None
+        assert run.difference.fold == fold
+
+
 def test_the_ledger_of_one_day_and_the_tape_of_another_are_told_apart(day, tmp_path):
     house, _ = day
     other = Ledger.open(tmp_path / "other.db", HEADER)
