@@ -38,7 +38,7 @@ from bot.core.dealing import BookPlan, Dealt
 from bot.core.events import BalanceSeen, Fact
 from bot.core.exposure import Exposure, Unpriced
 from bot.core.hedger import Decision
-from bot.core.immutable import remembered
+from bot.core.immutable import remembered, succeeded
 from bot.core.margin import gating_seizure, gating_stages, gating_watch, second_opinion
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.modelling import Model
@@ -353,7 +353,7 @@ def _noted(state: State, dealt: Dealt, policy: Policy) -> tuple[State, list[Deci
         if decision.order_id or known.get(name) != codes[name]
     ]
     counts = dealing.counted(state.counts, news)
-    noted = replace(state, codes=codes, counts=counts, margin_warned=frozenset(warnings))
+    noted = succeeded(state, codes=codes, counts=counts, margin_warned=frozenset(warnings))
     return noted, news, [why for key, why in warnings.items() if key not in warned]
 
 

@@ -184,7 +184,7 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
         case PositionsSeen():
             return _positions(state, fact, policy)
         case BalanceSeen():
-            return replace(state, balances={**state.balances, fact.currency: fact})
+            return succeeded(state, balances={**state.balances, fact.currency: fact})
         case AccountRead() | ReadFailed() | OpinionGiven() | NoOpinionHere():
             return _read(state, fact)
         case LinkUp() | LinkDown():
@@ -299,7 +299,7 @@ def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     if fact.trade_id in state.standing.trades_seen:
         return state
     owner, terms = owner_of(fact.instrument, policy), state.instruments.get(fact.instrument)
-    moved = replace(
+    moved = succeeded(
         state,
         standing=news.filled(state.standing, fact, terms, owner, _moment(state)),
         foreign=news.stranger(state.standing, fact, policy.orders) or state.foreign,
@@ -334,7 +334,7 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
     known = state.standing
     for name in rows.keys() & policy.owners.keys():
         known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
-    seen = replace(state, standing=known, reported={**state.reported, **reported})
+    seen = succeeded(state, standing=known, reported={**state.reported, **reported})
     for name in sorted(
         reported.keys() & set(unlisted(seen.reported, known.positions, seen.instruments))
     ):

@@ -88,7 +88,10 @@ class TradeBook:
 
     def tape(self, name: str) -> Tape:
         """What traded in an instrument."""
-        return self._tapes.setdefault(name, Tape())
+        tape = self._tapes.get(name)  # every ticker asks: none is made in vain
+        if tape is None:
+            tape = self._tapes[name] = Tape()
+        return tape
 
     def all(self) -> Sequence[TradeView]:
         """Every fill, settlements included, oldest first."""
