@@ -35,8 +35,9 @@ from bot.core.standing import open_orders
 from bot.core.state import Mode, State, differing
 from bot.core.tally import Try
 
+# Neither is a limit of risk, so neither has a key: the first keeps an emergency from sending orders
+# whose fee is all that they move, the second a stage from being entered again by the next tick.
 HEDGE_LOWERS_MIN: Final = 0.01  # of u: a hedge that does less is not worth an order
-SPREAD_MAX: Final = 0.005  # of the underlying: what a bought option may cost above its mark
 LEAVING: Final = 0.98  # of a threshold: where a stage is left for good
 STAGES: Final = frozenset({Stage.REDUCE_ONLY, Stage.HOLD, Stage.EMERGENCY})
 
@@ -162,7 +163,8 @@ def _in_order(
         stressed_usage=float("inf") if stressed is None else stressed,
         buy_back_options=policy.gate.buy_back_options,
     )
-    offers = _offers(state, ground, {book.hedge_instrument for book in books})
+    hedges = {book.hedge_instrument for book in books}
+    offers = _offers(state, ground, hedges, policy.gate.buy_back_spread_max)
     ranked = reliefs(ground, offers, wanted)
     if stage.stage is Stage.EMERGENCY and policy.gate.emergency_hedges:
         for one in ranked:
@@ -171,7 +173,9 @@ def _in_order(
     yield from (one for one in ranked if one.means is Means.BUY_BACK)
 
 
-def _offers(state: State, ground: Ground, hedges: set[str]) -> Mapping[str, Offer]:
+def _offers(
+    state: State, ground: Ground, hedges: set[str], spread_max: float
+) -> Mapping[str, Offer]:
     """Return what can be traded: the hedges, and options that are quoted near their mark."""
     found: dict[str, Offer] = {}
     for pair in ground.subject.account.pairs:
@@ -181,7 +185,7 @@ def _offers(state: State, ground: Ground, hedges: set[str]) -> Mapping[str, Offe
                 continue
             if terms.kind is Kind.OPTION:
                 unit = pair.index_usd if pair.is_linear else 1.0
-                if quote.ask is None or quote.ask - quote.mark > SPREAD_MAX * unit:
+                if quote.ask is None or quote.ask - quote.mark > spread_max * unit:
                     continue
             elif name not in hedges:
                 continue

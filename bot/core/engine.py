@@ -176,7 +176,9 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state, adopted = _accounted(state, policy)
     if state.balances is not before.balances or not state.is_weighed:
         state = _weighed(state, facts, policy)
-    state, opinions = _advised(before, state, policy)
+    opinions: tuple[Alert, ...] = ()
+    if state.consulted is not before.consulted:
+        state, opinions = second_opinion.heard(state, policy.gate, policy.model, policy.quotes)
     state = _latched(state, policy)
     if state.seized_ns is not None:
         state = gating_seizure.read_again(state)
@@ -186,9 +188,13 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
     state, cancels = reconcile.cancels(state, policy.orders)
-    state, consults = second_opinion.asked(
-        state, policy.hedges, policy.gate, policy.safety.order_max_usd
-    )
+    consults: tuple[Action, ...] = ()
+    if state.now_ns >= second_opinion.due_ns(
+        state.consulted, state.balances, state.margin_seen, policy.gate
+    ):
+        state, consults = second_opinion.asked(
+            state, policy.hedges, policy.gate, policy.safety.order_max_usd
+        )
     state, news, news_of_margin = _noted(state, dealt, policy)
     return Step(
         state=state,
@@ -259,13 +265,6 @@ def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> 
     return gating_watch.watched(
         state, told, policy.currencies, policy.gate, policy.model, policy.quotes
     )
-
-
-def _advised(before: State, state: State, policy: Policy) -> tuple[State, tuple[Alert, ...]]:
-    """Take in the venue's second opinion on margin, if there is news of it."""
-    if state.consulted is before.consulted:
-        return state, ()
-    return second_opinion.heard(state, policy.gate, policy.model, policy.quotes)
 
 
 def _latched(state: State, policy: Policy) -> State:

@@ -62,6 +62,7 @@ KEYS: Mapping[str, tuple[str, float]] = {
     "stress_vol": ("margin.stress.vol_points", PERCENT),
     "emergency_hedges": ("margin.emergency_hedges", 1.0),
     "buy_back_options": ("margin.buy_back_options", 1.0),
+    "buy_back_spread_max": ("margin.buy_back_spread_max_percent", PERCENT),
     "gap_max": ("margin.gap_max_percent", PERCENT),
     "gap_grace_ns": ("margin.gap_grace_seconds", SECONDS_NS),
     "gap_skew_max_ns": ("margin.gap_skew_max_seconds", SECONDS_NS),

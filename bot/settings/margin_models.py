@@ -94,6 +94,8 @@ class Margin(Section):
     buy_back_options: bool = False
     """From reduce-only on buy short options back, those first that lower margin use most for each
     dollar, until the stage is left."""
+    buy_back_spread_max_percent: Annotated[float, Field(gt=0, le=10)] = 0.5
+    """What an option that is bought back may cost above its mark, of the underlying's price."""
     futures_rates: FuturesRates | None = None
     """Standard margin of perpetuals and futures by size, for each underlying, in place of the curve
     among the model's parameters."""

@@ -137,6 +137,7 @@ def gate_policy(config: Config) -> GatePolicy:
         opinion_gap_max=_share(margin.second_opinion_gap_max_percent),
         emergency_hedges=margin.emergency_hedges,
         buy_back_options=margin.buy_back_options,
+        buy_back_spread_max=_share(margin.buy_back_spread_max_percent),
     )
 
 

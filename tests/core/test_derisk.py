@@ -117,6 +117,14 @@ def test_no_option_is_bought_at_a_price_far_from_its_mark_or_without_one() -> No
     assert world.state.standing.orders == {}
 
 
+def test_how_far_from_its_mark_an_option_may_be_bought_is_for_the_operator_to_say() -> None:
+    world = thin(replace(ALLOWED, buy_back_spread_max=0.0002), SHORT, has=1.0, needs=0.75)
+    assert not world.orders(), "it is asked for 0.0330, its mark is 0.0327"
+
+    world = thin(replace(ALLOWED, buy_back_spread_max=0.0004), SHORT, has=1.0, needs=0.75)
+    assert world.orders()
+
+
 def test_while_anything_but_margin_forbids_trading_nothing_is_bought_back() -> None:
     world = thin(replace(ALLOWED, buy_back_options=False), SHORT, has=1.0, needs=0.75)
     world.policy = replace(world.policy, gate=ALLOWED)

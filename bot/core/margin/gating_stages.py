@@ -59,7 +59,8 @@ class GatePolicy:
     `gap_skew_max_ns` of the balance. The venue is asked for a second opinion every
     `opinion_every_ns` (None for never), every `opinion_near_ns` while u is within `opinion_near` of
     a threshold; ours may differ from it by `opinion_gap_max` of it, for `gap_grace_ns`. The last
-    two say what may be done about a stage: see `bot.core.derisk`.
+    three say what may be done about a stage (see `bot.core.derisk`), and what an option that is
+    bought back may cost above its mark, a share of the underlying.
     """
 
     warn: float = 0.5
@@ -83,6 +84,7 @@ class GatePolicy:
     opinion_gap_max: float = 0.05
     emergency_hedges: bool = False
     buy_back_options: bool = False
+    buy_back_spread_max: float = 0.005
 
     @property
     def stress(self) -> Stress:
