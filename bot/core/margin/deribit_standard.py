@@ -205,26 +205,76 @@ def report_of(account: Account, needs: Sequence[Needs], rates: Rates) -> Report:
 
 def needs_of(account: Account, rates: Rates) -> tuple[Needs, ...]:
     """Return what each pair of an account needs."""
-    needs = []
-    for pair in account.pairs:
-        initial, maintenance = _instruments(pair, pair.sizes, rates)
+    return needs_of_each((account,), rates)[0]
+
+
+def needs_of_each(accounts: Sequence[Account], rates: Rates) -> list[tuple[Needs, ...]]:
+    """Return what each pair of each account needs: the same instruments in different markets.
+
+    As one by one, to the bit; the options of all markets are looked at together.
+    """
+    by_pair = [
+        _needs(accounts, pairs, rates)
+        for pairs in zip(*(account.pairs for account in accounts), strict=True)
+    ]
+    return [tuple(needs[at] for needs in by_pair) for at in range(len(accounts))]
+
+
+def _needs(accounts: Sequence[Account], pairs: Sequence[Pair], rates: Rates) -> list[Needs]:
+    """Return what one pair needs in each market."""
+    options = _of_options_each(pairs, rates)
+    found = []
+    for account, pair, (option_initial, option_maintenance) in zip(
+        accounts, pairs, options, strict=True
+    ):
+        future_initial, future_maintenance = _of_futures(pair, pair.futures.size_coin, rates)
+        initial = np.concatenate((option_initial, future_initial))
+        maintenance = np.concatenate((option_maintenance, future_maintenance))
         orders = _orders(account, pair, initial, rates)
-        needs.append(Needs(initial=initial, maintenance=maintenance, orders=orders))
-    return tuple(needs)
+        found.append(Needs(initial=initial, maintenance=maintenance, orders=orders))
+    return found
+
+
+def _of_options_each(pairs: Sequence[Pair], rates: Rates) -> list[tuple[Floats, Floats]]:
+    """Return initial and maintenance margin of the options held, in each market."""
+    first, counts = pairs[0], [len(pair.options.names) for pair in pairs]
+    rows = [pair.options for pair in pairs]
+    index = np.repeat([pair.index_usd for pair in pairs], counts)
+    underlying = np.stack((index, np.concatenate([row.forward for row in rows])))
+    initial, maintenance = per_short_option(
+        strike=np.concatenate([row.strike for row in rows]),
+        is_call=np.concatenate([row.is_call for row in rows]),
+        underlying=underlying,
+        mark=np.concatenate([row.mark for row in rows]),
+        unit=underlying if first.is_linear else np.ones_like(underlying),
+        rates=rates,
+    )
+    sizes = np.concatenate([row.size for row in rows])
+    short = sizes < 0.0
+    ends = np.cumsum(counts)[:-1]
+    initials = np.split(np.where(short, -sizes * initial, 0.0), ends)
+    return list(
+        zip(initials, np.split(np.where(short, -sizes * maintenance, 0.0), ends), strict=True)
+    )
 
 
 def _instruments(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
     """Return initial and maintenance margin of each instrument, were it held in these sizes."""
     count = len(pair.options.names)
     option_initial, option_maintenance = of_held_options(pair, sizes[:count], rates)
-    worth = np.abs(sizes[count:]) * (pair.futures.mark_usd if pair.is_linear else 1.0)
-    shares = [future_share(rates, pair.underlying, float(coins)) for coins in np.abs(sizes[count:])]
-    initial = worth * np.array([share.initial for share in shares])
-    maintenance = worth * np.array([share.maintenance for share in shares])
+    initial, maintenance = _of_futures(pair, sizes[count:], rates)
     return (
         np.concatenate((option_initial, initial)),
         np.concatenate((option_maintenance, maintenance)),
     )
+
+
+def _of_futures(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:
+    """Return initial and maintenance margin of each future, were it held in these sizes."""
+    worth = np.abs(sizes) * (pair.futures.mark_usd if pair.is_linear else 1.0)
+    shares = [future_share(rates, pair.underlying, coins) for coins in np.abs(sizes).tolist()]
+    initial = worth * np.array([share.initial for share in shares])
+    return initial, worth * np.array([share.maintenance for share in shares])
 
 
 def of_held_options(pair: Pair, sizes: Floats, rates: Rates) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bot.core.margin.account import Account
-from bot.core.margin.modelling import Model, Unmodelled, Valued, valued
+from bot.core.margin.modelling import Model, Unmodelled, Valued, valued_each
 from bot.core.margin.report import Needed
 from bot.core.margin.shocks import Shock, Shocked, coins_there, profit_per_coin, shocked_each
 
@@ -191,13 +191,14 @@ class Told(NamedTuple):
 
 def scene_of(account: Account, model: Model, stress: Stress, told: Told) -> Scene | Unmodelled:
     """Value an account as it is and at every node of a stress."""
-    now = valued(model, account)
+    names, shocks = zip(*nodes_of(stress), strict=True)
+    moves = shocked_each(account, shocks)
+    now, *valueds = valued_each(model, (account, *(moved.account for moved in moves)))
     if isinstance(now, Unmodelled):
         return now
-    names, shocks = zip(*nodes_of(stress), strict=True)
     nodes = []
-    for name, moved in zip(names, shocked_each(account, shocks), strict=True):
-        node = _node(account, model, name, moved)
+    for name, moved, there in zip(names, moves, valueds, strict=True):
+        node = _node(account, model, name, moved, there)
         if isinstance(node, Unmodelled):
             return Unmodelled(reason=f"{name}: {node.reason}")
         nodes.append(node)
@@ -214,8 +215,9 @@ def scene_of(account: Account, model: Model, stress: Stress, told: Told) -> Scen
     )
 
 
-def _node(account: Account, model: Model, name: str, moved: Shocked) -> Node | Unmodelled:
-    there = valued(model, moved.account)
+def _node(
+    account: Account, model: Model, name: str, moved: Shocked, there: Valued | Unmodelled
+) -> Node | Unmodelled:
     if isinstance(there, Unmodelled):
         return there
     per_coin: dict[str, float] = {}

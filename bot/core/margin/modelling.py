@@ -4,7 +4,7 @@ A model is a frozen value with its parameters in it, chosen by the configuration
 a run. What it cannot value it says in words (`Unmodelled`): whoever gates by it refuses then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -126,6 +126,22 @@ def valued(model: MarginModel, account: Account) -> Valued | Unmodelled:
         return Unmodelled(reason=f"{model.name} has no parameters for {error.args[0]}")
     except ValueError as error:
         return Unmodelled(reason=f"{model.name}: {error}")
+    return _whole(model, account, made)
+
+
+def valued_each(model: MarginModel, accounts: Sequence[Account]) -> list[Valued | Unmodelled]:
+    """Value an account in several markets, the same instruments in each, as `valued` one by one."""
+    if not isinstance(model, DeribitStandard):
+        return [valued(model, account) for account in accounts]
+    try:
+        made = standard_fills.valued_each(accounts, model.parameters)
+    except ValueError as error:  # no rates at all
+        return [Unmodelled(reason=f"{model.name}: {error}") for _ in accounts]
+    return [_whole(model, account, one) for account, one in zip(accounts, made, strict=True)]
+
+
+def _whole(model: MarginModel, account: Account, made: Valued) -> Valued | Unmodelled:
+    """Return what a model made of an account, or say what it lacks."""
     if not made.is_whole:
         missing = unpriced(account)
         lacks = f"{missing} has no price" if missing else "it does not know all that is held"

@@ -5,7 +5,7 @@ all its parts and words, is made for who asks for it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,16 @@ from bot.core.margin.summing import Needs
 
 def valued(account: Account, rates: Rates) -> "Summed":
     """Value an account once. KeyError: the rates lack an underlying of it."""
-    return Summed(account=account, rates=rates, needs=deribit_standard.needs_of(account, rates))
+    return valued_each((account,), rates)[0]
+
+
+def valued_each(accounts: Sequence[Account], rates: Rates) -> list["Summed"]:
+    """Value an account in several markets, which is quicker than each by itself."""
+    needs = deribit_standard.needs_of_each(accounts, rates)
+    return [
+        Summed(account=account, rates=rates, needs=needed)
+        for account, needed in zip(accounts, needs, strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

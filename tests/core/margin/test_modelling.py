@@ -18,7 +18,9 @@ from bot.core.margin.modelling import (
     Unmodelled,
     resized,
     valued,
+    valued_each,
 )
+from bot.core.margin.shocks import Shock, shocked_each
 from bot.settings.margin_parameters import (
     Bybit,
     Deribit,
@@ -90,6 +92,21 @@ def test_what_a_fill_needs_is_what_a_report_with_it_needs(model: Model) -> None:
         assert asked == pytest.approx((done.initial, done.maintenance), rel=1e-9, abs=3e-9)
 
     law()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=by_name)
+def test_several_markets_are_valued_as_each_by_itself(model: Model) -> None:
+    held = sold(model)
+    shocks = (Shock(spot=-0.2), Shock(vol_points=0.3), Shock(spot=0.1, basis=-0.1))
+    markets = [held, *(there.account for there in shocked_each(held, shocks))]
+
+    found = valued_each(model, markets)
+
+    for there, market in zip(found, markets, strict=True):
+        alone = valued(model, market)
+        assert not isinstance(there, Unmodelled), there
+        assert not isinstance(alone, Unmodelled), alone
+        assert there.needed == alone.needed, "to the bit"
 
 
 @pytest.mark.parametrize("wrong", ["mark", "order", "nothing"])
