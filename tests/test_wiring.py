@@ -51,7 +51,7 @@ async def running(config: Settings) -> AsyncIterator[System]:
     async with build_daemon(config, secrets_of(config)) as system:
         task: asyncio.Task[Exit] = asyncio.create_task(run_daemon(system.daemon))
         try:
-            assert await system.window.until(lambda step: step.state.mode is Mode.RUN, 15.0)
+            assert await system.window.until(lambda step: step.state.mode is Mode.RUN, 60.0)
             yield system
         finally:
             system.daemon.stop.set()

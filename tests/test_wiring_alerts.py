@@ -43,7 +43,7 @@ async def test_a_halt_reaches_the_phone_s_stand_in_the_dead_man_and_the_numbers(
         configure_logging(config, secrets, said)
         async with build_daemon(config, secrets) as system:
             task = asyncio.create_task(run_daemon(system.daemon))
-            assert await system.window.until(lambda step: step.state.mode is Mode.RUN, 15.0)
+            assert await system.window.until(lambda step: step.state.mode is Mode.RUN, 60.0)
             await until(lambda: any(at == "beat" for at, _ in served.heard))
             system.daemon.inbox.admit(
                 CommandGiven(command=Command.HALT, command_id="halt-1", actor="ann", note="smoke")
@@ -104,11 +104,11 @@ async def test_a_daemon_whose_channels_all_hang_hedges_and_ends_in_time(
         async with build_daemon(config, secrets_of(config)) as system:
             task = asyncio.create_task(run_daemon(system.daemon))
             hedged = await system.window.until(
-                lambda step: step.state.mode is Mode.RUN and step.state.counts.fills > 0, 15.0
+                lambda step: step.state.mode is Mode.RUN and step.state.counts.fills > 0, 60.0
             )
             await until(lambda: served.hanging >= 2)
             system.daemon.stop.set()
-            ended = await asyncio.wait_for(task, 12)
+            ended = await asyncio.wait_for(task, 60)
     await exchange.stop()
 
     assert hedged, "no order went out"

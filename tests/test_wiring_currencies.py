@@ -40,16 +40,16 @@ def agreed(state: State) -> set[str]:
     return {figure for figure, gap in state.gaps.items() if abs(gap.gap_coin) < 0.05}
 
 
-@pytest.mark.timeout(60)
 async def test_our_deltas_are_the_venues_in_every_currency_and_on_every_index(
     exchange: str, tmp_path: Path
 ) -> None:
     async with running(four(tmp_path / "four.sqlite3", exchange)) as system:
         # What is published is rounded, and a moment older or newer than the quotes.
-        seen = await system.window.until(lambda step: agreed(step.state) == FIGURES, 30.0)
+        seen = await system.window.until(
+            lambda step: agreed(step.state) == FIGURES and step.state.mode is Mode.RUN, 60.0
+        )
         state = system.loop.state
-        assert seen, f"compared so far: {state.gaps}"
-        assert state.mode is Mode.RUN
+        assert seen, f"{state.mode}: {state.mode_reason}; compared so far: {state.gaps}"
         assert state.balances.keys() >= {"BTC", "ETH", "USDC"}
         status = system.window.status()
         assert status is not None

@@ -81,5 +81,5 @@ def process(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bot", *words]
     room = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, cwd=folder, env=room, capture_output=True, text=True, timeout=50, check=False
+        command, cwd=folder, env=room, capture_output=True, text=True, timeout=200, check=False
     )

@@ -32,7 +32,7 @@ def exchange(**options: Any) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(15)
+    assert ready.wait(60)
     try:
         yield places[0]
     finally:

@@ -19,7 +19,7 @@ from bot.wiring.daemon import build_daemon, secrets_of
 from bot.wiring.exchange import ExchangeOptions, build_exchange
 from tests.deploy.files import DEPLOY, ROOT, yaml
 
-pytestmark = pytest.mark.timeout(60)  # a cold machine compiles before the daemon shows anything
+pytestmark = pytest.mark.timeout(240)  # a cold machine compiles before the daemon shows anything
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "deltaband.json").read_text())
 RULES = [rule for group in yaml(DEPLOY / "alerts.yml")["groups"] for rule in group["rules"]]
@@ -103,7 +103,7 @@ async def scraped(ledger: Path) -> str:
         task = asyncio.create_task(run_daemon(system.daemon))
         try:
             hedged = await system.window.until(
-                lambda step: step.state.mode is Mode.RUN and step.state.counts.fills > 0, 15.0
+                lambda step: step.state.mode is Mode.RUN and step.state.counts.fills > 0, 60.0
             )
             assert hedged, "no order went out"
             async with httpx.AsyncClient(trust_env=False) as client:

@@ -53,9 +53,9 @@ async def test_ccxt_hears_its_orders_fills_and_everybodys_trades_as_the_venue_sa
         )
 
         placed = await exchange.create_order(SWAP, "market", "buy", 100, None, {"label": "w-1"})
-        heard, fills, trades = await asyncio.wait_for(asyncio.gather(*listening), 5)
+        heard, fills, trades = await asyncio.wait_for(asyncio.gather(*listening), 60)
         while {fill["id"] for fill in fills} - {trade["id"] for trade in trades}:
-            trades += await asyncio.wait_for(exchange.watch_trades(SWAP), 5)
+            trades += await asyncio.wait_for(exchange.watch_trades(SWAP), 60)
         ledger = await ledger_of(server)
 
     assert [order["info"]["label"] for order in heard] == ["w-1"]

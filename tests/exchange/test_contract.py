@@ -20,7 +20,7 @@ from tests.exchange.contract.channels import (
 )
 from tests.exchange.wire import openapi
 
-pytestmark = pytest.mark.timeout(120)  # whichever test comes first plays all the scenes
+pytestmark = pytest.mark.timeout(300)  # whichever test comes first plays all the scenes
 METHODS_MIN = 115
 FAMILIES_MIN = 22
 # Told by the venue's reference in prose, and in no schema.

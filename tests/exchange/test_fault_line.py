@@ -33,7 +33,7 @@ def channels(frames: list[dict[str, Any]]) -> list[str]:
 
 async def ends(line: Line) -> WSMsgType:
     """How the line ends."""
-    while (message := await line.socket.receive(timeout=5)).type is WSMsgType.TEXT:
+    while (message := await line.socket.receive(timeout=60)).type is WSMsgType.TEXT:
         pass
     return message.type
 
@@ -45,7 +45,7 @@ async def send(line: Line, method: str, **params: Any) -> None:
 
 
 async def filled(desk: Bench, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len((await desk.ledger())["fills"]) < count:
             await asyncio.sleep(0.02)
 
@@ -144,13 +144,13 @@ async def test_half_a_frame_ends_the_line_and_half_a_text_does_not() -> None:
     async with bench() as desk, trading(desk) as line:
         await desk.arm("truncate", method="private/buy", whole=True)
         await send(line, "private/buy", **order("x-1"))
-        half = (await line.socket.receive(timeout=5)).data
+        half = (await line.socket.receive(timeout=60)).data
         with pytest.raises(json.JSONDecodeError):
             json.loads(half)
         await line.call("public/test")
         await desk.arm("truncate", method="private/buy")
         await send(line, "private/buy", **order("x-2"))
-        assert (await line.socket.receive(timeout=5)).type is not WSMsgType.TEXT
+        assert (await line.socket.receive(timeout=60)).type is not WSMsgType.TEXT
         assert await desk.labels() == ["x-1", "x-2"]
 
 
@@ -158,7 +158,7 @@ async def test_a_garbage_frame_and_an_error_without_an_id_come_over_a_line_that_
     async with bench() as desk, trading(desk) as line:
         await desk.arm("corrupt_compression", method="private/buy")
         await send(line, "private/buy", **order("x-1"))
-        message = await line.socket.receive(timeout=5)
+        message = await line.socket.receive(timeout=60)
         assert message.type is WSMsgType.BINARY
         assert message.data[:2] == b"\x9f\x00"
         await desk.arm("error_frame", method="public/test", code=11051)
@@ -217,7 +217,7 @@ async def test_a_lost_change_of_a_book_shows_in_its_change_ids() -> None:
 
 
 async def until_struck(desk: Bench, line: Line) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not sum((await desk.struck()).values()):
             await line.call("private/buy", **order("x"))
 

@@ -253,11 +253,11 @@ async def test_an_idle_connection_is_closed_and_takes_its_orders_along() -> None
             await idle.login()
             await idle.call(ENABLE)
             await resting(idle)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while server.connections == 2:
                     await watcher.call("public/test")
                     await asyncio.sleep(0.05)
-            assert (await idle.socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+            assert (await idle.socket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         await watcher.login()
         assert await watcher.call("private/get_open_orders") == []
 
@@ -292,7 +292,7 @@ async def test_a_frame_of_32_kilobytes_is_taken_and_one_byte_more_ends_the_line(
     call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "public/test", "params": {"x": ""}})
     async with serving() as server, line_to(server) as line:
         await line.socket.send_str(call.replace('""', '"' + "y" * (size - len(call)) + '"'))
-        message = await line.socket.receive(timeout=5)
+        message = await line.socket.receive(timeout=60)
 
     if is_taken:
         assert "result" in json.loads(message.data)

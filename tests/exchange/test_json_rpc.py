@@ -251,7 +251,7 @@ async def test_frames_are_packed_where_the_exchange_and_the_client_want_it() -> 
             http.ws_connect(url.format(server.port), compress=offered, max_msg_size=0) as socket,
         ):
             await socket.send_str(json.dumps(CALL | {"method": "public/get_instruments"}))
-            answer = json.loads((await socket.receive(timeout=5)).data)
+            answer = json.loads((await socket.receive(timeout=60)).data)
 
             assert bool(socket.compress) == (packs and offered > 0)
             assert len(answer["result"]) > 100

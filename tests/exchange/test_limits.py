@@ -176,7 +176,7 @@ async def test_a_socket_that_asks_too_much_is_told_and_closed_with_its_orders() 
                 await greedy.socket.send_str(json.dumps(call))
             told: list[Any] = []
             while (
-                message := await greedy.socket.receive(timeout=5)
+                message := await greedy.socket.receive(timeout=60)
             ).type is aiohttp.WSMsgType.TEXT:
                 told.append(json.loads(message.data))
 

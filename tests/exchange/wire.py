@@ -23,6 +23,7 @@ from bot.exchange.session import Session
 
 HOST_CLOCKS = WireClocks(epoch_ms=lambda: int(time.time() * 1000), monotonic_ns=time.monotonic_ns)
 PERPETUAL = "BTC-PERPETUAL"
+PATIENCE_S = 60.0  # for what must happen: a busy machine takes its time
 EPOCH_MS = 1_790_000_000_000
 OPENAPI = Path(__file__).parents[3] / "shared/reference/deribit-openapi.json"
 
@@ -166,7 +167,7 @@ class Line:
             self.heard.append(frame)
 
     async def frame(self) -> dict[str, Any]:
-        frame: dict[str, Any] = json.loads((await self.socket.receive(timeout=5)).data)
+        frame: dict[str, Any] = json.loads((await self.socket.receive(timeout=PATIENCE_S)).data)
         return frame
 
     async def login(self) -> "Line":
@@ -195,7 +196,7 @@ async def line_to(server: ExchangeServer) -> AsyncIterator[Line]:
         yield Line(socket)
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = PATIENCE_S) -> None:
     """Wait for something that happens by itself; fail when it does not."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -9,7 +9,7 @@ from bot.core.units import MS_PER_MINUTE
 from bot.lab import chaos
 from bot.lab.world import Plan, World
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 SHORT = Plan(
     seed=4,

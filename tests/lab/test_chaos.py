@@ -25,7 +25,7 @@ SHORT = Plan(
 )
 
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_in_fair_weather_the_shell_hedges_for_an_hour_and_breaks_nothing():

@@ -16,7 +16,7 @@ from bot.lab.strikes_host import FOREIGN
 from bot.lab.world import POLICY, PREFIX, Plan, World
 from tests.builders import fill
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 STRANGER = f"{PREFIX}{FOREIGN}0000001"
 SHORT = Plan(

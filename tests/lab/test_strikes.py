@@ -10,7 +10,7 @@ from bot.lab import chaos, judge, swarm
 from bot.lab.scene import Scene
 from bot.lab.world import Plan, World
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 SHORT = Plan(
     seed=4,

@@ -46,7 +46,7 @@ def test_a_kernel_never_compiles_again_for_other_arguments():
         kernel(out, values.astype(np.float32))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_two_vectors_of_options_are_priced_in_one_turn_of_the_loop(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

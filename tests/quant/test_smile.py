@@ -11,7 +11,7 @@ from bot.quant.smile import Drop, FitPolicy, Mode, QuotePolicy, Quotes, Unfit, f
 from tests.quant.smiles import FORWARD, YEARS, arbitrage, changed, every_day, fitted, quotes, smiles
 
 # The first test of a session compiles the kernels.
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def error_vol_points(surface, given):

@@ -10,7 +10,7 @@ from bot.quant.surface import Surface
 from tests.quant.smiles import FORWARD, YEARS, arbitrage, every_day, fitted, quotes
 
 # The first test of a session compiles the kernels.
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def variance(surface, k, years):

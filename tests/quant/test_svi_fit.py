@@ -17,7 +17,7 @@ from tests.quant.test_svi import VOGT
 SLICES = int(os.environ.get("DELTABAND_SLICES", "150"))
 YEARS = 30 / 365
 
-pytestmark = pytest.mark.timeout(120)  # the first test waits for the compiler
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the compiler
 
 
 def smile(

@@ -293,7 +293,7 @@ class House:
         )
 
 
-async def until(condition, seconds: float = 20.0) -> None:
+async def until(condition, seconds: float = 60.0) -> None:
     """Wait for something that a running shell is about to do; a busy machine takes its time."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -52,6 +52,6 @@ def test_a_daemon_that_was_killed_leaves_no_lock_behind():
         with pytest.raises(AccountTakenError), alone(mine, 0):
             pass
         other.kill()
-        other.wait(10)
+        other.wait(60)
     with alone(mine, 0):
         pass

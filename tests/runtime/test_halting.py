@@ -27,7 +27,7 @@ async def running(house: House):
         yield task
     finally:
         daemon.stop.set()
-        await asyncio.wait((task,), timeout=10)
+        await asyncio.wait((task,), timeout=60)
 
 
 def resume(house: House, command_id: str = "r") -> None:

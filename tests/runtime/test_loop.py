@@ -156,7 +156,7 @@ async def test_news_does_not_wait_for_a_slow_disk_and_an_order_does(tmp_path, mo
         disk, commit = threading.Event(), house.ledger._commit
 
         def slow(rows):
-            disk.wait(10)
+            disk.wait(60)
             commit(rows)
 
         monkeypatch.setattr(house.ledger, "_commit", slow)

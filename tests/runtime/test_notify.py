@@ -56,7 +56,7 @@ async def running(house: House, herald: Herald):
         yield task
     finally:
         daemon.stop.set()
-        await asyncio.wait((task,), timeout=10)
+        await asyncio.wait((task,), timeout=60)
 
 
 def herald(manager: Supervisor, **environ: str) -> Herald:

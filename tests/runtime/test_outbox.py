@@ -91,7 +91,7 @@ async def test_the_outcome_of_an_action_comes_back_as_facts():
         await asyncio.sleep(0)
         assert line.facts == []
         line.opened.set()
-        await asyncio.wait_for(outbox.idle(), 20)
+        await asyncio.wait_for(outbox.idle(), 60)
     assert line.facts == [OrderSent(order_id="db1", wire_ns=1)]
 
 
@@ -103,7 +103,7 @@ async def test_an_order_that_a_halt_overtakes_is_dropped_told_as_rejected_and_ne
         outbox.perform((submit(), CANCEL))  # decided, and on its way to the socket
         flag.write_text("stop\n")
         line.opened.set()
-        await asyncio.wait_for(outbox.idle(), 20)
+        await asyncio.wait_for(outbox.idle(), 60)
     assert line.asked == [CANCEL], "cancels leave whatever is shut"
     (fact,) = line.facts
     assert isinstance(fact, OrderRejected)

