@@ -198,24 +198,26 @@ async def _calm(world: World, judge: Judge) -> None:
     await world.until_market(healed_ms + plan.calm_ms)
     while True:
         rested = rested + 1 if judge.is_at_rest() else 0
-        if rested > REST_SECONDS and judge.facts >= plan.facts_min:
+        is_resting = rested > REST_SECONDS
+        if is_resting and judge.facts >= plan.facts_min:
             return
-        if world.market_ms >= _patience_ms(world, healed_ms):
-            lacks = f"{judge.facts} facts" if rested > REST_SECONDS else "no rest"
+        if world.market_ms >= _patience_ms(world, healed_ms, is_resting=is_resting):
+            lacks = f"{judge.facts} facts" if is_resting else "no rest"
             minutes = (world.market_ms - healed_ms) / MS_PER_MINUTE
             world.complaints.append(("I10", f"{lacks} in {minutes:.0f} minutes of calm"))
             return
         await asyncio.sleep(1.0)
 
 
-def _patience_ms(world: World, healed_ms: int) -> int:
-    """Return the market time until when a world may take to come to rest.
+def _patience_ms(world: World, healed_ms: int, *, is_resting: bool) -> int:
+    """Return the market time until when a world may take to come to rest and be heard enough.
 
     Counted anew from when a person last lifted a stop: what nobody can prove waits a wire minute
-    for that, and two orders may do so one after the other. But not for ever.
+    for that, and two orders may do so one after the other. But not for ever. What rests only lacks
+    facts: a daemon that was down for most of the storm has heard few.
     """
-    most_ms = world.plan.calm_ms_max
-    return min(max(healed_ms, world.helped_ms) + most_ms, healed_ms + CALMS_MAX * most_ms)
+    most_ms, last_ms = world.plan.calm_ms_max, healed_ms + CALMS_MAX * world.plan.calm_ms_max
+    return last_ms if is_resting else min(max(healed_ms, world.helped_ms) + most_ms, last_ms)
 
 
 def _brought(world: World, judge: Judge) -> Counter[str]:

@@ -35,7 +35,7 @@ def test_a_world_that_does_not_come_to_rest_says_so():
 def test_a_world_in_which_too_little_is_heard_says_so():
     result = chaos.run_seed(replace(SHORT, facts_min=10**6))
     assert [(one.invariant, one.text) for one in result.violations] == [
-        ("I10", f"{result.facts} facts in 5 minutes of calm")
+        ("I10", f"{result.facts} facts in 15 minutes of calm")
     ]
     assert chaos.run_seed(replace(SHORT, facts_min=result.facts // 2)).violations == ()
 
@@ -69,4 +69,6 @@ def test_what_a_person_lifts_begins_the_wait_anew_but_not_for_ever(
     healed_ms = world.market_ms
     if helped_minutes is not None:
         world.helped_ms = healed_ms + helped_minutes * MS_PER_MINUTE
-    assert chaos._patience_ms(world, healed_ms) == healed_ms + until_minutes * MS_PER_MINUTE
+    until_ms = chaos._patience_ms(world, healed_ms, is_resting=False)
+    assert until_ms == healed_ms + until_minutes * MS_PER_MINUTE
+    assert chaos._patience_ms(world, healed_ms, is_resting=True) == healed_ms + 15 * MS_PER_MINUTE
