@@ -6,13 +6,13 @@ Every number of a book comes from good, fresh quotes of all of its legs, or ther
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
-from bot.core import orders, units
+from bot.core import instruments, orders, units
 from bot.core.books import BookPolicy, Members, holds, members
 from bot.core.columns import FORWARD, IV, Floats, OptionTable, Stamps
 from bot.core.events import QuoteSeen
@@ -27,6 +27,7 @@ from bot.quant.conventions import Convention
 
 # An enum's member takes a tenth of a microsecond to look up, and a fold looks at each of these.
 _LINEAR, _PERPETUAL, _BOOK = Settlement.LINEAR, Kind.PERPETUAL, Convention.BOOK
+_ANY_AGE = QuotePolicy()  # for an option whose age was judged with its book's
 
 
 def warm() -> None:
@@ -48,7 +49,7 @@ class Exposure(NamedTuple):
     Deltas in coins of the underlying (change of the protected equity for a relative move of the
     spot, per unit of it), by the book's convention: `delta_coin` = options + futures + hedge +
     equity parts. `delta_low_coin` and `delta_high_coin` bound it over all outcomes of orders in
-    flight. Gamma is the change of the options' Black delta for a move of +1 %: how the whole delta
+    flight, on the hedge and on the book's options. Gamma is the change of the options' Black delta for a move of +1 %: how the whole delta
     changes is the convention's business. Linear options' value is in coins at the index.
     `hedge_coin_per_native` is the delta of one native unit of the hedge.
     """
@@ -302,7 +303,7 @@ def _exposed(
     holding = state.standing.holdings.get(book.name, EMPTY).get(book.hedge_instrument, units.ZERO)
     hedge_coin = float(holding) * hedge.coin_per_native
     delta = delta_coin + futures_coin + hedge_coin + hedge.equity_coin
-    low, high = _in_flight(state, book, hedge.coin_per_native)
+    low, high = _in_flight(state, book, hedge)
     return Exposure(
         delta_coin=delta,
         delta_low_coin=delta + low,
@@ -323,17 +324,54 @@ def _exposed(
     )
 
 
-def _in_flight(state: State, book: BookPolicy, coin_per_native: float) -> tuple[float, float]:
-    """Return how far orders in flight may still move the book's delta, down and up, in coins."""
+def _in_flight(state: State, book: BookPolicy, hedge: _Hedge) -> tuple[float, float]:
+    """Return how far orders in flight may still move the book's delta, down and up, in coins.
+
+    Those that hedge, and those that buy options of the book back.
+    """
     low, high = 0.0, 0.0
-    if not open_orders(state.standing.orders):
-        return low, high
-    for order in orders_in_flight(state.standing, book.hedge_instrument):
-        net = float(sum(share.size_native for share in order.shares))
-        asked = float(sum(s.size_native for s in order.shares if s.book == book.name))
-        moves = float(order.remaining_native) * asked / net * coin_per_native if net else 0.0
+    for order in open_orders(state.standing.orders):
+        moves = (
+            _hedge_moves(order, book.name, hedge.coin_per_native)
+            if order.instrument == book.hedge_instrument
+            else _option_moves(state, book, hedge, order)
+        )
         low, high = low + min(moves, 0.0), high + max(moves, 0.0)
     return low, high
+
+
+def _hedge_moves(order: orders.Order, book: str, coin_per_native: float) -> float:
+    """Return what the rest of a hedge order would add to a book's delta, in coins."""
+    net = float(sum(share.size_native for share in order.shares))
+    asked = float(sum(share.size_native for share in order.shares if share.book == book))
+    return float(order.remaining_native) * asked / net * coin_per_native if net else 0.0
+
+
+def _option_moves(state: State, book: BookPolicy, hedge: _Hedge, order: orders.Order) -> float:
+    """Return what the rest of an order on an option would add to a book's delta, in coins."""
+    row = option_row(state, book, order.instrument)
+    if row is None:
+        return 0.0
+    held, terms = state.table.held, state.instruments[order.instrument]
+    only = slice(row, row + 1)
+    size_coin = instruments.size_coin(terms, order.remaining_native, hedge.index_usd)
+    one = replace(
+        members(state.table, book, state.now_ms),
+        rows=np.array([row]),
+        pick=only,
+        size=np.array([size_coin]),
+        strike=held.strike[only],
+        expiry_ms=held.expiry_ms[only],
+        is_call=held.is_call[only],
+    )
+    totals = _totals(state, one, _ANY_AGE, is_linear=hedge.is_linear)
+    return _options_coin(totals, book, hedge)[0]
+
+
+def option_row(state: State, book: BookPolicy, name: str) -> int | None:
+    """Return the row of an option that a book holds and that still lives, or None."""
+    row = state.table.held.rows.get(name)
+    return row if row is not None and row in members(state.table, book, state.now_ms).rows else None
 
 
 def orders_in_flight(standing: Standing, instrument: str) -> list[orders.Order]:

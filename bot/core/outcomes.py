@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from bot.core import units
+from bot.core.books import BookPolicy
 from bot.core.dealing import BookPlan
-from bot.core.exposure import Unpriced, exposure_of
+from bot.core.exposure import Unpriced, exposure_of, option_row
 from bot.core.hedger import deviation_coin
 from bot.core.ladder import DOUBTFUL
+from bot.core.orders import Order
 from bot.core.quotes import QuotePolicy
 from bot.core.standing import open_orders
 from bot.core.state import State
@@ -26,13 +28,13 @@ def beyond(
     if not waiting:
         return None
     closing = bool(state.standing.flatten_reason)
-    unknown = {
-        order.instrument: order
+    unknown = [
+        order
         for order in waiting
         if order.status in DOUBTFUL and not (closing and _only_close(state, order.instrument))
-    }
+    ]
     for plan in plans:
-        order = unknown.get(plan.book.hedge_instrument)
+        order = next((each for each in unknown if _moves(state, plan.book, each)), None)
         valued = exposure_of(state, plan.book, quotes) if order else None
         if order is None or valued is None or isinstance(valued, Unpriced):
             continue
@@ -48,6 +50,12 @@ def beyond(
                 f"by order {order.order_id}, whose fate is unknown: {order.reason}"
             )
     return None
+
+
+def _moves(state: State, book: BookPolicy, order: Order) -> bool:
+    """Whether an order trades what a book is hedged with, or an option of the book."""
+    is_hedge = order.instrument == book.hedge_instrument
+    return is_hedge or option_row(state, book, order.instrument) is not None
 
 
 def _only_close(state: State, instrument: str) -> bool:

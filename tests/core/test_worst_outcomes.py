@@ -7,14 +7,16 @@ import pytest
 
 from bot.core import codec, standing
 from bot.core.actions import Alert, Severity
+from bot.core.dealing import BookPlan
 from bot.core.engine import Step
 from bot.core.events import AccountRead, Command, CommandGiven
 from bot.core.exposure import Exposure
 from bot.core.fills import allocated
-from bot.core.orders import OrderStatus, Share
+from bot.core.orders import Order, OrderStatus, Share
 from bot.core.safety import SafetyPolicy
 from bot.core.state import Mode
-from tests.builders import CALL, PERP, World, book, fill, policy, positions
+from bot.quant.conventions import Convention
+from tests.builders import CALL, PERP, PUT, World, book, fill, policy, positions
 from tests.core.order_truth import ID, order_of, requested
 
 DECAY = 1e-6  # of delta in a fraction of a second
@@ -55,6 +57,81 @@ def test_whatever_an_order_comes_to_the_delta_of_every_book_stays_in_its_interva
             delta = valued(step, name).delta_coin
             assert bound.delta_low_coin - DECAY <= delta <= bound.delta_high_coin + DECAY, done
     assert all(b.delta_high_coin - b.delta_low_coin > 0.3 for b in bounds.values())
+
+
+def buying_back(option: str, size: str, status: OrderStatus) -> Order:
+    order = order_of(requested(Decimal(size)))
+    return replace(order, instrument=option, status=status, shares=(), reason="timeout")
+
+
+@pytest.mark.parametrize("convention", [Convention.COIN, Convention.USD, Convention.BOOK])
+@pytest.mark.parametrize("option", [CALL, PUT])
+@pytest.mark.parametrize("status", [OrderStatus.WORKING, OrderStatus.UNKNOWN])
+def test_whatever_becomes_of_an_option_bought_back_the_delta_stays_in_its_interval(
+    convention: Convention, option: str, status: OrderStatus
+) -> None:
+    rules = policy(book(convention=convention, band_low_coin=-1e6, band_high_coin=1e6))
+    held = {CALL: "-10", PUT: "-10"}
+    world = World(rules)
+    world.begin(held)
+    world.quotes()
+    order = buying_back(option, "4", status)
+    known = standing.with_order(world.state.standing, order)
+    world.state = replace(world.state, standing=known)
+    bound = valued(world.quotes(), "main")
+    found = []
+    for done in range(5):
+        outcome = World(rules)
+        outcome.begin(held | {option: str(done - 10)})
+        found.append(valued(outcome.quotes(), "main").delta_coin)
+        assert bound.delta_low_coin - DECAY <= found[-1] <= bound.delta_high_coin + DECAY, done
+    wide = bound.delta_high_coin - bound.delta_low_coin
+    assert wide == pytest.approx(max(found) - min(found), rel=1e-3), "and it is no wider than that"
+    assert wide > 0.5
+
+
+def test_an_option_bought_back_widens_only_the_books_that_hold_it() -> None:
+    rules = policy(book("one", band_low_coin=-1e6, band_high_coin=1e6), apart("two"))
+    world = World(rules)
+    world.begin({CALL: "-10", PUT: "-10"})
+    world.quotes()
+    order = buying_back(CALL, "4", OrderStatus.UNKNOWN)
+    known = standing.with_order(world.state.standing, order)
+    world.state = replace(world.state, standing=known)
+    step = world.quotes()
+
+    one, two = valued(step, "one"), valued(step, "two")
+    assert one.delta_high_coin - one.delta_coin > 1.0
+    assert two.delta_low_coin == two.delta_coin == two.delta_high_coin
+
+
+def apart(name: str) -> BookPlan:
+    """A book without the call."""
+    plan = book(name, band_low_coin=-1e6, band_high_coin=1e6)
+    selector = replace(plan.book.selector, exclude=frozenset({CALL}))
+    return replace(plan, book=replace(plan.book, selector=selector))
+
+
+@pytest.mark.parametrize(("limit", "mode"), [(90_000.0, Mode.HALT), (400_000.0, Mode.RUN)])
+def test_an_option_bought_back_whose_fate_is_unknown_halts_where_its_book_may_be_too_far(
+    limit: float, mode: Mode
+) -> None:
+    rules = policy(
+        book(band_low_coin=-1e6, band_high_coin=1e6),
+        safety=SafetyPolicy(unknown_delta_max_usd=limit, hedge_max_usd=1e9),
+    )
+    world = World(rules)
+    world.begin({CALL: "-10", PERP: "287160"})
+    world.quotes()
+    order = buying_back(CALL, "4", OrderStatus.UNKNOWN)
+    order = replace(order, requested_ns=world.now_ns, unknown_since_ns=world.now_ns)
+    known = standing.with_order(world.state.standing, order)
+    world.state = replace(world.state, standing=known)
+    world.quotes()
+
+    assert world.state.mode is mode, world.state.mode_reason
+    if mode is Mode.HALT:
+        assert f"by order {ID}, whose fate is unknown: timeout" in world.state.mode_reason
 
 
 def test_a_fill_is_divided_as_the_order_was_asked_for() -> None:
