@@ -49,9 +49,10 @@ class Exposure(NamedTuple):
     Deltas in coins of the underlying (change of the protected equity for a relative move of the
     spot, per unit of it), by the book's convention: `delta_coin` = options + futures + hedge +
     equity parts. `delta_low_coin` and `delta_high_coin` bound it over all outcomes of orders in
-    flight, on the hedge and on the book's options. Gamma is the change of the options' Black delta for a move of +1 %: how the whole delta
-    changes is the convention's business. Linear options' value is in coins at the index.
-    `hedge_coin_per_native` is the delta of one native unit of the hedge.
+    flight, on the hedge and on the book's options. Gamma is the change of the options' Black delta
+    for a move of +1 %: how the whole delta changes is the convention's business. Linear options'
+    value is in coins at the index. `hedge_coin_per_native` is the delta of one native unit of the
+    hedge.
     """
 
     delta_coin: float
