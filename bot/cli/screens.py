@@ -190,7 +190,7 @@ def _opinions(answer: Json) -> Iterator[RenderableType]:
                 f"ours {told['gap']:+.2%} ({told['apart']:+.6f} {row['currency']}) {told['of']}, "
                 f"compared {told['age_seconds']:.0f} s ago"
             )
-            said += f"; no newer one: {told['doubt']}" if told["doubt"] else ""
+            said += f"; since then: {told['doubt']}" if told["doubt"] else ""
         yield Text(f"the venue's what-if on {row['currency']} margin: {said}")
 
 

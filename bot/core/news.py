@@ -17,6 +17,7 @@ from bot.core.events import (
     OrderSeen,
     OrderUnknown,
     ReadFailed,
+    VenueStatus,
 )
 from bot.core.instruments import Instrument
 from bot.core.orders import Order, OrderPolicy
@@ -137,6 +138,19 @@ def stranger(
     if is_later or rests or isinstance(fact, FillSeen):
         return f"{name}, by this ledger's own name (of a copy, or before a backup was put back),"
     return ""
+
+
+def others(
+    resting: Mapping[str, str], known: Standing, fact: OrderNews | OpenOrdersSeen
+) -> Mapping[str, str]:
+    """Return the instruments of orders that rest and are not in this ledger, by the venue's id."""
+    now = {} if isinstance(fact, OpenOrdersSeen) else dict(resting)
+    for row in rows(fact):
+        if isinstance(row, OrderSeen) and row.order_id not in known.orders:
+            now.pop(row.venue_order_id, None)
+            if row.status is VenueStatus.OPEN:
+                now[row.venue_order_id] = row.instrument
+    return resting if now == resting else now
 
 
 def rows(fact: OrderNews | OpenOrdersSeen) -> tuple[OrderNews, ...]:

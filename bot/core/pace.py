@@ -15,7 +15,7 @@ from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import Standing, open_orders
-from bot.core.state import Judgement, Mode, State, is_ours
+from bot.core.state import Judgement, Mode, State
 from bot.core.tally import DAY, HOUR, NOTHING, REST, Span, Spree, Tally, Try
 
 TURNOVER, FEES, REVERSALS = "turnover", "fees", "reversals "
@@ -44,7 +44,7 @@ def counted(before: State, state: State, facts: Sequence[Fact], policy: OrderPol
     standing, left = state.standing, list[FillSeen]()
     for fact in (*waiting, *reversed(fresh.values())):
         terms = state.instruments.get(fact.instrument)
-        if not is_ours(fact.order_id, state, policy):
+        if not _is_ours(fact.order_id, state, policy):
             continue
         if terms is None:
             left.append(fact)
@@ -253,3 +253,8 @@ def forgiven(state: State, policy: SafetyPolicy) -> State:
     }
     sprees = {name: tally.rested(spree) for name, spree in known.sprees.items()}
     return replace(state, standing=replace(known, tallies=tallies, sprees=sprees))
+
+
+def _is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
+    """Whether a label was made by this ledger's daemon, now or in an earlier run."""
+    return order_id.startswith(policy.label_prefix + state.standing.instance)

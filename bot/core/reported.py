@@ -144,9 +144,10 @@ class MarginSeen:
     that differs more) is larger than the venue's, a share of it; `compared_ns` is when the two were
     last compared, `gap_since_ns` when they began to differ too much, None while both agree. `node`
     is the worst of the stress, with what must be held there, what there is, and their quotient.
-    `failure` says why there is no newer reckoning, empty while there is one. `opinions` are the
-    venue's own of trades that nobody made, by what was supposed; `opinion_failure` says why there
-    is no newer one.
+    `failure` says why there is no newer reckoning, empty while there is one, `beside` why only the
+    maintenance is compared. `opinions` are the venue's own of trades that nobody made, by what was
+    supposed; `opinion_failure` says why there is no newer one, `failing_ns` since when there is
+    none, `failing_told` that a person knows.
     """
 
     compared_ns: int | None = None
@@ -161,8 +162,11 @@ class MarginSeen:
     stressed_usage: float = 0.0
     doubts: tuple[str, ...] = ()
     failure: str = ""
+    beside: str = ""
     opinions: Mapping[str, Opinion] = field(default_factory=dict)
     opinion_failure: str = ""
+    failing_ns: int | None = None
+    failing_told: bool = False
 
 
 Differences = tuple[tuple[str, Decimal, Reported], ...]

@@ -108,6 +108,7 @@ class State:
     links_lost: Mapping[Link, str] = field(default_factory=dict)
     fills_ns: Mapping[str, int] = field(default_factory=dict)
     foreign: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
     read_asked_ns: int | None = None
     read_done_ns: int | None = None
     read_last_ns: int | None = None
@@ -284,15 +285,10 @@ def _order_news(state: State, fact: news.OrderNews | OpenOrdersSeen, policy: App
             foreign = news.stranger(known, row, policy.orders, rests=rests) or foreign
         rejects += isinstance(row, OrderRejected) and row.order_id in known.orders
         known = news.heard(known, row, at, policy.orders)
-    counts = state.counts
+    others, counts = news.others(state.others, known, fact), state.counts
     if rejects != counts.rejects:
         counts = replace(counts, rejects=rejects)
-    return succeeded(state, standing=known, foreign=foreign, counts=counts)
-
-
-def is_ours(order_id: str, state: State, policy: OrderPolicy) -> bool:
-    """Whether a label was made by this ledger's daemon, now or in an earlier run."""
-    return order_id.startswith(policy.label_prefix + state.standing.instance)
+    return succeeded(state, standing=known, foreign=foreign, others=others, counts=counts)
 
 
 def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:

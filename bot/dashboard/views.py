@@ -180,7 +180,7 @@ def _balance(seen: BalanceSeen, state: State) -> BalanceShown:
         stressed_use=ours.stressed_usage if ours is not None and bears else None,
         stressed_at="" if ours is None else ours.node,
         margin_gap=None if ours is None or ours.compared_ns is None else ours.gap,
-        margin_doubt="" if ours is None else ours.failure,
+        margin_doubt="" if ours is None else ours.failure or ours.beside,
         second_opinion=_second_opinion(ours or MarginSeen(), state),
         venue_delta_coin=seen.delta_total_coin,
         age_seconds=_seconds(state.now_ns - seen.arrived_ns),
@@ -197,7 +197,7 @@ def _second_opinion(ours: MarginSeen, state: State) -> SecondOpinionShown:
         gap=None if worst is None else worst.gap,
         apart=None if worst is None else worst.apart,
         age_seconds=_seconds(age_ns) if told else None,
-        doubt=state.consulted.absent or ours.opinion_failure,
+        doubt=state.consulted.absent or ours.opinion_failure or ours.beside,
     )
 
 

@@ -77,5 +77,5 @@ def test_the_status_says_by_how_much_after_which_trade_and_since_when() -> None:
 
     assert (
         f"the venue's what-if on BTC margin: ours -4.00% (-0.040000 BTC) after -500,000 {PERP}, "
-        "compared 40 s ago; no newer one: no answer"
+        "compared 40 s ago; since then: no answer"
     ) in drawn.get()

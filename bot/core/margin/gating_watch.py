@@ -60,7 +60,8 @@ def _seen(
     made = valued(model, account)
     if isinstance(made, Unmodelled):
         return replace(known, failure=made.reason)
-    found = replace(known, failure="", doubts=made.report.doubts)
+    beside = others_rest(state, balance.currency)
+    found = replace(known, failure="", beside=beside, doubts=made.report.doubts)
     if quoted_with(state, balance.currency, balance.arrived_ns, policy):
         found = _compared(state, balance, found, made.report, policy)
     last_ns = known.stressed_ns
@@ -104,14 +105,26 @@ def quoted_with(
     )
 
 
+def others_rest(state: State, currency: str) -> str:
+    """Say that somebody else's orders rest in a currency, or return nothing.
+
+    The venue counts them in the initial margin, and we do not; to the maintenance they add nothing.
+    """
+    listed = (state.instruments.get(name) for name in state.others.values())
+    count = sum(terms is None or terms.currency == currency for terms in listed)
+    if not count:
+        return ""
+    orders = f"{count} orders of somebody else rest" if count > 1 else "an order of another rests"
+    return f"{orders}: maintenance alone is compared"
+
+
 def _compared(
     state: State, balance: BalanceSeen, known: MarginSeen, ours: Report, policy: GatePolicy
 ) -> MarginSeen:
-    gap = max(
-        gap_of(ours.initial, balance.initial_margin, balance.margin_balance),
-        gap_of(ours.maintenance, balance.maintenance_margin, balance.margin_balance),
-        key=abs,
-    )
+    gap = gap_of(ours.maintenance, balance.maintenance_margin, balance.margin_balance)
+    if not known.beside:
+        initial = gap_of(ours.initial, balance.initial_margin, balance.margin_balance)
+        gap = max(initial, gap, key=abs)
     since_ns = None
     if abs(gap) > policy.gap_max:
         since_ns = state.now_ns if known.gap_since_ns is None else known.gap_since_ns

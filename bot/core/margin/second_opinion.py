@@ -32,6 +32,7 @@ from bot.core.standing import open_orders
 from bot.core.state import Judgement, Mode, State, differing
 
 UNHEARD_MAX_NS = 30 * units.NS_PER_SECOND  # the shell answers sooner; what was lost ends here
+FAILING_MAX_NS = 60 * units.NS_PER_SECOND  # what fails now and then calls nobody
 WAYS = (0, 1, -1)  # as the account is, then the largest order bought, then sold
 
 Hedges = tuple[tuple[str, str], ...]
@@ -149,16 +150,24 @@ def heard(
 ) -> tuple[State, tuple[Alert, ...]]:
     """Compare an answer with what we reckon of the same trades, or note why there is none."""
     consulted = state.consulted
+    if consulted.absent:
+        return _forgotten(state), ()
     question, answer = consulted.question, consulted.answer
     if question is None or answer is None:
         return state, ()
     known = state.margin_seen.get(question.currency, MarginSeen())
     found = _compared(state, answer, policy, model, quotes)
-    after = _with(known, found, question.trades, policy)
+    after = _with(known, found, question.trades, policy, state.now_ns)
+    after, told = _told(state, question.currency, after, policy)
     seen = {**state.margin_seen, question.currency: after}
-    told = _told(state, question.currency, known, after, policy)
     consulted = replace(consulted, question=None, answer=None)
     return replace(state, margin_seen=seen, consulted=consulted), told
+
+
+def _forgotten(state: State) -> State:
+    """Forget what was compared: where nobody answers any more, no gap would ever close."""
+    seen = {name: replace(one, opinions={}) for name, one in state.margin_seen.items()}
+    return replace(state, margin_seen=seen)
 
 
 def _compared(
@@ -206,10 +215,9 @@ def _coins(state: State, trade: Supposed) -> float:
 
 def _opinion(state: State, answer: OpinionGiven, ours: Needed) -> Opinion:
     balance = state.balances[answer.currency].margin_balance
-    pairs = (
-        ("initial", ours.initial, answer.initial),
-        ("maintenance", ours.maintenance, answer.maintenance),
-    )
+    pairs = [("maintenance", ours.maintenance, answer.maintenance)]
+    if not gating_watch.others_rest(state, answer.currency):
+        pairs.insert(0, ("initial", ours.initial, answer.initial))
     gaps = [
         (gating_watch.gap_of(own, venues, balance), own - venues, figure)
         for figure, own, venues in pairs
@@ -229,17 +237,25 @@ def _opinion(state: State, answer: OpinionGiven, ours: Needed) -> Opinion:
 
 
 def _with(
-    known: MarginSeen, found: Opinion | str, trades: Iterable[Supposed], policy: GatePolicy
+    known: MarginSeen,
+    found: Opinion | str,
+    trades: Iterable[Supposed],
+    policy: GatePolicy,
+    now_ns: int,
 ) -> MarginSeen:
     """Put an opinion beside those of other trades, with the time since when it differs."""
     if isinstance(found, str):
-        return replace(known, opinion_failure=found)
+        since_ns = now_ns if known.failing_ns is None else known.failing_ns
+        return replace(known, opinion_failure=found, failing_ns=since_ns)
     key = _key(trades)
     if abs(found.gap) > policy.opinion_gap_max:
         before = known.opinions.get(key)
         since_ns = before.gap_since_ns if before else None
         found = replace(found, gap_since_ns=since_ns or found.compared_ns)
-    return replace(known, opinion_failure="", opinions={**known.opinions, key: found})
+    opinions = {**known.opinions, key: found}
+    return replace(
+        known, opinion_failure="", failing_ns=None, failing_told=False, opinions=opinions
+    )
 
 
 def _key(trades: Iterable[Supposed]) -> str:
@@ -248,16 +264,18 @@ def _key(trades: Iterable[Supposed]) -> str:
 
 
 def _told(
-    state: State, currency: str, known: MarginSeen, after: MarginSeen, policy: GatePolicy
-) -> tuple[Alert, ...]:
-    """Tell a person once of an opinion that failed where a threshold is near."""
-    why = after.opinion_failure
-    if known.opinion_failure or not why:
-        return ()
+    state: State, currency: str, after: MarginSeen, policy: GatePolicy
+) -> tuple[MarginSeen, tuple[Alert, ...]]:
+    """Tell a person, once, that opinions fail for long where a threshold is near."""
+    since_ns = after.failing_ns
+    if since_ns is None or after.failing_told or state.now_ns - since_ns < FAILING_MAX_NS:
+        return after, ()
     if not _is_near(currency, state.balances, state.margin_seen, policy):
-        return ()
+        return after, ()
+    why = after.opinion_failure
     text = f"no second opinion on {currency} margin, which is near a limit: {why}"
-    return (Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN),)
+    alert = Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN)
+    return replace(after, failing_told=True), (alert,)
 
 
 def trouble(

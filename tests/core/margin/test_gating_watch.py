@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from bot.core import units
+from bot.core.events import OpenOrdersSeen, VenueStatus
 from bot.core.margin import gating_watch
 from bot.core.margin.gating_stages import GatePolicy, asked, reached
 from bot.core.margin.holding import account_of
 from bot.core.state import Mode
-from tests.builders import CALL, MODEL, PERP, World, balance, book, policy
+from tests.builders import CALL, MODEL, PERP, World, balance, book, order_seen, policy
 
 HELD = {CALL: "-3", PERP: "150000"}
 
@@ -74,6 +75,21 @@ def test_figures_that_no_quote_is_near_are_not_compared() -> None:
     world.fold(balance(arrived_ns=world.now_ns + 2_900_000_000), after_ms=2_900)
 
     assert world.state.margin_seen["BTC"].compared_ns == before.compared_ns
+
+
+def test_an_order_that_a_person_rests_at_the_venue_is_no_gap_in_ours() -> None:
+    world = watching()
+    by_hand = order_seen("", VenueStatus.OPEN)
+    world.fold(OpenOrdersSeen(orders=(by_hand,), asked_ns=world.now_ns))
+    for _ in range(8):
+        world.quotes(after_ms=2_000)
+        ours = MODEL.report(account_of(world.state, "BTC"))
+        margins = {"initial_margin": ours.initial * 2, "maintenance_margin": ours.maintenance}
+        world.fold(balance(arrived_ns=world.now_ns, **margins), after_ms=0)
+
+    seen = world.state.margin_seen["BTC"]
+    assert (mode_of(world), seen.gap_since_ns) == ("run", None)
+    assert seen.beside == "an order of another rests: maintenance alone is compared"
 
 
 def test_without_a_good_quote_there_is_no_reckoning_and_it_says_so() -> None:
