@@ -27,6 +27,8 @@ async def opinion(
 ) -> tuple[Fact, ...]:
     """Ask once, over the trading line; whoever wants to know more asks again later.
 
+    No refusal ends the line, for orders go over it: if its login is gone, the next read shows it.
+
     Raises:
         NotSentError: the line is not ready.
         RpcError, AnswerLostError, MessageError: there is no answer, or none that can be read.
@@ -40,7 +42,6 @@ async def opinion(
     try:
         answer = await line.socket.call(SIMULATE, _params(action))
     except RpcError as error:
-        line.doubt(error)
         if error.code == deribit_errors.METHOD_NOT_FOUND:
             return (NoOpinionHere(reason=f"{SIMULATE}: {error}", arrived_ns=error.arrived_ns),)
         if error.code in deribit_errors.TOO_OFTEN:

@@ -165,6 +165,17 @@ async def test_an_opinion_that_cannot_be_had_whole_is_none_and_is_asked_for_once
         assert len(server.methods(SIMULATE)) == 1
 
 
+async def test_an_opinion_refused_for_want_of_a_right_leaves_the_line_that_orders_go_over() -> None:
+    async with serving() as server, running(edge := venue(server, limits=FREELY)):
+        server.rules[SIMULATE] = lambda _: Failure(code=13009, message="unauthorized")
+        for _ in range(2):
+            (told,) = await edge.perform(AS_IT_IS)
+            assert isinstance(told, ReadFailed)
+            assert "unauthorized" in told.reason
+
+        assert len(server.methods(SIMULATE)) == 2
+
+
 async def test_the_venue_is_not_asked_twice_within_its_second() -> None:
     """More than one a second, and the venue ends the connection that orders go over."""
     async with exchange(limits="venue") as server, running(edge := edge_of(server)):
