@@ -245,8 +245,8 @@ def _with(
 ) -> MarginSeen:
     """Put an opinion beside those of other trades, with the time since when it differs."""
     if isinstance(found, str):
-        since_ns = now_ns if known.failing_ns is None else known.failing_ns
-        return replace(known, opinion_failure=found, failing_ns=since_ns)
+        failing_ns = now_ns if known.failing_ns is None else known.failing_ns
+        return replace(known, opinion_failure=found, failing_ns=failing_ns)
     key = _key(trades)
     if abs(found.gap) > policy.opinion_gap_max:
         before = known.opinions.get(key)
