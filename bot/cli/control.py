@@ -86,7 +86,10 @@ def resume(
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """End a pause, a flatten or a halt. It must say why, and who says so goes into the ledger."""
+    """End a pause or a halt. It must say why, and who says so goes into the ledger.
+
+    A flatten goes on: only `halt` calls it off, and a resume after that hedges again.
+    """
     _command(Order.RESUME, journal=journal, config=config, note=note, as_json=as_json)
 
 
@@ -96,7 +99,7 @@ def halt(
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """Cancel all orders and stop, across restarts, until `resume`.
+    """Cancel all orders and stop, across restarts, until `resume`. It calls a flatten off.
 
     Works on a daemon that no longer answers too: it leaves a flag file that the daemon looks at.
     """
@@ -113,7 +116,8 @@ def flatten(
     """Close the hedge positions of all books, then halt. Options stay, and so does their delta.
 
     What rests is cancelled; what is closed is closed with reduce-only orders, in clips, within the
-    limits of price, size and rate. The halt is latched: `resume` ends it.
+    limits of price, size and rate. The halt is latched: `resume` ends it. Until then a `resume`
+    clears what stands in the way and `pause` stays it; `halt` calls it off.
     """
     deliver(
         lambda: _flattened(
@@ -171,11 +175,12 @@ def _given(order: Order, journal: Path, body: dict[str, Any]) -> dict[str, Any]:
 def _flattened(journal: Path, note: str, *, yes: bool, ask: bool) -> Answer:
     from bot.cli import screens
 
-    held = _held(journal)
+    status = client.get(journal, STATUS)
+    held, margin = _held(status), _margin(status)
     if not yes:
         if not ask:
             raise VerbError("flatten: --json needs --yes", exit_code=Exit.USAGE)
-        question = f"Close {held} and halt? Options stay, and their delta is then open."
+        question = f"Close {held} and halt? Options stay, and their delta is then open.{margin}"
         if not typer.confirm(question, err=True):
             raise VerbError("flatten: nothing was done")
     body = _body(Order.FLATTEN, note) | {"confirmed": True}
@@ -183,12 +188,30 @@ def _flattened(journal: Path, note: str, *, yes: bool, ask: bool) -> Answer:
     return Answer(payload=answer, screen=screens.command(answer))
 
 
-def _held(journal: Path) -> str:
-    """Say what a flatten would close; asking also shows that somebody is there to be told."""
-    books = client.get(journal, STATUS)["books"]
+def _margin(status: dict[str, Any]) -> str:
+    """Say where margin use is now: a flatten may raise it, and is held back by nothing."""
+    used = [
+        f"{one['currency']} u {_percent(one['margin_use'])} now, "
+        f"{_percent(one['stressed_use'])} under stress"
+        for one in status.get("balances", [])
+    ]
+    if not used:
+        return ""
+    return (
+        f" Margin does not hold it back ({'; '.join(used)}): without the hedge both may be higher; "
+        "`explain` says by how much as soon as it closes."
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"
+
+
+def _held(status: dict[str, Any]) -> str:
+    """Say what a flatten would close."""
     held = [
         f"{book['hedge_native']:+,.10g} {book['hedge_instrument']} of book {book['name']}"
-        for book in books
+        for book in status["books"]
         if book["hedge_native"]
     ]
     return ", ".join(held) or "no hedge position (none is held)"

@@ -2,7 +2,9 @@
 
 Only the positions in hedge instruments are closed, with reduce-only orders. Quotes, collar, order
 size, order rate and repeats hold as for any order; band, margin and the limits on hedges do not.
-Options stay, and with them their delta: the halt says how much of it.
+Options stay, and with them their delta: the halt says how much of it. That margin holds nothing
+back, since a person has confirmed it, is no reason to hide it: every clip says what closing all
+that is left does to u and to the stressed u.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.core import pace, placing, reconcile, sizing, units
+from bot.core import gate, pace, placing, reconcile, sizing, units
 from bot.core.actions import SubmitOrder
 from bot.core.books import BookPolicy
 from bot.core.exposure import Exposure, Unpriced, hedge_trouble
@@ -37,6 +39,7 @@ class _Answer(NamedTuple):
     verdict: Verdict
     reason: str
     order: SubmitOrder | None = None
+    numbers: Mapping[str, float] | None = None  # of margin, before and after all is closed
 
 
 def is_on(state: State) -> bool:
@@ -112,8 +115,24 @@ def _closed(
     if abs(size) < asked.hedge.size_min:
         return state, _Answer(Verdict.REFUSED, why or f"{held} is below the minimum of an order")
     shares = _shares(state, name, books, -held)
+    margin, numbers = _on_margin(state, asked, policy)
     state, order = placing.placed(state, asked, size, shares, policy.orders, reduce_only=True)
-    return state, _Answer(Verdict.HEDGE, why or "all of it", order)
+    return state, _Answer(Verdict.HEDGE, f"{why or 'all of it'}; {margin}", order, numbers)
+
+
+def _on_margin(state: State, asked: Asked, policy: DealPolicy) -> tuple[str, Mapping[str, float]]:
+    """Say what closing all of a hedge does to margin use. It is asked, and keeps nothing back."""
+    basis = gate.basis_of(state, asked.hedge, policy.gate, policy.model, policy.quotes)
+    if isinstance(basis, gate.Refused):
+        return f"not asked of margin ({basis.reason})", {}
+    seen = basis.project(asked.size_native)
+    before, after = seen.before, seen.after
+    words = (
+        f"closing all of it takes u from {before.usage:.1%} to {after.usage:.1%}, under stress "
+        f"from {before.stressed.usage:.1%} ({before.stressed.node}) to "
+        f"{after.stressed.usage:.1%} ({after.stressed.node})"
+    )
+    return words, seen.numbers
 
 
 def _asked(state: State, name: str, size: Decimal, cap_bps: float, policy: DealPolicy) -> Asked:
@@ -159,7 +178,8 @@ def _decision(state: State, book: str, name: str, answer: _Answer) -> Decision:
         verdict=answer.verdict,
         code=Code.FLATTEN,
         reason=f"{state.standing.flatten_reason}: {held} {name}; {answer.reason}",
-        numbers={"held_native": float(held), "sent_native": float(sent)},
+        numbers={"held_native": float(held), "sent_native": float(sent)}
+        | dict(answer.numbers or {}),
         order_id=answer.order.order_id if answer.order else "",
     )
 

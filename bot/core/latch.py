@@ -7,11 +7,12 @@ A halt lies over everything, a pause over a flatten. The newest word of a person
 | pause | paused | its new reason | flattens no more until resumed | halted, and paused |
 | flatten | flattening | flattening, no longer paused | its new reason | flattens once resumed |
 | halt | halted | halted | halted, flattens no more | its new reason |
-| resume | read afresh | nothing | flattens no more | nothing, or the flatten given while halted |
+| resume | read afresh | nothing | goes on flattening | nothing, or the flatten given while halted |
 
-Resumed while both flattening and paused, it goes on flattening; so it does where an order whose
-fate cannot be proved, or orders that repeat, stood in its way: that is cleared, and nobody said
-that the hedge is to come back. A resume without a reason is refused, whatever the way it came.
+A resume clears what stands in the way, whatever it is: rejections, orders that repeat, one whose
+fate cannot be proved. It never says that the hedge is to come back: who types it has seen a hold
+that may be gone by now. Only a halt calls a flatten off; a resume after it hedges again. A resume
+without a reason is refused, whatever the way it came.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,23 +82,24 @@ def replies(known: Standing, facts: Sequence[Fact]) -> Iterator[Alert]:
                 severity=Severity.WARNING,
                 text=f"flatten by {fact.actor} waits for a resume: {known.halt_reason}",
             )
+        elif fact.command is Command.RESUME and known.flatten_reason:
+            yield Alert(
+                severity=Severity.WARNING,
+                text=f"resumed by {fact.actor}, and goes on {known.flatten_reason}: "
+                "only `halt` calls it off",
+            )
 
 
 def _resumed(known: Standing, now_ms: int, now_ns: int) -> Standing:
-    """Take up work again: no latch, no count of rejections, no order that nobody can explain."""
+    """Take up work again: no halt, no pause, no count of rejections, no order beyond explaining."""
     moved = {
         order.order_id: orders.released(order, now_ms, now_ns)
         for order in open_orders(known.orders)
     }
-    in_the_way = any(
-        order.status is orders.OrderStatus.UNPROVABLE for order in open_orders(known.orders)
-    ) or any(spree.stuck for spree in known.sprees.values())
-    was_stopped = known.halt_reason or known.pause_reason or in_the_way
     return replace(
         known,
         orders={**known.orders, **moved},
         pause_reason="",
         halt_reason="",
-        flatten_reason=known.flatten_reason if was_stopped else "",
         forgiven_counter=known.order_counter,
     )

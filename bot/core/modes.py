@@ -9,7 +9,7 @@
 | HOLD | rejections in a row; orders that repeat; more filled than asked | a person resumes |
 | HOLD | the hedge instrument's terms do not fit | they fit again |
 | HOLD | the host's clock is off | it is right again |
-| DEGRADED | a person ordered to flatten: nothing else is sent | no hedge is held; then HALT |
+| DEGRADED | a person ordered to flatten: nothing else is sent | no hedge is held, or a halt: HALT |
 | HOLD | losses; turnover, fees, reversals | the sum falls, or a person resumes |
 | HOLD | our delta is not the venue's | both agree |
 | HOLD, DEGRADED | margin | its use falls |
@@ -120,7 +120,7 @@ def _flattening(state: State) -> Judgement | None:
     reason = state.standing.flatten_reason
     if not reason:
         return None
-    clears = "no hedge is held, which halts, or a person resumes"
+    clears = "no hedge is held, which halts; `halt` calls it off"
     return Judgement(mode=Mode.DEGRADED, reason=reason, clears=clears)
 
 

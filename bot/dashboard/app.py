@@ -36,7 +36,7 @@ Post = Callable[[CommandGiven], None]
 NEXT = {
     Command.PAUSE: "no new hedges until resume; orders in flight are followed to their end",
     Command.RESUME: "the account is read afresh, then hedging goes on if nothing else forbids it",
-    Command.HALT: "nothing is sent, across restarts, until resume",
+    Command.HALT: "nothing is sent, across restarts, until resume; a flatten is called off",
     Command.FLATTEN: "hedge positions are closed with reduce-only orders, then everything halts",
     Command.ACK: "alerts raised so far are not repeated; nothing else changes",
 }
@@ -112,7 +112,9 @@ def _coming(command: Command, known: Standing | None) -> str:
     if command is Command.HALT:
         return f"{NEXT[command]}; {_cancelled(known)}"
     if known is not None and command is Command.RESUME and known.flatten_reason:
-        return f"the flatten goes on: {NEXT[Command.FLATTEN]}"
+        return f"the flatten goes on: {NEXT[Command.FLATTEN]}; `deltaband halt` calls it off"
+    if known is not None and command is Command.PAUSE and known.flatten_reason:
+        return f"the flatten rests, and goes on with the resume: {NEXT[Command.PAUSE]}"
     return NEXT[command]
 
 

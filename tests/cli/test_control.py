@@ -53,8 +53,9 @@ def test_flatten_says_what_it_closes_asks_first_and_does_nothing_unless_confirme
 ) -> None:
     journal = tmp_path / "ledger.db"
     book = {"name": "main", "hedge_native": -12_340.0, "hedge_instrument": "BTC-PERPETUAL"}
+    used = {"currency": "BTC", "margin_use": 0.412, "stressed_use": None}
     answers = {
-        "/api/v1/status": (200, {"books": [book]}),
+        "/api/v1/status": (200, {"books": [book], "balances": [used]}),
         COMMANDS: (202, {"accepted": True, "command": "flatten", "next": "closes"}),
     }
     words = ("flatten", "--journal", str(journal), "--reason", "the desk closes")
@@ -65,6 +66,7 @@ def test_flatten_says_what_it_closes_asks_first_and_does_nothing_unless_confirme
         done = verb(*words, "--yes")
 
     assert "Close -12,340 BTC-PERPETUAL of book main and halt?" in asked.stderr
+    assert "Margin does not hold it back (BTC u 41.2% now, unknown under stress)" in asked.stderr
     assert (asked.exit_code, scripted.exit_code, done.exit_code) == (1, 2, 0)
     assert [(body["command"], body["confirmed"]) for body in posted] == [("flatten", True)]
 

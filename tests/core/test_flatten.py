@@ -134,18 +134,56 @@ def test_a_flatten_while_halted_waits_for_a_resume_and_says_so() -> None:
     assert world.state.mode_reason == "flattening by op: drill"
 
 
-def test_a_resume_calls_a_flatten_off() -> None:
+def test_a_resume_calls_no_flatten_off_and_says_so() -> None:
+    """Who types it has seen a hold that may be gone by now."""
     world = hedged()
     world.fold(given(Command.FLATTEN))
     world.settle(world.orders()[0])
     for order in world.orders():
         world.settle(order)
-    world.fold(given(Command.RESUME, 2))
-    assert (mode_of(world), world.state.standing.flatten_reason) == (Mode.RUN, "")
+    step = world.fold(given(Command.RESUME, 2))
+
+    assert world.state.standing.flatten_reason == "flattening by op: drill"
+    told = [one.text for one in step.actions if isinstance(one, Alert)]
+    words = "resumed by op, and goes on flattening by op: drill: only `halt` calls it off"
+    assert words in told
+    assert world.state.mode_clears == "no hedge is held, which halts; `halt` calls it off"
+
+
+def test_a_halt_and_then_a_resume_call_a_flatten_off() -> None:
+    world = hedged()
+    world.fold(given(Command.FLATTEN))
+    world.settle(world.orders()[0])
+    world.fold(given(Command.HALT, 2))
+    for order in world.orders():
+        world.settle(order)
+    step = world.fold(given(Command.RESUME, 3))
+
+    assert world.state.standing.flatten_reason == ""
+    assert not [one for one in step.actions if isinstance(one, Alert) and "goes on" in one.text]
+
+
+def test_a_resume_after_rejections_lets_the_flatten_go_on_until_nothing_is_held() -> None:
+    world = hedged(safety=replace(SAFETY, rejects_max=3))
+    world.fold(given(Command.FLATTEN))
+    for _ in range(40):
+        for order in world.orders():
+            world.fold(OrderRejected(order_id=order.order_id, code=10009, reason="no"))
+        world.quotes(after_ms=500)
+    assert mode_of(world) is Mode.HOLD
+    world.fold(given(Command.RESUME, 2, "the venue lets us again"))
+    for _ in range(20):
+        world.quotes(after_ms=500)
+        if world.orders():
+            break
+
+    assert flattened(world) == [Decimal(-100_000), Decimal(-100_000), Decimal(-87_160)]
+    assert mode_of(world) is Mode.HALT
+    assert PERP not in world.state.standing.positions
 
 
 @pytest.mark.parametrize("status", [OrderStatus.UNPROVABLE, OrderStatus.UNKNOWN])
-def test_a_resume_past_a_clip_that_cannot_be_proved_goes_on_closing(status: OrderStatus) -> None:
+def test_a_resume_past_a_clip_in_doubt_goes_on_closing(status: OrderStatus) -> None:
     """Who clears what stands in the way has not said that the hedge is to come back."""
     world = hedged()
     world.fold(given(Command.FLATTEN))
@@ -155,21 +193,19 @@ def test_a_resume_past_a_clip_that_cannot_be_proved_goes_on_closing(status: Orde
     world.state = replace(world.state, standing=with_order(known, clip))
     world.fold(given(Command.RESUME, 2))
 
-    goes_on = status is OrderStatus.UNPROVABLE
-    assert bool(world.state.standing.flatten_reason) is goes_on
+    assert world.state.standing.flatten_reason
 
 
-@pytest.mark.parametrize("stuck", ["ten orders brought delta no nearer", ""])
-def test_a_resume_past_orders_that_repeat_goes_on_closing(stuck: str) -> None:
+def test_a_resume_past_orders_that_repeat_goes_on_closing() -> None:
     world = hedged()
     world.fold(given(Command.FLATTEN))
     world.settle(world.orders()[0])
     known = world.state.standing
-    spree = replace(known.sprees.get(PERP, Spree()), stuck=stuck)
+    spree = replace(known.sprees.get(PERP, Spree()), stuck="ten orders brought delta no nearer")
     world.state = replace(world.state, standing=replace(known, sprees={PERP: spree}))
     world.fold(given(Command.RESUME, 2))
 
-    assert bool(world.state.standing.flatten_reason) is bool(stuck)
+    assert world.state.standing.flatten_reason
 
 
 def test_an_unknown_clip_is_never_sent_again_while_it_is_unknown() -> None:
@@ -244,6 +280,29 @@ def test_margin_and_the_limits_on_hedges_do_not_hold_a_flatten_back() -> None:
     world.fold(given(Command.FLATTEN), balance(maintenance_margin=9.0, arrived_ns=world.now_ns))
 
     assert len(world.orders()) == 1
+
+
+def test_every_clip_says_what_closing_all_of_the_hedge_does_to_margin() -> None:
+    """The hedge lowers the stressed use of a short option, and a person takes it away."""
+    world = hedged()
+    step = world.fold(given(Command.FLATTEN))
+    made = step.verdicts["main"]
+    (order,) = world.orders()
+
+    assert order.size_native == -100_000, "and it keeps nothing back"
+    assert made.numbers["stressed_u_after"] > made.numbers["stressed_u_before"]
+    shown = f"to {made.numbers['stressed_u_after']:.1%}"
+    assert "closing all of it takes u from" in made.reason
+    assert shown in made.reason
+
+
+def test_a_flatten_whose_margin_cannot_be_reckoned_goes_and_says_so() -> None:
+    world = hedged()
+    arrived = world.now_ns + 40_000_000_000
+    step = world.fold(given(Command.FLATTEN), quote(PERP, arrived_ns=arrived), after_ms=40_000)
+
+    assert len(world.orders()) == 1
+    assert "not asked of margin (no margin projection: " in step.verdicts["main"].reason
 
 
 def test_books_give_up_what_they_hold_and_what_is_shared_crosses() -> None:

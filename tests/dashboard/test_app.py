@@ -121,6 +121,20 @@ async def test_a_flatten_of_a_halted_daemon_is_told_that_nothing_is_closed_yet(d
     assert "then everything halts" in goes.json()["next"]
 
 
+async def test_who_pauses_or_resumes_a_flatten_is_told_that_it_is_not_called_off(
+    desk: Desk,
+) -> None:
+    await desk.command(order("flatten", note="close it") | {"confirmed": True})
+    rests = await desk.command(order("pause", "pause-01"))
+    goes = await desk.command(order("resume", "resume-1", note="do it"))
+    stops = await desk.command(order("halt", "halt-001"))
+
+    assert "goes on with the resume" in rests.json()["next"]
+    assert "the flatten goes on" in goes.json()["next"]
+    assert "`deltaband halt` calls it off" in goes.json()["next"]
+    assert "a flatten is called off" in stops.json()["next"]
+
+
 async def test_a_repeated_command_is_obeyed_once(desk: Desk) -> None:
     await desk.command(order("halt", "same-id-1"))
     desk.scene.command(Command.RESUME)
