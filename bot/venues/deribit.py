@@ -48,6 +48,7 @@ class DeribitOptions:
 
     Only instruments, positions and trades that settle in one of `currencies` are read.
     `ticker_interval` is that of the quote channels: `raw`, or `100ms`, which costs the wire less.
+    What `looks_only` sends no order, arms nothing and needs a key that may read.
     """
 
     rest_url: str
@@ -55,6 +56,7 @@ class DeribitOptions:
     network: Network
     currencies: tuple[str, ...] = ("BTC",)
     ticker_interval: str = "raw"
+    looks_only: bool = False
 
 
 class DeribitVenue:
@@ -94,7 +96,10 @@ class DeribitVenue:
         self._chance = chance
         self._limits = limits = limits or VenueLimits()
         self._access = Access(
-            ws_url=options.ws_url, network=options.network, credentials=credentials
+            ws_url=options.ws_url,
+            network=options.network,
+            credentials=credentials,
+            looks_only=options.looks_only,
         )
         self._pair = ccxt_venue.pair(self._exchange, self._config())
         self._post: Post = _unheard
@@ -111,7 +116,12 @@ class DeribitVenue:
             post=self._tell,
         )
         self._feed = MarketFeed(shared=shared, interval=options.ticker_interval)
-        self._desk = TradingDesk(shared=shared, currencies=options.currencies, shut=shut)
+        self._desk = TradingDesk(
+            shared=shared,
+            currencies=options.currencies,
+            shut=shut,
+            looks_only=options.looks_only,
+        )
         self._reader = Reader(
             ask=self._ask,
             currencies=options.currencies,

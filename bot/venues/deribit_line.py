@@ -41,11 +41,12 @@ class TappedDeribit(Tap, exchange_class("deribit")):  # type: ignore[misc]  # cc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who logs in where."""
+    """Who logs in where. Whoever `looks_only` needs no right to trade."""
 
     ws_url: str
     network: Network
     credentials: Credentials
+    looks_only: bool = False
 
 
 class Line:
@@ -116,6 +117,11 @@ class Line:
         await self.socket.call("public/set_heartbeat", {"interval": self.limits.heartbeat_s})
         self._is_logged_in = True
 
+    def _scope_refusal(self, scope: str) -> str | None:
+        if self._access.looks_only:
+            return deribit_requests.looking_refusal(scope)
+        return deribit_requests.scope_refusal(scope)
+
     async def _login(self) -> None:
         self._logins += 1
         epoch_ms = self._epoch_ms()
@@ -125,7 +131,7 @@ class Line:
         result = answer.result if isinstance(answer.result, dict) else {}
         refusal = deribit_network.answer_refusal(
             self.socket.testnet, self._access.network
-        ) or deribit_requests.scope_refusal(str(result.get("scope", "")))
+        ) or self._scope_refusal(str(result.get("scope", "")))
         if refusal is not None:
             raise VenueRefusedError(refusal)
         try:

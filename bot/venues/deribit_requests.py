@@ -92,3 +92,21 @@ def scope_refusal(scope: str) -> str | None:
             f"its scope lacks account:read_write ({scope})"
         )
     return None
+
+
+def looking_refusal(scope: str) -> str | None:
+    """Return why a key with this scope may not even look, or None if it may: reading is enough."""
+    rights = scope.split()
+    if "wallet:read_write" in rights:
+        return scope_refusal(scope)
+    missing = [f"{area}:read" for area in ("account", "trade") if not _reads(rights, area)]
+    if missing:
+        return (
+            f"the API key may not read the account: its scope lacks {' and '.join(missing)} "
+            f"({scope or 'empty'})"
+        )
+    return None
+
+
+def _reads(rights: list[str], area: str) -> bool:
+    return f"{area}:read" in rights or f"{area}:read_write" in rights

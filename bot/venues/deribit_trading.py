@@ -31,6 +31,19 @@ class TradingSession:
     line: Line
 
 
+def _only_looks() -> str:
+    return "this connection only looks"
+
+
+async def _arm(line: Line) -> None:
+    """Have the venue cancel our orders when the connection ends, and hear it say so."""
+    scope = {"scope": "connection"}
+    await line.socket.call("private/enable_cancel_on_disconnect", scope)
+    told = (await line.socket.call("private/get_cancel_on_disconnect", scope)).result
+    if not isinstance(told, dict) or told.get("enabled") is not True:
+        raise LinkError(f"cancel-on-disconnect is not armed: the venue says {told!r:.100}")
+
+
 class TradingDesk:
     """Orders and pushes of one account.
 
@@ -38,12 +51,19 @@ class TradingDesk:
         shared: what both links have in common.
         currencies: what the daemon answers for, by settlement.
         shut: says why no order may leave now, empty if one may.
+        looks_only: whether no order may ever leave; then nothing is armed that cancels orders.
     """
 
     def __init__(
-        self, *, shared: Shared, currencies: tuple[str, ...], shut: Callable[[], str]
+        self,
+        *,
+        shared: Shared,
+        currencies: tuple[str, ...],
+        shut: Callable[[], str],
+        looks_only: bool = False,
     ) -> None:
-        self._shut = shut
+        self._shut = _only_looks if looks_only else shut
+        self._looks_only = looks_only
         self._currencies = currencies
         self._scope = frozenset(currencies)
         self._pacer = shared.pacer
@@ -65,11 +85,8 @@ class TradingDesk:
         """Dial, log in, prove that orders are cancelled with the connection, subscribe."""
         line = session.line
         await line.open()
-        scope = {"scope": "connection"}
-        await line.socket.call("private/enable_cancel_on_disconnect", scope)
-        told = (await line.socket.call("private/get_cancel_on_disconnect", scope)).result
-        if not isinstance(told, dict) or told.get("enabled") is not True:
-            raise LinkError(f"cancel-on-disconnect is not armed: the venue says {told!r:.100}")
+        if not self._looks_only:  # a key that may only read may not arm, and has nothing to cancel
+            await _arm(line)
         portfolios = (f"user.portfolio.{currency}" for currency in self._currencies)
         channels = [CHANGES, *portfolios]
         confirmed = await line.subscribe("private/subscribe", channels)

@@ -49,9 +49,7 @@ async def look(
     wire = WireClock()
     market = venue_of.market_clock(settings, wire)
     async with AsyncExitStack() as stack:
-        venue = venue_of.deribit(
-            settings, credentials, wire, market, shut=lambda: "this connection only looks"
-        )
+        venue = venue_of.deribit(settings, credentials, wire, market, looks_only=True)
         stack.push_async_callback(venue.close)
         connected = await assembly.connect(venue, market, wire, place=settings.venue.rest_url)
         exposure.warm()

@@ -42,10 +42,12 @@ def deribit(
     market: MarketClock,
     *,
     shut: Callable[[], str] = str,
+    looks_only: bool = False,
 ) -> Venue:
     """Return the venue, with the clocks that it is handed; nothing is connected yet.
 
-    `shut` says why no order may leave, empty if one may.
+    `shut` says why no order may leave, empty if one may. What `looks_only` sends none, and a key
+    that may read is enough for it.
     """
     return DeribitVenue(
         options=DeribitOptions(
@@ -53,6 +55,7 @@ def deribit(
             ws_url=settings.venue.ws_url,
             network=NETWORKS[settings.mode],
             currencies=tuple(item.value for item in settings.account.currencies),
+            looks_only=looks_only,
         ),
         credentials=VenueCredentials(key=credentials.key, secret=credentials.secret),
         clocks=Clocks(

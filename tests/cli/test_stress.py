@@ -45,6 +45,19 @@ def test_the_account_is_shown_as_the_venue_holds_it_and_nothing_is_ordered(tmp_p
     assert list(tmp_path.iterdir()) == [page]  # no ledger, no lock, no port
 
 
+def test_a_key_that_may_only_read_is_enough_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOK_KEY", "demo-read")
+    monkeypatch.setenv("LOOK_SECRET", "demo-read-secret")
+    keys = ("--set", "venue.key.env=LOOK_KEY", "--set", "venue.secret.env=LOOK_SECRET")
+    with exchange(sim=True) as place:
+        done = verb("stress", DEMO, "--json", *keys, *at(place, tmp_path / "l.db"))
+
+    assert done.exit_code == 0, done.output
+    assert account(told(done))["now"]["usage"] > 0.0
+
+
 def test_where_nobody_answers_it_says_what_to_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,23 @@ def test_a_key_is_judged_by_its_rights(scope, refusal):
 
 
 @pytest.mark.parametrize(
+    ("scope", "refusal"),
+    [
+        ("account:read trade:read wallet:read", None),
+        ("account:read_write trade:read_write", None),
+        ("account:read trade:read wallet:read_write", "may withdraw"),
+        ("account:read", "lacks trade:read (account:read)"),
+        ("trade:read", "lacks account:read (trade:read)"),
+        ("", "lacks account:read and trade:read (empty)"),
+    ],
+)
+def test_who_only_looks_needs_a_key_that_reads(scope, refusal):
+    said = deribit_requests.looking_refusal(scope)
+
+    assert said is None if refusal is None else said is not None and refusal in said
+
+
+@pytest.mark.parametrize(
     ("urls", "network", "refusal"),
     [
         (LIVE, Network.LIVE, None),
