@@ -172,10 +172,6 @@ def test_a_resume_after_rejections_lets_the_flatten_go_on_until_nothing_is_held(
         world.quotes(after_ms=500)
     assert mode_of(world) is Mode.HOLD
     world.fold(given(Command.RESUME, 2, "the venue lets us again"))
-    for _ in range(20):
-        world.quotes(after_ms=500)
-        if world.orders():
-            break
 
     assert flattened(world) == [Decimal(-100_000), Decimal(-100_000), Decimal(-87_160)]
     assert mode_of(world) is Mode.HALT
