@@ -59,6 +59,15 @@ class DeribitOptions:
     looks_only: bool = False
 
 
+def _access(options: DeribitOptions, credentials: Credentials) -> Access:
+    return Access(
+        ws_url=options.ws_url,
+        network=options.network,
+        credentials=credentials,
+        looks_only=options.looks_only,
+    )
+
+
 class DeribitVenue:
     """One Deribit account. Implements `bot.venues.port.Venue`.
 
@@ -95,12 +104,7 @@ class DeribitVenue:
         self._sleep = sleep
         self._chance = chance
         self._limits = limits = limits or VenueLimits()
-        self._access = Access(
-            ws_url=options.ws_url,
-            network=options.network,
-            credentials=credentials,
-            looks_only=options.looks_only,
-        )
+        self._access = _access(options, credentials)
         self._pair = ccxt_venue.pair(self._exchange, self._config())
         self._post: Post = _unheard
         self._deafness: asyncio.Future[None] | None = None
