@@ -161,11 +161,13 @@ async def test_news_does_not_wait_for_a_slow_disk_and_an_order_does(tmp_path, mo
 
         monkeypatch.setattr(house.ledger, "_commit", slow)
         house.inbox.admit(BadMessage(source="venue", reason="planted"))
-        await until(lambda: house.loop.state.counts.bad_messages == 1)
-        house.desk.somebody_trades(50_000)
-        await asyncio.sleep(0.3)
-        assert house.desk.requests == []
-        disk.set()
+        try:
+            await until(lambda: house.loop.state.counts.bad_messages == 1)
+            house.desk.somebody_trades(50_000)
+            await asyncio.sleep(0.3)
+            assert house.desk.requests == []
+        finally:
+            disk.set()  # or whoever leaves the house waits for it
         await until(lambda: house.desk.requests)
     rows = [entry.body for entry in entries(house.ledger.path)]
     news = next(at for at, body in enumerate(rows) if "planted" in body)
