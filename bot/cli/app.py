@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Keep a book of crypto options delta-neutral, and say why it did, or did not, hedge.",
     epilog="Exit codes: 0 done, 1 failed or not met, 2 bad usage or config, 3 halted by safety.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # the paragraphs of a docstring flow to the width of the terminal
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

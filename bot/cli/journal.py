@@ -17,7 +17,7 @@ journal = typer.Typer(help="Read a ledger, or check it.", no_args_is_help=True)
 
 LedgerPath = Annotated[
     Path | None,
-    typer.Argument(metavar="[LEDGER]", help="The ledger file; else as --journal or --config say."),
+    typer.Argument(metavar="LEDGER", help="The ledger file; else as --journal or --config say."),
 ]
 Rows = Annotated[int, typer.Option("--rows", "-n", min=1, max=10_000, help="How many rows.")]
 KindOfRow = Annotated[str | None, typer.Option("--kind", help="Only rows of this kind.")]
