@@ -233,6 +233,7 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
         before.standing, facts
     ):
         state = losses.forgiven(pace.forgiven(replace(state, swapped=""), policy.safety))
+        state = second_opinion.forgiven(state)
     return state
 
 

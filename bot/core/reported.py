@@ -86,11 +86,13 @@ class Opinion:
     """What the venue would hold the account to after some trades, and what we reckon of the same.
 
     Money in the settlement currency. `gap` is as that of `MarginSeen`, `apart` the same in money;
-    they are of `figure`, which differs more. `gap_since_ns` is when they began to differ too much.
+    they are of `figure`, which differs more. `gap_since_ns` is when they began to differ too much;
+    `compared_ms` is `compared_ns` by the market clock, for a person.
     """
 
     trades: tuple[Supposed, ...]
     compared_ns: int
+    compared_ms: int
     initial: float
     maintenance: float
     venue_initial: float
