@@ -101,7 +101,6 @@ def _historical(shock: HistoricalShock, node: Node, currency_usd: float) -> Json
             ("spot", shock.spot),
             ("vol_points", shock.vol_points),
             ("basis", shock.basis),
-            ("spread", shock.spread),
         )
     }
     return {
