@@ -246,7 +246,7 @@ class OtherVenue:
 
     def valued(self, account: Account) -> Valued:
         """Value an account once."""
-        return _Whole(account=account, report=self.report(account), model=self)
+        return Whole(account=account, report=self.report(account), model=self)
 
 
 class _Row(NamedTuple):
@@ -333,12 +333,12 @@ def _changes(names: tuple[str, ...], fills: Mapping[str, float]) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Whole:
+class Whole:
     """A model of which no part can be asked alone: the whole account is reported anew."""
 
     account: Account
     report: Report
-    model: OtherVenue
+    model: MarginModel
 
     @property
     def needed(self) -> Needed:
