@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bot.core import (
     agreement,
     alerts,
+    books,
     dealing,
     latch,
     limits,
@@ -174,6 +175,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state = states.apply_all(state, facts, policy.apply)
     state = _measured(before, state, facts, policy)
     state, adopted = _accounted(state, policy)
+    state = _strayed(before, state, policy)
     if state.balances is not before.balances or not state.is_weighed:
         state = _weighed(state, facts, policy)
     opinions: tuple[Alert, ...] = ()
@@ -206,6 +208,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
             *opinions,
             *alerts.told(state, changes, adopted, news_of_margin),
             *alerts.unhedged(news),
+            *alerts.strays(before, state),
             *_tidings(before, state, facts, policy),
         ),
         exposures=dealt.exposures,
@@ -249,6 +252,15 @@ def _accounted(state: State, policy: Policy) -> tuple[State, tuple[Adopted, ...]
         state, adopted = reconcile.adopt(state, policy.apply)
         state = gating_seizure.of_positions(known, state)
     return reconcile.housed(state, policy.apply), adopted
+
+
+def _strayed(before: State, state: State, policy: Policy) -> State:
+    """Note what is in no book whenever the account was read: selectors change with time as well."""
+    if state.read_done_ns is None or state.read_done_ns == before.read_done_ns:
+        return state
+    known = state.standing.positions
+    found = books.strays(known, state.instruments, policy.hedged, state.now_ms)
+    return state if found == state.strays else replace(state, strays=found)
 
 
 def _weighed(state: State, facts: Sequence[Fact], policy: Policy) -> State:

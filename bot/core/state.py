@@ -125,6 +125,7 @@ class State:
     losing: str = ""
     seized: str = ""
     seized_ns: int | None = None
+    strays: frozenset[str] = frozenset()
     margin_warned: frozenset[str] = frozenset()
     margin_seen: Mapping[str, MarginSeen] = field(default_factory=dict)
     consulted: Consulted = NOTHING_ASKED
