@@ -329,8 +329,10 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
         if name not in state.reported or state.reported[name].known_ns <= known_ns
     }
     known = state.standing
-    for name in rows.keys() & policy.owners.keys():
-        known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
+    for name, row in rows.items():
+        terms = state.instruments.get(name)
+        if name in policy.owners or (terms is not None and terms.kind is Kind.PERPETUAL):
+            known = fills.funded(known, name, row.realized_funding_coin, state.now_ms)
     seen = succeeded(state, standing=known, reported={**state.reported, **reported})
     for name in sorted(
         reported.keys() & set(unlisted(seen.reported, known.positions, seen.instruments))
