@@ -160,6 +160,13 @@ def test_the_delta_is_what_a_move_of_the_spot_makes(held: Account) -> None:
             assert delta == pytest.approx(plain, rel=1e-6, abs=1e-3), (spot, vol)
 
 
+def test_the_delta_says_in_which_coin_it_is_counted() -> None:
+    assert shown(COINS)["delta_unit"] == "BTC"
+    assert shown(DOLLARS)["delta_unit"] == "BTC and ETH together, counted in BTC"
+    told_now = shown(DOLLARS)["now"]
+    assert told_now["delta_coin"] == near(told_now["delta_usd"] / 95_000.0)
+
+
 @every_account
 def test_the_crashes_of_the_past(held: Account) -> None:
     for row, shock in zip(shown(held)["history"], historical_shocks(), strict=True):
