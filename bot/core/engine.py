@@ -175,7 +175,6 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state = states.apply_all(state, facts, policy.apply)
     state = _measured(before, state, facts, policy)
     state, adopted = _accounted(state, policy)
-    state = _strayed(before, state, policy)
     if state.balances is not before.balances or not state.is_weighed:
         state = _weighed(state, facts, policy)
     opinions: tuple[Alert, ...] = ()
@@ -186,6 +185,7 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         state = gating_seizure.read_again(state)
     if not before.folds and before.standing.limits != policy.limits:
         state = replace(state, standing=replace(state.standing, limits=policy.limits))
+    state = _strayed(before, state, policy)
     state, changes = _moded(state, policy)
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
@@ -252,15 +252,6 @@ def _accounted(state: State, policy: Policy) -> tuple[State, tuple[Adopted, ...]
         state, adopted = reconcile.adopt(state, policy.apply)
         state = gating_seizure.of_positions(known, state)
     return reconcile.housed(state, policy.apply), adopted
-
-
-def _strayed(before: State, state: State, policy: Policy) -> State:
-    """Note what is in no book whenever the account was read: selectors change with time as well."""
-    if state.read_done_ns is None or state.read_done_ns == before.read_done_ns:
-        return state
-    known = state.standing.positions
-    found = books.strays(known, state.instruments, policy.hedged, state.now_ms)
-    return state if found == state.strays else replace(state, strays=found)
 
 
 def _weighed(state: State, facts: Sequence[Fact], policy: Policy) -> State:
@@ -337,6 +328,15 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
         has_run=state.has_run or judged.mode is Mode.RUN,
     )
     return moved, (change,)
+
+
+def _strayed(before: State, state: State, policy: Policy) -> State:
+    """Note what is in no book whenever the account was read: selectors change with time as well."""
+    if state.read_done_ns is None or state.read_done_ns == before.read_done_ns:
+        return state
+    known = state.standing.positions
+    found = books.strays(known, state.instruments, policy.hedged, state.now_ms)
+    return state if found == state.strays else replace(state, strays=found)
 
 
 @remembered
