@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
-from bot.core import actions, codec, events
+from bot.core import actions, cash, codec, events
 from bot.core.events import CommandGiven, Fact
 from bot.core.hedger import Decision
 from bot.core.margin.second_opinion import supposed
@@ -84,7 +84,7 @@ def _decisions(made: Iterable[Decision]) -> list[str]:
     return said
 
 
-def _action(act: actions.Action) -> str:
+def _action(act: actions.Action) -> str:  # noqa: PLR0911 (one case an action is the point)
     match act:
         case actions.SubmitOrder():
             size = _size(act.size_native)
@@ -95,6 +95,8 @@ def _action(act: actions.Action) -> str:
             return f"ask what became of order {act.order_id}"
         case actions.ReadAccount():
             return f"read the account ({act.reason})"
+        case actions.ReadCash():
+            return "read what came from outside or went there"
         case actions.AskMargin():
             return f"ask the venue for the {act.currency} margin {supposed(act.trades)}"
         case actions.Watch():
@@ -172,6 +174,8 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
     | events.PositionsSeen
     | events.BalanceSeen
     | events.AccountRead
+    | cash.CashMoved
+    | cash.CashRead
     | events.OpinionGiven
     | events.NoOpinionHere
     | events.ReadFailed
@@ -191,6 +195,10 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
             )
         case events.AccountRead():
             return "the account was read"
+        case cash.CashMoved():
+            return f"{fact.kind} of {fact.change:+} {fact.currency} (id {fact.move_id})"
+        case cash.CashRead():
+            return "what came from outside or went there was read"
         case events.OpinionGiven():
             return _opinion(fact)
         case events.NoOpinionHere():

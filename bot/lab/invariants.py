@@ -171,6 +171,13 @@ def conserved(gained: float, attributed: float, most: float) -> str | None:
     return f"the account gained {gained:.5f}, attributed are {attributed:.5f}: {residual:+.5f}"
 
 
+def counted(brought: Decimal, moved: Decimal) -> str | None:
+    """I23: what came from outside and went there by the venue's log is what was counted as such."""
+    if brought == moved:
+        return None
+    return f"{brought:+} came from outside by the venue's log, counted are {moved:+}"
+
+
 def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:
     """I4: at most one order in doubt an instrument, and that is the one just sent."""
     doubtful: dict[str, str] = {}

@@ -17,10 +17,12 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
+from bot.core.cash import MOVES
 from bot.core.events import SECOND_OPINION, Fact, OrderRejected, OrderUnknown, ReadFailed
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, to_wire_ns, wire_seconds
@@ -168,7 +170,7 @@ class Outbox:
                 return CANCEL_SECONDS_MAX
             case QueryOrder():
                 return QUERY_SECONDS_MAX
-            case ReadAccount():
+            case ReadAccount() | ReadCash():
                 return READ_SECONDS_MAX
             case AskMargin():
                 return OPINION_SECONDS_MAX
@@ -192,19 +194,20 @@ def _went_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
             return (OrderUnknown(order_id=action.order_id, reason=reason),)
         case CancelOrder() | QueryOrder():
             return (ReadFailed(what=f"{_VERB[type(action)]} {action.order_id}", reason=reason),)
-        case ReadAccount() | AskMargin() | Watch() | ReloadInstruments():
+        case ReadAccount() | ReadCash() | AskMargin() | Watch() | ReloadInstruments():
             return (ReadFailed(what=_VERB[type(action)], reason=reason),)
         case Alert():
             return ()
     assert_never(action)
 
 
-# "account", "instruments" and the second opinion's are what the core calls these questions in
-# `ReadFailed.what`.
+# "account", "instruments", the log's and the second opinion's are what the core calls these
+# questions in `ReadFailed.what`.
 _VERB: Final[dict[type[Action], str]] = {
     CancelOrder: "cancel",
     QueryOrder: "order",
     ReadAccount: "account",
+    ReadCash: MOVES,
     AskMargin: SECOND_OPINION,
     Watch: "watch",
     ReloadInstruments: "instruments",

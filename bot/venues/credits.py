@@ -26,6 +26,7 @@ class Kind(Enum):
     SUBSCRIPTION = "subscription"
     LISTING = "listing"
     WHAT_IF = "what-if"
+    LOG = "transaction log"
     ORDER = "order"
     CANCEL = "cancel"
 
@@ -94,7 +95,8 @@ class CreditPolicy:
     """What may be asked until the venue has said more.
 
     Deribit's own rates for a new account: 20 questions a second after a hundred at once, five
-    orders after twenty, 3.3 subscriptions, one list of instruments and one simulated portfolio.
+    orders after twenty, 3.3 subscriptions, one list of instruments, one simulated portfolio and one
+    page of the transaction log after eight.
     `share` of what the venue allows is used, so that a person beside the daemon, with the same
     account, is not shut out. Orders leave `cancel_reserve` of the matching engine's burst to
     cancels.
@@ -104,6 +106,7 @@ class CreditPolicy:
     subscriptions: Rate = Rate(burst=5.0, per_second=3.0)
     listings: Rate = Rate(burst=2.0, per_second=0.5)
     what_ifs: Rate = Rate(burst=1.0, per_second=0.75)
+    logs: Rate = Rate(burst=6.0, per_second=0.75)
     matching: Rate = Rate(burst=20.0, per_second=5.0)
     share: float = 0.75
     cancel_reserve: float = 0.25
@@ -120,6 +123,7 @@ class Credits:
             Kind.SUBSCRIPTION: Bucket(policy.subscriptions, now_ns),
             Kind.LISTING: Bucket(policy.listings, now_ns),
             Kind.WHAT_IF: Bucket(policy.what_ifs, now_ns),
+            Kind.LOG: Bucket(policy.logs, now_ns),
             Kind.ORDER: matching,
             Kind.CANCEL: matching,
         }

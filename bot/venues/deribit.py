@@ -5,7 +5,7 @@ import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from bot.core.actions import (
     Action,
@@ -14,12 +14,13 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
 from bot.core.events import Fact, Link
-from bot.venues import ccxt_venue, deribit_errors, deribit_network
+from bot.venues import ccxt_venue, deribit_cash, deribit_errors, deribit_network
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
@@ -40,6 +41,8 @@ from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Backoff, Pacer, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 from bot.venues.transit import Transit
+
+KINDS: Final = {INSTRUMENTS: Kind.LISTING, deribit_cash.TRANSACTION_LOG: Kind.LOG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +253,9 @@ class DeribitVenue:
         except Exception as error:  # noqa: BLE001  # of any type: the port promises a fact
             return outcomes.gone_wrong(action, f"{type(error).__name__}: {brief(error)}")
 
-    async def _perform(self, action: Action) -> tuple[Fact, ...]:
+    async def _perform(  # noqa: PLR0911 (one case an action is the point)
+        self, action: Action
+    ) -> tuple[Fact, ...]:
         match action:
             case SubmitOrder():
                 return await self._desk.submit(action)
@@ -262,6 +267,8 @@ class DeribitVenue:
                 facts = await self._reader.account(action)
                 self._desk.told(facts)
                 return facts
+            case ReadCash():
+                return await deribit_cash.read(action, self._reader)
             case AskMargin():
                 now_ns = self._clocks.monotonic_ns
                 return await what_if.opinion(action, lambda: self._trading, self._pacer, now_ns)
@@ -319,7 +326,7 @@ class DeribitVenue:
         self, line_of: Callable[[], Line], rest: Any, method: str, params: dict[str, Any]
     ) -> Any:
         """Ask one question, again after a moment if there was no answer; a refusal is final."""
-        kind = Kind.LISTING if method == INSTRUMENTS else Kind.QUESTION
+        kind = KINDS.get(method, Kind.QUESTION)
         attempt = 1
         while True:
             await self._pacer.wait(kind)

@@ -198,6 +198,8 @@ def test_i23_money_that_came_from_nowhere_is_seen():
     assert invariants.conserved(1.0, 1.004, 0.005) is None
     assert invariants.conserved(1.0, 1.006, 0.005)
     assert invariants.conserved(1.0, 0.994, 0.005)
+    assert invariants.counted(Decimal("1.50"), Decimal("1.5")) is None
+    assert invariants.counted(Decimal("1.5"), Decimal(0))
 
 
 def test_every_invariant_has_words():

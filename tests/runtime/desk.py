@@ -15,11 +15,13 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
 from bot.core.books import BookPolicy, Selector
+from bot.core.cash import CashRead
 from bot.core.dealing import BookPlan
 from bot.core.events import (
     AccountRead,
@@ -132,6 +134,9 @@ class Desk:
                 return self.account()
             case QueryOrder():
                 return ()
+            case ReadCash():
+                now_ns = self.wire.monotonic_ns()
+                return (CashRead(asked_ns=now_ns, asked_ms=self.wire.epoch_ms()),)
             case AskMargin():
                 return (NoOpinionHere(reason="this desk has none"),)
             case CancelOrder() | Watch() | ReloadInstruments() | Alert():

@@ -28,6 +28,7 @@ QUICK = VenueLimits(
         questions=Rate(burst=1000.0, per_second=1000.0),
         subscriptions=Rate(burst=1000.0, per_second=1000.0),
         listings=Rate(burst=1000.0, per_second=1000.0),
+        logs=Rate(burst=1000.0, per_second=1000.0),
         matching=Rate(burst=1000.0, per_second=1000.0),
     ),
     reload_every_s=0.02,
