@@ -135,7 +135,7 @@ def _is_dull(fact: Fact, fills: int) -> bool:
     return isinstance(fact, events.BalanceSeen) and not fact.equity and not fact.margin_balance
 
 
-def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
+def _fact(fact: Fact) -> str:  # noqa: C901, PLR0911 (one case a fact is the point)
     """Return what a fact says; news of orders and fills first among them."""
     match fact:
         case events.FillSeen():
@@ -163,6 +163,10 @@ def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
         case events.CommandGiven():
             note = f": {fact.note}" if fact.note else ""
             return f"{fact.command.upper()} by {fact.actor}{note}"
+        case cash.CashMoved():
+            return f"{fact.kind} of {fact.change:+} {fact.currency} (id {fact.move_id})"
+        case cash.CashRead():
+            return "what came from outside or went there was read"
         case _:
             return _fact_of_world(fact)
 
@@ -174,8 +178,6 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
     | events.PositionsSeen
     | events.BalanceSeen
     | events.AccountRead
-    | cash.CashMoved
-    | cash.CashRead
     | events.OpinionGiven
     | events.NoOpinionHere
     | events.ReadFailed
@@ -195,10 +197,6 @@ def _fact_of_world(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the poin
             )
         case events.AccountRead():
             return "the account was read"
-        case cash.CashMoved():
-            return f"{fact.kind} of {fact.change:+} {fact.currency} (id {fact.move_id})"
-        case cash.CashRead():
-            return "what came from outside or went there was read"
         case events.OpinionGiven():
             return _opinion(fact)
         case events.NoOpinionHere():
