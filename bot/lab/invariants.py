@@ -175,7 +175,8 @@ def counted(brought: Decimal, moved: Decimal) -> str | None:
     """I23: what came from outside and went there by the venue's log is what was counted as such."""
     if brought == moved:
         return None
-    return f"{brought.normalize():+f} came from outside by the venue's log, counted are {moved.normalize():+f}"
+    told, ours = (f"{amount.normalize():+f}" for amount in (brought, moved))
+    return f"{told} came from outside by the venue's log, counted are {ours}"
 
 
 def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:

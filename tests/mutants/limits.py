@@ -163,6 +163,24 @@ LIMITS = (
         "::test_a_loss_over_the_days_limit_holds_with_its_arithmetic_and_clears",
     ),
     Mutant(
+        name="money is counted with each reading of the log",
+        incident="a deposit of last night is taken for a loss, again every half minute",
+        file="bot/core/cash.py",
+        was="        if fact.move_id in self.seen or fact.venue_ms",
+        becomes="        if fact.venue_ms",
+        killed_by="tests/core/test_cash.py"
+        "::test_ids_are_kept_for_as_long_as_they_may_be_told_again_and_no_longer",
+    ),
+    Mutant(
+        name="a peak of money that was not earned",
+        incident="a deposit raises the peak, is then told by the log, and looks lost for ever",
+        file="bot/core/losses.py",
+        was="        if seen is not None and log.covers(seen.arrived_ns):",
+        becomes="        if seen is not None:",
+        killed_by="tests/core/test_cash.py"
+        "::test_a_deposit_raises_no_peak_from_which_it_would_be_lost",
+    ),
+    Mutant(
         name="turnover is not counted",
         incident="a hedge that goes to and fro trades the account's worth every hour",
         file="bot/core/pace.py",
