@@ -16,6 +16,7 @@ KEPT_MS: Final = units.MS_PER_HOUR
 OVERLAP_MS: Final = 10 * units.MS_PER_MINUTE  # read again each time: clocks and logs may lag
 LAG_NS: Final = 5 * units.NS_PER_SECOND  # the venue's balance and its log tell alike after that
 ASKED_EVERY_NS: Final = 5 * units.NS_PER_SECOND  # at most: the venue lets its log be read seldom
+UNHEARD_MAX_NS: Final = 60 * units.NS_PER_SECOND  # the shell answers sooner
 UNCERTAIN_MAX_NS: Final = 60 * units.NS_PER_SECOND  # a log that says nothing excuses no longer
 UNREAD_MAX_NS: Final = 300 * units.NS_PER_SECOND  # what fails for a while calls nobody
 
@@ -104,14 +105,15 @@ class Sighting:
 class CashLog:
     """How far the venue's log can be relied on, on the wire clock; not kept over a restart.
 
-    It was last asked at `asked_ns` and wanted at `wanted_ns`; `read_ns` is when the last question
-    that was answered was asked. `failing_ns` is since when it cannot be read, because of `failure`,
-    and a person knows since `told_ns`. `learned_ns` is by currency when a move was last learned of.
-    `sightings` wait for the log to say that nothing had moved until then. `losing_ns` is since when
-    a limit on losses is reached.
+    It was last asked at `asked_ns`, answered in whatever way at `heard_ns`, and wanted at
+    `wanted_ns`; `read_ns` is when the last question was asked that was answered well. `failing_ns`
+    is since when it cannot be read, because of `failure`, and a person knows since `told_ns`.
+    `learned_ns` is by currency when a move was last learned of. `sightings` wait for the log to say
+    that nothing had moved until then. `losing_ns` is since when a limit on losses is reached.
     """
 
     asked_ns: int | None = None
+    heard_ns: int = 0
     wanted_ns: int = 0
     read_ns: int | None = None
     failure: str = ""
@@ -127,15 +129,17 @@ class CashLog:
         learned = {**self.learned_ns, fact.currency: fact.arrived_ns}
         return replace(self, learned_ns=learned, sightings=left)
 
-    def answered(self, fact: CashRead) -> "CashLog":
+    def answered(self, fact: CashRead, now_ns: int) -> "CashLog":
         """Note that the log was read."""
         read_ns = fact.asked_ns if self.read_ns is None else max(self.read_ns, fact.asked_ns)
-        return replace(self, read_ns=read_ns, failure="", failing_ns=None, told_ns=None)
+        return replace(
+            self, read_ns=read_ns, heard_ns=now_ns, failure="", failing_ns=None, told_ns=None
+        )
 
     def failed(self, reason: str, now_ns: int) -> "CashLog":
         """Note that it could not be read: it is asked again."""
         since = now_ns if self.failing_ns is None else self.failing_ns
-        return replace(self, failure=reason, failing_ns=since, wanted_ns=now_ns)
+        return replace(self, failure=reason, failing_ns=since, heard_ns=now_ns, wanted_ns=now_ns)
 
     def is_due(self, read_ns: int | None, now_ns: int) -> bool:
         """Whether to ask: after the account was, at `read_ns`, on a jump, and while it loses."""
@@ -144,7 +148,8 @@ class CashLog:
         wanted_ns = self.wanted_ns if read_ns is None else max(self.wanted_ns, read_ns)
         if wanted_ns <= self.asked_ns and (self.losing_ns is None or self.is_certain(now_ns)):
             return False
-        return now_ns - self.asked_ns >= ASKED_EVERY_NS
+        is_open = self.heard_ns <= self.asked_ns
+        return now_ns - self.asked_ns >= (UNHEARD_MAX_NS if is_open else ASKED_EVERY_NS)
 
     def is_certain(self, now_ns: int) -> bool:
         """Whether what looks like a loss is one, as far as the log will ever say."""

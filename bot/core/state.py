@@ -349,7 +349,7 @@ def _cash(state: State, fact: CashMoved | CashRead) -> State:
     known, log = state.standing, state.cash_log
     if isinstance(fact, CashRead):
         known = replace(known, cash=known.cash.read(fact.asked_ms))
-        return replace(state, standing=known, cash_log=log.answered(fact))
+        return replace(state, standing=known, cash_log=log.answered(fact, state.now_ns))
     moved = standings.with_move(known, fact)
     if moved is known:
         return state

@@ -33,6 +33,7 @@ SUBMIT_MARGIN_SECONDS: Final = 1.0  # after `valid_until`: the answer's way back
 CANCEL_SECONDS_MAX: Final = 5.0
 QUERY_SECONDS_MAX: Final = 10.0
 READ_SECONDS_MAX: Final = 20.0
+LOG_SECONDS_MAX: Final = 40.0  # about a page a second may be asked for
 OPINION_SECONDS_MAX: Final = 15.0
 WATCH_SECONDS_MAX: Final = 30.0  # some hundred subscriptions, in chunks
 RELOAD_SECONDS_MAX: Final = 30.0
@@ -161,7 +162,9 @@ class Outbox:
         )
         return (fact,)
 
-    def _seconds_max(self, action: Action) -> float:
+    def _seconds_max(  # noqa: PLR0911 (one case an action is the point)
+        self, action: Action
+    ) -> float:
         match action:
             case SubmitOrder():
                 left_ms = max(0, action.valid_until_ms - self._market.now_ms())
@@ -170,8 +173,10 @@ class Outbox:
                 return CANCEL_SECONDS_MAX
             case QueryOrder():
                 return QUERY_SECONDS_MAX
-            case ReadAccount() | ReadCash():
+            case ReadAccount():
                 return READ_SECONDS_MAX
+            case ReadCash():
+                return LOG_SECONDS_MAX
             case AskMargin():
                 return OPINION_SECONDS_MAX
             case Watch():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bot.core import units
 from bot.core.actions import ReadCash
 from bot.core.cash import CashMoved, CashRead
 from bot.core.events import Fact
@@ -12,6 +13,7 @@ from bot.venues.deribit_translate import MessageError
 
 TRANSACTION_LOG: Final = "private/get_transaction_log"
 PAGE_SIZE: Final = 250  # the venue gives no more
+SHORT_MS: Final = units.MS_PER_HOUR  # of a longer span each kind is asked for: trades are many
 # A swap is money that goes over to another currency of the same account. All else that the venue
 # books is earned or lost: trades, settlements, deliveries, its own corrections and rewards.
 FROM_OUTSIDE: Final = frozenset({"deposit", "withdrawal", "transfer", "swap"})
@@ -25,11 +27,15 @@ async def read(action: ReadCash, reader: Reader) -> tuple[Fact, ...]:
     """
     asked_ns, asked_ms = reader.monotonic_ns(), reader.market_ms()
     found: dict[str, CashMoved] = {}
+    # To later than now: the venue's clock may be ahead of ours.
+    until_ms = asked_ms + reader.limits.query_margin_ms
+    span = {"start_timestamp": max(0, action.since_ms), "end_timestamp": until_ms}
+    is_short = asked_ms - action.since_ms <= SHORT_MS
+    kinds = [{}] if is_short else [{"query": kind} for kind in sorted(FROM_OUTSIDE)]
     for currency in reader.currencies:
-        # Later than now: the venue's clock may be ahead of ours.
-        until_ms = asked_ms + reader.limits.query_margin_ms
-        span = {"start_timestamp": max(0, action.since_ms), "end_timestamp": until_ms}
-        await _pages({"currency": currency, **span, "count": PAGE_SIZE}, reader, found)
+        for kind in kinds:
+            asked = {"currency": currency, **span, **kind, "count": PAGE_SIZE}
+            await _pages(asked, reader, found)
     arrived_ns = reader.monotonic_ns()
     moved = sorted(found.values(), key=lambda move: move.venue_ms)
     return (*moved, CashRead(asked_ns=asked_ns, asked_ms=asked_ms, arrived_ns=arrived_ns))

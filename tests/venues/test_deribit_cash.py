@@ -89,6 +89,18 @@ async def test_the_log_is_turned_to_its_last_page():
     assert {move.move_id for move in told if isinstance(move, CashMoved)} == {"old", "new"}
 
 
+async def test_of_a_long_absence_only_what_moved_is_asked_for_and_not_every_trade():
+    async with serving() as server, running(edge := venue(server)):
+        server.rules[TRANSACTION_LOG] = lambda params: page(
+            row(params["query"], 1.0, params["query"])
+        )
+
+        told = await edge.perform(ReadCash(since_ms=NOW_MS - 3 * 86_400_000))
+
+    moves = [move for move in told if isinstance(move, CashMoved)]
+    assert {move.kind for move in moves} == {"deposit", "withdrawal", "transfer", "swap"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
