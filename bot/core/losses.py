@@ -57,7 +57,7 @@ def weighed(
     if len(priced) < len(now):
         return replace(state, is_weighed=False) if state.is_weighed else state
     worths, log = _noted(state, priced)
-    losing = _losing(worths, priced, policy)
+    losing = _losing(worths, priced, policy, state.now_ms)
     log = _marked(log, losing, state.now_ns)
     known = state.standing
     if worths != known.worths:
@@ -147,7 +147,9 @@ def _day(at_ms: int) -> int:
     return (at_ms - DAY_START_MS) // units.MS_PER_DAY
 
 
-def _losing(worths: Mapping[str, Worth], now: Mapping[str, Valued], policy: SafetyPolicy) -> str:
+def _losing(
+    worths: Mapping[str, Worth], now: Mapping[str, Valued], policy: SafetyPolicy, now_ms: int
+) -> str:
     """Say which limit on losses is reached, or nothing."""
     lost = below = started = peak = 0.0
     for name, one in sorted(now.items()):
@@ -158,8 +160,8 @@ def _losing(worths: Mapping[str, Worth], now: Mapping[str, Valued], policy: Safe
         peak += worth.peak * one.usd
     if started > 0.0 and lost >= policy.loss_per_day_max * started:
         return (
-            f"lost {lost:,.0f} USD since 08:00 UTC, {lost / started:.1%} of {started:,.0f}, "
-            f"limit {policy.loss_per_day_max:.1%}"
+            f"lost {lost:,.0f} USD since 08:00 UTC{_ago(worths, now_ms)}, "
+            f"{lost / started:.1%} of {started:,.0f}, limit {policy.loss_per_day_max:.1%}"
         )
     if peak > 0.0 and below >= policy.drawdown_max * peak:
         return (
@@ -167,6 +169,12 @@ def _losing(worths: Mapping[str, Worth], now: Mapping[str, Valued], policy: Safe
             f"limit {policy.drawdown_max:.1%}"
         )
     return ""
+
+
+def _ago(worths: Mapping[str, Worth], now_ms: int) -> str:
+    """Say of which day the count is, until the beginning of today's is noted."""
+    days = _day(now_ms) - min(worth.day for worth in worths.values())
+    return f" {days} d before" if days else ""
 
 
 def _marked(log: CashLog, losing: str, now_ns: int) -> CashLog:
@@ -180,10 +188,13 @@ def trouble(state: State) -> Judgement | None:
     """Return the stop that losses ask for, if they do."""
     if not state.losing:
         return None
+    return Judgement(mode=Mode.HOLD, reason=_reason(state), clears=CLEARS)
+
+
+def _reason(state: State) -> str:
     failure = state.cash_log.failure
     doubt = f"; a withdrawal would count as lost, as its log cannot be read: {failure}"
-    reason = state.losing + (doubt if failure else "")
-    return Judgement(mode=Mode.HOLD, reason=reason, clears=CLEARS)
+    return state.losing + (doubt if failure else "")
 
 
 def latched(state: State, policy: SafetyPolicy) -> State:
@@ -198,7 +209,7 @@ def latched(state: State, policy: SafetyPolicy) -> State:
         return state
     if known.halt_reason or known.flatten_reason:
         return state
-    return replace(state, standing=replace(known, halt_reason=state.losing))
+    return replace(state, standing=replace(known, halt_reason=_reason(state)))
 
 
 def forgiven(state: State) -> State:

@@ -134,9 +134,12 @@ def test_a_real_loss_halts_once_the_log_had_its_say_or_had_time_enough() -> None
         assert mode_of(world) is Mode.HOLD
         if answers:
             log_read(world)
-        for _ in range(0 if answers else 61):
+        else:
+            world.fold(ReadFailed(what=MOVES, reason="cut"))
+        for _ in range(0 if answers else 60):
             told(world, 8.9, after_ms=SECOND_MS)
         assert mode_of(world) is Mode.HALT, answers
+        assert ("cut" in world.state.mode_reason) is not answers
 
 
 def test_while_it_loses_the_log_is_asked_every_few_seconds_until_it_is_certain() -> None:
@@ -209,6 +212,8 @@ def test_while_the_log_cannot_be_read_no_day_begins_behind_a_deposit() -> None:
         world.fold(ReadFailed(what=MOVES, reason="cut"))
         told(world, equity, after_ms=24 * units.MS_PER_HOUR)
     assert (worth_of(world).started, worth_of(world).peak) == (10.0, 10.0)
+    told(world, 8.0)
+    assert world.state.losing.startswith("lost 200,000 USD since 08:00 UTC 2 d before, 20.0%")
 
 
 def test_what_moved_is_told_to_a_person_once() -> None:
