@@ -193,13 +193,9 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state, questions = reconcile.questions(dealt.state, policy.apply)
     state, reads = moves.asked(state)
     state, cancels = reconcile.cancels(state, policy.orders)
-    consults: tuple[Action, ...] = ()
-    if state.now_ns >= second_opinion.due_ns(
-        state.consulted, state.balances, state.margin_seen, policy.gate
-    ):
-        state, consults = second_opinion.asked(
-            state, policy.hedges, policy.gate, policy.safety.order_max_usd
-        )
+    state, consults = second_opinion.asked(
+        state, policy.hedges, policy.gate, policy.safety.order_max_usd
+    )
     state, news, news_of_margin = _noted(state, dealt, policy)
     state, news_of_cash = moves.news(before, state, facts)
     return Step(

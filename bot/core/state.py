@@ -322,12 +322,9 @@ def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
         if name in policy.owners or (terms is not None and terms.kind is Kind.PERPETUAL):
             known = fills.funded(known, name, row.realized_funding_coin, state.now_ms)
     seen = succeeded(state, standing=known, reported={**state.reported, **reported})
-    for name in sorted(
-        reported.keys() & set(unlisted(seen.reported, known.positions, seen.instruments))
-    ):
-        if name not in state.reported:
-            return replace(seen, reload_wanted=f"{name} is held")
-    return seen
+    unknown = set(unlisted(seen.reported, known.positions, seen.instruments))
+    new = unknown & (reported.keys() - state.reported.keys())
+    return replace(seen, reload_wanted=f"{min(new)} is held") if new else seen
 
 
 def _read(state: State, fact: AccountRead | ReadFailed | OpinionGiven | NoOpinionHere) -> State:

@@ -44,7 +44,7 @@ Balances = Mapping[str, BalanceSeen]
 def asked(
     state: State, hedges: Hedges, policy: GatePolicy, order_max_usd: float
 ) -> tuple[State, tuple[AskMargin, ...]]:
-    """Ask the next question, which is due, if nothing is on its way.
+    """Ask the next question if it is due and nothing is on its way.
 
     Args:
         state: What is known.
@@ -52,6 +52,8 @@ def asked(
         policy: How often, and what is near.
         order_max_usd: What the largest order is worth.
     """
+    if state.now_ns < _due_ns(state.consulted, state.balances, state.margin_seen, policy):
+        return state, ()
     if not _is_known(state, hedges) or _is_moving(state):
         return state, ()
     question = _next(state, hedges, policy, order_max_usd)
@@ -65,7 +67,7 @@ def asked(
 
 
 @remembered
-def due_ns(
+def _due_ns(
     consulted: Consulted, balances: Balances, seen: Mapping[str, MarginSeen], policy: GatePolicy
 ) -> float:
     """Return from when on the next question may be asked, in wire time; every fold looks."""
