@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
-from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver, unreached
 from bot.cli.journal import KindOfRow, LedgerPath
 from bot.cli.place import ConfigOption, JournalOption, journal_of
 
@@ -55,12 +55,15 @@ def export(
 
         path = journal_of(journal=ledger_path or named, config=config)
         chosen = _format(out, form, as_json=as_json)
+        _keep_apart(path, out)
         try:
             count = _exported(_rows(path, kind), out, chosen)
         except LedgerRefusedError as error:
             raise VerbError(str(error)) from error
+        except BrokenPipeError:  # who reads what is printed has read enough
+            return None
         except OSError as error:
-            raise VerbError(f"export: {out} cannot be written: {error.strerror}") from error
+            raise VerbError(f"export: {unreached(error)}") from error
         if out is None:
             return None
         payload = {"journal": str(path), "out": str(out), "format": chosen.value, "rows": count}
@@ -83,6 +86,22 @@ def _format(out: Path | None, form: Format | None, *, as_json: bool) -> Format:
         raise VerbError(
             f"{out} does not end in a known form ({known}): say --format", exit_code=Exit.USAGE
         ) from error
+
+
+def _keep_apart(ledger: Path, out: Path | None) -> None:
+    """Refuse to write rows over the ledger that they come from, or over what lies beside it.
+
+    Raises:
+        VerbError: `out` is one of its files.
+    """
+    if out is None or not out.exists() or out.suffix.removeprefix(".") in set(Format):
+        return
+    found, own = out.resolve(), ledger.resolve()
+    if found.parent == own.parent and found.name.startswith(own.name):
+        raise VerbError(
+            f"export: {out} is the ledger, or belongs to it: name another file",
+            exit_code=Exit.USAGE,
+        )
 
 
 def _rows(path: Path, kind: str | None) -> Iterator[dict[str, Any]]:

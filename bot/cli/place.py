@@ -29,18 +29,23 @@ SEARCHED = (".", "var", "data")
 
 
 def journal_of(*, journal: Path | None, config: Path | None) -> Path:
-    """Return the ledger that the options name, else the only running daemon's nearby.
+    """Return the whole path of the ledger that is named, else of the only running daemon's nearby.
 
     Raises:
         VerbError: the configuration is wrong, or nothing says which daemon is meant.
     """
-    if journal is not None:
-        return journal
-    if config is not None:
-        from bot.cli.configured import load
+    found = (_named(journal, config) or _only_one_near(Path.cwd())).absolute()
+    if os.path.isdir(found):  # noqa: PTH112  Path.is_dir raises where another user's files lie
+        raise VerbError(f"{found} is a directory; a ledger is a file", exit_code=Exit.USAGE)
+    return found
 
-        return Path(load(config).journal.path)
-    return _only_one_near(Path.cwd())
+
+def _named(journal: Path | None, config: Path | None) -> Path | None:
+    if journal is not None or config is None:
+        return journal
+    from bot.cli.configured import load
+
+    return Path(load(config).journal.path)
 
 
 def _only_one_near(here: Path) -> Path:

@@ -38,6 +38,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from margin_checks.findings(config)
     yield from _orders(config)
     yield from safety_checks.findings(config)
+    yield from _journal(config)
     yield from _dashboard(config)
     yield from alert_checks.findings(config.alerts)
 
@@ -336,6 +337,15 @@ def _orders(config: Config) -> Iterator[Finding]:
                 f"found {orders.unprovable_seconds:g}"
             ),
         )
+
+
+def _journal(config: Config) -> Iterator[Finding]:
+    path, tape = config.journal.path, config.journal.tape_path
+    if path.rpartition("/")[2] in {"", ".", ".."}:
+        yield ("journal", "path"), f"expected the path of a file, found {path}, a directory"
+    for key, text in (("path", path), ("tape_path", tape or "")):
+        if text.startswith("~"):
+            yield ("journal", key), f"~ is not expanded: write the whole path, found {text}"
 
 
 def _dashboard(config: Config) -> Iterator[Finding]:

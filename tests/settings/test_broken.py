@@ -211,6 +211,17 @@ ACROSS_KEYS = {
         "clock: venue", "clock: venue\n  secret: {env: A, file: b}\n  key: {env: K}",
         line="secret: {env", key="venue.secret", says=("exactly one",),
     ),
+    "a directory where the ledger belongs": broken(
+        "path: var/demo.sqlite3", "path: var/",
+        key="journal.path", says=("the path of a file", "found var/, a directory"),
+    ),
+    "the root where the ledger belongs": broken(
+        "path: var/demo.sqlite3", "path: /", key="journal.path", says=("a directory",),
+    ),
+    "a home that nobody writes out": broken(
+        "path: var/demo.sqlite3", "path: ~/demo.sqlite3",
+        key="journal.path", says=("~ is not expanded", "write the whole path"),
+    ),
     "overlapping selectors": Broken(
         change=books(
             first="{underlying: BTC, expiry_days_max: 10}",
