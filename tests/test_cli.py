@@ -1,6 +1,7 @@
 """The verbs, most of them in this process; the long-running ones in `test_cli_processes`."""
 
 import json
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def test_live_needs_the_file_and_the_flag() -> None:
     assert (without.exit_code, wrong.exit_code) == (2, 2)
     assert "--i-understand-live" in without.stderr
     assert "says mode rehearsal" in wrong.stderr
+
+
+def test_a_rehearsal_without_its_exchange_says_what_to_start_first(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        ways = (f"rest_url=http://{place}", f"ws_url=ws://{place}/ws/api/v2")
+        given = (f"journal.path={tmp_path / 'ledger.db'}", *(f"venue.{way}" for way in ways))
+        result = verb("run", DEMO, *(word for one in given for word in ("--set", one)))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"deltaband: run: nobody answers at http://{place}: cannot connect to {place}; a rehearsal "
+        f"wants its exchange first: `deltaband exchange --port {place.partition(':')[2]}`\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,22 @@ async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
         OSError,
         PortTakenError,
         VenueRefusedError,
-        VenueUnreachableError,
     ) as error:
         raise VerbError(f"run: {error}") from error
+    except VenueUnreachableError as error:
+        raise VerbError(f"run: {error}{_first_of_all(settings)}") from error
+
+
+def _first_of_all(settings: "Settings") -> str:
+    """Say what a rehearsal wants to be started before it; nothing where a venue is far away."""
+    from urllib.parse import urlsplit
+
+    from bot.settings import RunMode
+
+    if settings.mode is not RunMode.REHEARSAL:
+        return ""
+    port = urlsplit(settings.venue.rest_url).port
+    return f"; a rehearsal wants its exchange first: `deltaband exchange --port {port}`"
 
 
 def _greet(settings: "Settings", system: "System") -> None:

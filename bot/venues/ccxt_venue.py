@@ -182,6 +182,8 @@ async def keep_link(
 
 
 def brief(error: BaseException) -> str:
-    """Return an error as one short line."""
+    """Return an error as one short line; of a way that is not there, why, which ccxt leaves out."""
+    if isinstance(error, NetworkError) and isinstance(error.__cause__, OSError):
+        error = error.__cause__
     line = wording.plain(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= 300 else line[:297] + "..."
