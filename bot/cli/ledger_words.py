@@ -259,10 +259,15 @@ def _change(
     put: Mapping[str, Mapping[str, object]],
     drop: Mapping[str, Sequence[str]],
 ) -> str:
-    said = [f"{name} {value or 'cleared'}" for name, value in sorted(replaced.items())]
+    said = [f"{name} {_now(value)}" for name, value in sorted(replaced.items())]
     said += [f"{name} {', '.join(entries)}" for name, entries in sorted(put.items())]
     said += [f"{name} without {', '.join(keys)}" for name, keys in sorted(drop.items())]
     return "; ".join(part.replace("_", " ") for part in said)
+
+
+def _now(value: object) -> object:
+    """Return what a thing is now; of many (the ids of commands) how many."""
+    return f"({len(value)})" if isinstance(value, tuple) and value else value or "cleared"
 
 
 def _size(size_native: Decimal) -> str:

@@ -36,9 +36,9 @@ def plans() -> tuple[BookPlan, ...]:
     )
 
 
-def drawn(screen: object) -> str:
+def drawn(screen: object, width: int = 120) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, height=40).print(screen)
+    Console(file=out, width=width, height=40).print(screen)
     return out.getvalue()
 
 
@@ -149,6 +149,39 @@ def test_the_status_shows_every_currency_and_how_far_the_venue_is_away() -> None
     assert "own delta less the venue's, coin: BTC" in text
     assert "the venue's what-if on " not in text, "nothing was asked yet"
     assert "(discounted)" in text or "(undiscounted)" in text
+
+
+def test_the_account_is_read_whole_on_a_terminal_of_sixty_columns() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    row = status.balances[0].model_copy(
+        update={
+            "equity": 3_300_000.0, "available_funds": 24.8241, "stressed_use": 0.324,
+            "stressed_at": "spot -15% vol +20", "margin_doubt": "no forward of BTC-1JAN27",
+        }
+    )  # fmt: skip
+    answer = status.model_copy(update={"balances": [row, *status.balances[1:]]})
+    text = drawn(screens.status(answer.model_dump(mode="json")), width=60)
+    told = {line.split("  ")[0].strip(): line.split()[-3:] for line in text.splitlines()}
+
+    assert told["equity"][0] == "3,300,000"
+    assert told["available funds"][0] == "24.8241"
+    assert told["in the stress"][0] == "32.4%"
+    assert "worst in the stress: BTC at spot -15% vol +20, USDC at " in " ".join(text.split())
+    assert f"own {row.currency} margin is not reckoned: no forward of BTC-1JAN27" in text
+
+
+def test_the_status_says_what_to_type_where_a_person_is_waited_for() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    halted = status.mode.model_copy(
+        update={"name": "halt", "reason": "smoke", "clears": "a person resumes"}
+    )
+    text = drawn(screens.status(status.model_copy(update={"mode": halted}).model_dump(mode="json")))
+
+    assert "cleared by: a person resumes: `deltaband resume --reason WHY`" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("convention", list(Convention))
