@@ -85,7 +85,9 @@ class LiveView:
         self._hedges: deque[tuple[str, str, str, str]] = deque(maxlen=HEDGES_KEPT)
 
     def __call__(self, stepped: Stepped) -> None:
-        """Take notice of one step."""
+        """Take notice of one step; not of the parting, which would stay on the screen for good."""
+        if self._rehearsal.is_over:
+            return
         self._stepped = stepped
         self._sample(stepped)
         for decision in stepped.step.decisions:

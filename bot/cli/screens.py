@@ -20,6 +20,7 @@ MODE_STYLES = {
 
 Json = Mapping[str, Any]
 BY_A_PERSON = "a person resumes"
+NUMBER_MAX_IN_SIX = 1_000_000  # six digits tell less than whole units of more than this
 AMOUNT_MAX_IN_FULL = 100_000  # of more of a currency nobody reads the ten-thousandths
 
 
@@ -166,7 +167,7 @@ def _money(answer: Json) -> RenderableType:
     positions = _table("Positions", "instrument", "size", "venue says")
     for row in answer["positions"]:
         positions.add_row(
-            row["instrument"], f"{row['size_native']:+,g}", _size(row["venue_size_native"])
+            row["instrument"], _size(row["size_native"]), _size(row["venue_size_native"])
         )
     return Group(table, *map(Text, said), positions)
 
@@ -221,7 +222,7 @@ def _opinions(answer: Json) -> Iterator[RenderableType]:
 
 
 def _size(value: float | None) -> str:
-    return "-" if value is None else f"{value:+,g}"
+    return "-" if value is None else f"{value:+,.10g}"
 
 
 def _orders(answer: Json) -> RenderableType:
@@ -230,8 +231,8 @@ def _orders(answer: Json) -> RenderableType:
     table = _table("Orders", "id", "instrument", "size", "filled", "status", "age s", "reason")
     for row in answer["open_orders"]:
         table.add_row(
-            row["order_id"], row["instrument"], f"{row['size_native']:+,g}",
-            f"{row['filled_native']:+,g}", row["status"], f"{row['age_seconds']:.1f}",
+            row["order_id"], row["instrument"], _size(row["size_native"]),
+            _size(row["filled_native"]), row["status"], f"{row['age_seconds']:.1f}",
             row["reason"],
         )  # fmt: skip
     return table
@@ -276,7 +277,11 @@ def _quote_ages(quotes: Sequence[Json]) -> str:
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:,.6g}" for name, value in numbers.items())
+    return ", ".join(f"{name} {_number(value)}" for name, value in numbers.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}" if abs(value) < NUMBER_MAX_IN_SIX else f"{value:,.0f}"
 
 
 def plain(lines: Sequence[str]) -> RenderableType:

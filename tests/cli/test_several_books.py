@@ -172,6 +172,21 @@ def test_the_account_is_read_whole_on_a_terminal_of_sixty_columns() -> None:
     assert f"own {row.currency} margin is not reckoned: no forward of BTC-1JAN27" in text
 
 
+def test_a_hedge_of_millions_is_shown_to_the_dollar() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    held = status.positions[1].model_copy(
+        update={"size_native": -1_952_720.0, "venue_size_native": 1_234_560.0}
+    )
+    text = drawn(screens.status(status.model_copy(update={"positions": [held]}).model_dump()))
+    numbers = screens._numbers({"sent_native": -1_952_720.0, "delta_coin": -0.0987654321})
+
+    assert "-1,952,720" in text
+    assert "+1,234,560" in text
+    assert numbers == "sent_native -1,952,720, delta_coin -0.0987654"
+
+
 def test_the_status_says_what_to_type_where_a_person_is_waited_for() -> None:
     _, _, _, window = rehearsed()
     status = window.status()

@@ -93,6 +93,8 @@ def reasons(path: Path) -> Iterator[str]:
                 yield from (text_of(end.value) for end in ends if end.value is not None)
             case ast.Yield(value=ast.Tuple(elts=[_, reason])):
                 yield text_of(reason)
+            case _:
+                pass
 
 
 def test_every_limit_of_safety_is_explained_once() -> None:
