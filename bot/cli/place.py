@@ -43,9 +43,14 @@ def journal_of(*, journal: Path | None, config: Path | None) -> Path:
 def _named(journal: Path | None, config: Path | None) -> Path | None:
     if journal is not None or config is None:
         return journal
-    from bot.cli.configured import load
+    from bot import settings
 
-    return Path(load(config).journal.path)
+    try:
+        return Path(settings.ledger_named(config))
+    except settings.ConfigError as error:
+        raise VerbError(
+            f"{error}; --journal LEDGER names the ledger without it", exit_code=Exit.USAGE
+        ) from error
 
 
 def _only_one_near(here: Path) -> Path:

@@ -10,6 +10,7 @@ from bot.cli import answer
 from bot.cli.app import app
 from bot.dashboard import address
 from tests.cli.desk import daemon_that_says, ledger_with, verb
+from tests.dashboard.scenes import running
 
 ASKED = (
     ("status",), ("explain",), ("pause",), ("ack",), ("flatten",), ("halt",),
@@ -101,3 +102,43 @@ def test_a_flatten_that_nobody_answers_says_that_nothing_was_done(tmp_path: Path
     assert posted == []
     assert result.exit_code == 1
     assert "flatten: nothing was done" in result.stderr
+
+
+BROKEN = "mode: nonsense\nbooks: 3\njournal: {path: PLACE, volume_mb: no}\n"
+
+
+@pytest.mark.parametrize("words", [("status",), ("halt", "--reason", "now"), ("journal", "tail")])
+def test_what_somebody_was_writing_for_the_next_start_keeps_nobody_from_a_running_daemon(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    journal, config = tmp_path / "ledger.db", tmp_path / "mine.yaml"
+    ledger_with(journal)
+    config.write_text(BROKEN.replace("PLACE", str(journal)))
+    status = running().window.status()
+    assert status is not None
+    answers = {
+        "/api/v1/status": (200, status.model_dump(mode="json")),
+        "/api/v1/commands": (202, {"accepted": True, "command": "halt", "next": "stops"}),
+    }
+    with daemon_that_says(answers, journal):
+        result = verb(*words, "--config", str(config))
+
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("mode: live\n", "names no ledger"), ("\tmode", "a tab"), ("journal: x\n", "names no ledger")],
+)
+def test_a_file_that_names_no_ledger_is_told_with_the_way_around_it(
+    text: str, says: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(text)
+
+    result = verb("halt", "--config", str(config))
+
+    assert result.exit_code == 2
+    assert "NOTHING WAS HALTED" in result.stderr
+    assert says in result.stderr
+    assert "--journal LEDGER names the ledger without it" in result.stderr
