@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 
 import pytest
 
@@ -10,7 +11,7 @@ from bot.core.events import Command, CommandGiven
 from bot.core.state import Mode
 from bot.runtime import records
 from bot.runtime.daemon import ExitCode, run_daemon
-from bot.runtime.halting import HALT_SIGNAL, giver
+from bot.runtime.halting import HALT_SIGNAL, flag_on_signal, giver
 from bot.runtime.journal import entries, since_last
 from bot.runtime.stopcock import halt_path, read_flag
 from tests.runtime.desk import House, until
@@ -128,3 +129,15 @@ async def test_a_daemon_that_was_told_to_end_sends_nothing_that_it_had_decided(t
         async with running(house):
             assert house.outbox.stopcock.reason == ""
         assert house.outbox.stopcock.reason == "the daemon is stopping"
+
+
+def test_a_signal_before_the_first_ledger_has_a_directory_halts_the_start_too(tmp_path):
+    before = signal.getsignal(HALT_SIGNAL)
+    flag = halt_path(tmp_path / "var" / "journal.db")
+    try:
+        flag_on_signal(flag)
+        signal.raise_signal(HALT_SIGNAL)
+    finally:
+        signal.signal(HALT_SIGNAL, before)
+
+    assert read_flag(flag) == f"signal {HALT_SIGNAL.name} while starting"
