@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
-from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
+from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load, uncalled
 
 if TYPE_CHECKING:
     from bot.runtime import daemon
@@ -93,6 +93,8 @@ def _greet(settings: "Settings", system: "System") -> None:
         f"mode {settings.mode}, {settings.venue.name} at {settings.venue.rest_url}, "
         f"ledger {settings.journal.path}, status at {system.url}/api/v1/status"
     )
+    if note := uncalled(settings):
+        complain(note)
 
 
 def _ended(settings: "Settings", system: "System", ended: "daemon.Exit") -> Answer:
