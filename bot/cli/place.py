@@ -12,16 +12,16 @@ JournalOption = Annotated[
     Path | None,
     typer.Option(
         "--journal",
-        envvar="DELTABAND_JOURNAL",
-        help="The daemon's ledger file; its port and token lie beside it.",
+        help="The daemon's ledger file; its port and token lie beside it. "
+        "Else as DELTABAND_JOURNAL says.",
     ),
 ]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        envvar="DELTABAND_CONFIG",
-        help="The daemon's configuration file (says where its ledger is).",
+        help="The daemon's configuration file (says where its ledger is). Else as DELTABAND_CONFIG "
+        "says.",
     ),
 ]
 
@@ -31,13 +31,24 @@ SEARCHED = (".", "var", "data")
 def journal_of(*, journal: Path | None, config: Path | None) -> Path:
     """Return the whole path of the ledger that is named, else of the only running daemon's nearby.
 
+    What is typed counts before what the environment says: who halts one of two daemons by its
+    configuration must not halt the other, whose ledger was exported.
+
     Raises:
         VerbError: the configuration is wrong, or nothing says which daemon is meant.
     """
-    found = (_named(journal, config) or _only_one_near(Path.cwd())).absolute()
+    named = _named(journal, config) or _named(
+        _exported("DELTABAND_JOURNAL"), _exported("DELTABAND_CONFIG")
+    )
+    found = (named or _only_one_near(Path.cwd())).absolute()
     if os.path.isdir(found):  # noqa: PTH112  Path.is_dir raises where another user's files lie
         raise VerbError(f"{found} is a directory; a ledger is a file", exit_code=Exit.USAGE)
     return found
+
+
+def _exported(name: str) -> Path | None:
+    text = os.environ.get(name)
+    return Path(text) if text else None
 
 
 def _named(journal: Path | None, config: Path | None) -> Path | None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from bot.cli import answer
 from bot.cli.app import app
 from bot.dashboard import address
-from tests.cli.desk import daemon_that_says, ledger_with, verb
+from tests.cli.desk import daemon_that_says, ledger_with, told, verb
 from tests.dashboard.scenes import running
 
 ASKED = (
@@ -142,3 +142,21 @@ def test_a_file_that_names_no_ledger_is_told_with_the_way_around_it(
     assert "NOTHING WAS HALTED" in result.stderr
     assert says in result.stderr
     assert "--journal LEDGER names the ledger without it" in result.stderr
+
+
+def test_the_daemon_that_is_typed_is_halted_and_not_the_one_that_was_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "b.yaml"
+    config.write_text(f"journal: {{path: {tmp_path / 'b.db'}}}\n")
+    for name in ("a.db", "b.db"):
+        ledger_with(tmp_path / name)
+    monkeypatch.setenv("DELTABAND_JOURNAL", str(tmp_path / "a.db"))
+
+    typed = verb("halt", "--config", str(config), "--reason", "b only")
+    monkeypatch.setenv("DELTABAND_CONFIG", str(config))
+    exported = verb("journal", "tail", "--json")
+
+    assert typed.exit_code == 0
+    assert [path.name for path in tmp_path.glob("*.halt")] == ["b.db.halt"]
+    assert told(exported)["journal"] == str(tmp_path / "a.db")
