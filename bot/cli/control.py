@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import uuid
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,8 @@ from bot.cli.place import ConfigOption, JournalOption, journal_of
 Note = Annotated[str, typer.Option("--reason", "--note", help="Why; it goes into the ledger.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 NOTE_CHARS_MAX = 200
+USER_CHARS_MAX = 50
+UNPLAIN = re.compile(r"[^A-Za-z0-9_.@-]")
 UNHALTED = "NOTHING WAS HALTED"
 COMMANDS = "/api/v1/commands"
 STATUS = "/api/v1/status"
@@ -165,7 +168,7 @@ def _body(order: Order, note: str) -> dict[str, Any]:
         "command": order.value,
         "command_id": uuid.uuid4().hex,
         "actor": f"cli:{_user()}",
-        "note": note[:NOTE_CHARS_MAX],
+        "note": note.encode(errors="replace").decode()[:NOTE_CHARS_MAX],
     }
 
 
@@ -301,6 +304,8 @@ def _from_ledger(journal: Path, why: str, pending: str) -> dict[str, Any]:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return "unknown"
+    # The daemon takes plain letters only, and a domain's users bear a backslash.
+    return UNPLAIN.sub("-", name)[:USER_CHARS_MAX]
