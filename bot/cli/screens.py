@@ -233,7 +233,7 @@ def _orders(answer: Json) -> RenderableType:
         table.add_row(
             row["order_id"], row["instrument"], _size(row["size_native"]),
             _size(row["filled_native"]), row["status"], f"{row['age_seconds']:.1f}",
-            row["reason"],
+            Text(row["reason"]),
         )  # fmt: skip
     return table
 

@@ -11,7 +11,7 @@ from bot.core.dealing import BookPlan
 from bot.core.exposure import Exposure
 from bot.core.hedger import deviation_coin
 from bot.dashboard import triggers
-from bot.dashboard.models import About
+from bot.dashboard.models import About, OrderShown
 from bot.dashboard.window import Frame, Window
 from bot.lab.rehearsal import Rehearsal, figures
 from bot.quant.conventions import Convention
@@ -185,6 +185,20 @@ def test_a_hedge_of_millions_is_shown_to_the_dollar() -> None:
     assert "-1,952,720" in text
     assert "+1,234,560" in text
     assert numbers == "sent_native -1,952,720, delta_coin -0.0987654"
+
+
+def test_the_words_of_a_venue_are_no_markup_of_ours() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    order = OrderShown(
+        order_id="db1", instrument="BTC-PERPETUAL", size_native=10, filled_native=0, limit=1,
+        status="unknown", reason="no answer [/api/v2] [red]", age_seconds=3, valid_until_ms=0,
+        books={},
+    )  # fmt: skip
+    answer = status.model_copy(update={"open_orders": [order]}).model_dump(mode="json")
+
+    assert "no answer [/api/v2] [red]" in " ".join(drawn(screens.status(answer), 200).split())
 
 
 def test_the_status_says_what_to_type_where_a_person_is_waited_for() -> None:
