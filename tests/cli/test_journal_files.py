@@ -71,33 +71,6 @@ def test_an_export_that_makes_no_sense_ends_with_2(
     assert says in answer.stderr
 
 
-def test_an_export_never_lands_on_the_ledger_that_it_reads(journal: Path) -> None:
-    before = journal.read_bytes()
-    mark = journal.with_name(journal.name + ".high")
-
-    for out in (journal, mark):
-        answer = verb("journal", "export", str(journal), "--format", "csv", "--out", str(out))
-        assert answer.exit_code == 2
-        assert "belongs to it: name another file" in answer.stderr
-
-    assert journal.read_bytes() == before
-    beside = journal.with_name(journal.name + ".csv")
-    for _ in range(2):
-        again = verb("journal", "export", str(journal), "--out", str(beside))
-        assert again.exit_code == 0
-
-
-def test_who_reads_only_the_first_rows_of_an_export_is_no_failure(journal: Path) -> None:
-    words = [sys.executable, "-m", "bot", "journal", "export", str(journal)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
-        assert export.stdout is not None
-        assert export.stderr is not None
-        export.stdout.close()
-        said = export.stderr.read()
-
-    assert (export.returncode, said) == (0, b"")
-
-
 def test_verify_names_the_broken_row_what_it_means_and_what_to_do(journal: Path) -> None:
     bend(journal, "UPDATE ledger SET at_ms = 1 WHERE seq = 5")
 
@@ -125,3 +98,30 @@ def test_repair_says_what_was_lost_and_where_it_lies(journal: Path) -> None:
     again = verb("journal", "repair", str(journal))
     assert again.exit_code == 0
     assert "is whole: nothing to repair" in again.stdout
+
+
+def test_an_export_never_lands_on_the_ledger_that_it_reads(journal: Path) -> None:
+    before = journal.read_bytes()
+    mark = journal.with_name(journal.name + ".high")
+
+    for out in (journal, mark):
+        answer = verb("journal", "export", str(journal), "--format", "csv", "--out", str(out))
+        assert answer.exit_code == 2
+        assert "belongs to it: name another file" in answer.stderr
+
+    assert journal.read_bytes() == before
+    beside = journal.with_name(journal.name + ".csv")
+    for _ in range(2):
+        again = verb("journal", "export", str(journal), "--out", str(beside))
+        assert again.exit_code == 0
+
+
+def test_who_reads_only_the_first_rows_of_an_export_is_no_failure(journal: Path) -> None:
+    words = [sys.executable, "-m", "bot", "journal", "export", str(journal)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
+        assert export.stdout is not None
+        assert export.stderr is not None
+        export.stdout.close()
+        said = export.stderr.read()
+
+    assert (export.returncode, said) == (0, b"")

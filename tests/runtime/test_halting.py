@@ -44,6 +44,18 @@ def commands(house: House) -> list[str]:
     return [row.body for row in entries(house.ledger.path) if row.kind == "command"]
 
 
+def test_a_signal_before_the_first_ledger_has_a_directory_halts_the_start_too(tmp_path):
+    before = signal.getsignal(HALT_SIGNAL)
+    flag = halt_path(tmp_path / "var" / "journal.db")
+    try:
+        flag_on_signal(flag)
+        signal.raise_signal(HALT_SIGNAL)
+    finally:
+        signal.signal(HALT_SIGNAL, before)
+
+    assert read_flag(flag) == f"signal {HALT_SIGNAL.name} while starting"
+
+
 async def test_a_halt_file_halts_nothing_is_sent_and_a_resume_takes_it_away(tmp_path):
     async with House(tmp_path) as house:
         flag = halt_path(house.ledger.path)
@@ -129,15 +141,3 @@ async def test_a_daemon_that_was_told_to_end_sends_nothing_that_it_had_decided(t
         async with running(house):
             assert house.outbox.stopcock.reason == ""
         assert house.outbox.stopcock.reason == "the daemon is stopping"
-
-
-def test_a_signal_before_the_first_ledger_has_a_directory_halts_the_start_too(tmp_path):
-    before = signal.getsignal(HALT_SIGNAL)
-    flag = halt_path(tmp_path / "var" / "journal.db")
-    try:
-        flag_on_signal(flag)
-        signal.raise_signal(HALT_SIGNAL)
-    finally:
-        signal.signal(HALT_SIGNAL, before)
-
-    assert read_flag(flag) == f"signal {HALT_SIGNAL.name} while starting"
