@@ -75,5 +75,6 @@ def _only_one_near(here: Path) -> Path:
         )
     names = ", ".join(os.path.relpath(port.with_suffix(""), here) for port in found)
     raise VerbError(
-        f"several daemons run here ({names}); choose one with --journal", exit_code=Exit.USAGE
+        f"several daemons run here, or were killed ({names}); choose one with --journal",
+        exit_code=Exit.USAGE,
     )

@@ -28,6 +28,7 @@ OTHERS = (
     "not every quote arrived close enough to the venue's answer",
     "the venue's second opinion",  # a part, told behind the row's own words
     " is on , book  on ",  # stands in the row of what does not fit, in words too short to look for
+    "UTC and not since",  # another such part
     "closing all of it takes u from",  # told with a clip of a flatten
 )
 
