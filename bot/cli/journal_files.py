@@ -55,7 +55,6 @@ def export(
 
         path = journal_of(journal=ledger_path or named, config=config)
         chosen = _format(out, form, as_json=as_json)
-        _keep_apart(path, out)
         try:
             count = _exported(_rows(path, kind), out, chosen)
         except LedgerRefusedError as error:
@@ -86,22 +85,6 @@ def _format(out: Path | None, form: Format | None, *, as_json: bool) -> Format:
         raise VerbError(
             f"{out} does not end in a known form ({known}): say --format", exit_code=Exit.USAGE
         ) from error
-
-
-def _keep_apart(ledger: Path, out: Path | None) -> None:
-    """Refuse to write rows over the ledger that they come from, or over what lies beside it.
-
-    Raises:
-        VerbError: `out` is one of its files.
-    """
-    if out is None or not out.exists() or out.suffix.removeprefix(".") in set(Format):
-        return
-    found, own = out.resolve(), ledger.resolve()
-    if found.parent == own.parent and found.name.startswith(own.name):
-        raise VerbError(
-            f"export: {out} is the ledger, or belongs to it: name another file",
-            exit_code=Exit.USAGE,
-        )
 
 
 def _rows(path: Path, kind: str | None) -> Iterator[dict[str, Any]]:

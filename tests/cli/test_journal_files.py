@@ -100,22 +100,6 @@ def test_repair_says_what_was_lost_and_where_it_lies(journal: Path) -> None:
     assert "is whole: nothing to repair" in again.stdout
 
 
-def test_an_export_never_lands_on_the_ledger_that_it_reads(journal: Path) -> None:
-    before = journal.read_bytes()
-    mark = journal.with_name(journal.name + ".high")
-
-    for out in (journal, mark):
-        answer = verb("journal", "export", str(journal), "--format", "csv", "--out", str(out))
-        assert answer.exit_code == 2
-        assert "belongs to it: name another file" in answer.stderr
-
-    assert journal.read_bytes() == before
-    beside = journal.with_name(journal.name + ".csv")
-    for _ in range(2):
-        again = verb("journal", "export", str(journal), "--out", str(beside))
-        assert again.exit_code == 0
-
-
 def test_who_reads_only_the_first_rows_of_an_export_is_no_failure(journal: Path) -> None:
     words = [sys.executable, "-m", "bot", "journal", "export", str(journal)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
