@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 
 import pytest
 
@@ -11,7 +10,7 @@ from bot.core.events import Command, CommandGiven
 from bot.core.state import Mode
 from bot.runtime import records
 from bot.runtime.daemon import ExitCode, run_daemon
-from bot.runtime.halting import HALT_SIGNAL, flag_on_signal, giver
+from bot.runtime.halting import HALT_SIGNAL, giver
 from bot.runtime.journal import entries, since_last
 from bot.runtime.stopcock import halt_path, read_flag
 from tests.runtime.desk import House, until
@@ -42,18 +41,6 @@ def resume(house: House, command_id: str = "r") -> None:
 def commands(house: House) -> list[str]:
     """Return the commands in the ledger, as their rows."""
     return [row.body for row in entries(house.ledger.path) if row.kind == "command"]
-
-
-def test_a_signal_before_the_first_ledger_has_a_directory_halts_the_start_too(tmp_path):
-    before = signal.getsignal(HALT_SIGNAL)
-    flag = halt_path(tmp_path / "var" / "journal.db")
-    try:
-        flag_on_signal(flag)
-        signal.raise_signal(HALT_SIGNAL)
-    finally:
-        signal.signal(HALT_SIGNAL, before)
-
-    assert read_flag(flag) == f"signal {HALT_SIGNAL.name} while starting"
 
 
 async def test_a_halt_file_halts_nothing_is_sent_and_a_resume_takes_it_away(tmp_path):
