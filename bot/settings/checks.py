@@ -320,7 +320,12 @@ def _orders(config: Config) -> Iterator[Finding]:
                 f"found {orders.silence_max_seconds:g}"
             ),
         )
-    least = orders.silence_max_seconds + orders.settle_seconds + orders.query_interval_seconds
+    least = (
+        orders.silence_max_seconds
+        + config.safety.clock_skew_max_seconds
+        + orders.settle_seconds
+        + orders.query_interval_seconds
+    )
     if orders.unknown_alert_seconds >= orders.unprovable_seconds:
         yield (
             ("orders", "unknown_alert_seconds"),
@@ -333,7 +338,8 @@ def _orders(config: Config) -> Iterator[Finding]:
         yield (
             ("orders", "unprovable_seconds"),
             (
-                f"expected more than silence_max + settle + query_interval = {least:g} seconds, "
+                "expected more than silence_max + safety.clock_skew_max + settle + query_interval "
+                f"= {least:g} seconds, "
                 f"found {orders.unprovable_seconds:g}"
             ),
         )

@@ -72,7 +72,8 @@ class Safety(Section):
     journal_max_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     """A ledger that takes longer than this to be durable degrades."""
     clock_skew_max_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """A host's clock further than this from the venue's stops trading."""
+    """A host's clock further than this from the venue's stops trading. An order's deadline is past
+    for the venue only so much later than here."""
     strain_rest_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0
     """How long loop, ledger and clock must be well before that is over. Real seconds."""
     loss_per_day_max_percent: Annotated[float, Field(gt=0, le=100)] = 10.0

@@ -86,7 +86,7 @@ KNOWING = (
         name="absence proved by the market clock alone",
         incident="the venue's clock steps ahead while an order is on its way, and it goes again",
         file="bot/core/news.py",
-        was="order.requested_ns + policy.lifetime_ns + policy.settle_ns",
+        was="order.requested_ns + policy.lifetime_ns + policy.unproved_ns",
         becomes="order.requested_ns",
         killed_by="tests/core/test_proof.py"
         "::test_a_market_clock_that_steps_ahead_proves_nothing_before_its_wire_time",

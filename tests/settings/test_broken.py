@@ -167,8 +167,8 @@ ACROSS_KEYS = {
         key="orders.silence_max_seconds", says=("at least lifetime_seconds 2", "found 1"),
     ),
     "giving up before the proof": broken(
-        "unprovable_seconds: 60", "unprovable_seconds: 4",
-        key="orders.unprovable_seconds", says=("more than", "5 seconds", "found 4"),
+        "unprovable_seconds: 60", "unprovable_seconds: 6",
+        key="orders.unprovable_seconds", says=("more than", "6 seconds", "found 6"),
     ),
     "a reversed range of expiries": broken(
         "include: []", "expiry_days_min: 30\n      expiry_days_max: 7\n      include: []",
