@@ -268,6 +268,22 @@ def test_a_limit_that_a_new_configuration_widens_is_told_once_with_both_numbers(
     assert not [one for one in after.fold().actions if isinstance(one, Alert)]
 
 
+def test_a_limit_that_a_new_configuration_takes_away_or_sets_is_told_as_well() -> None:
+    """The stressed stage of reduce-only, never reached any more: once nobody heard of it."""
+    world = made(wide=True)
+    told(world)
+    gate = replace(world.policy.gate, stressed_reduce_only=None, stressed_hold=1.5)
+    after = World(replace(world.policy, gate=gate), standing=world.state.standing)
+    alerts = [(one.severity, one.text) for one in after.fold().actions if isinstance(one, Alert)]
+    assert alerts == [
+        (Severity.INFO, "limit changed: margin.stressed_hold_percent none -> 150 (narrower)"),
+        (
+            Severity.WARNING,
+            "limit changed: margin.stressed_reduce_only_percent 100 -> none (wider)",
+        ),
+    ]
+
+
 def test_a_resume_without_a_reason_is_refused_with_words_and_changes_nothing() -> None:
     world = made(wide=True)
     told(world)
