@@ -16,7 +16,9 @@ FLOORS = frozenset(
         "margin.doubt_buffer_percent",
         "margin.stress.spot_percent",
         "margin.stress.vol_points",
+        "margin.gap_skew_max_seconds",  # fewer figures are compared
         "margin.second_opinion_near_percent",
+        "safety.delta_gap_skew_max_seconds",
         "safety.strain_rest_seconds",
     }
 )

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import codec, engine, hedger, tally, units
+from bot.core import codec, engine, hedger, limits, tally, units
 from bot.core.actions import Alert, Severity
 from bot.core.events import (
     Command,
@@ -266,6 +266,16 @@ def test_a_limit_that_a_new_configuration_widens_is_told_once_with_both_numbers(
     ]
     assert step.state.standing.limits["safety.order_max_usd"] == 900_000.0
     assert not [one for one in after.fold().actions if isinstance(one, Alert)]
+
+
+@pytest.mark.parametrize("of", ["safety.delta_gap_skew", "margin.gap_skew"])
+def test_comparing_fewer_figures_with_the_venue_s_allows_more(of: str) -> None:
+    """Nothing is compared any more: once that was told as a limit that had become narrower."""
+    key = f"{of}_max_seconds"
+    ((text, wider),) = limits.changed({key: 2.0}, {key: 0.01})
+
+    assert wider
+    assert text == f"{key} 2 -> 0.01 (wider)"
 
 
 def test_a_limit_that_a_new_configuration_takes_away_or_sets_is_told_as_well() -> None:
