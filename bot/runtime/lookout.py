@@ -10,14 +10,13 @@ from typing import Final
 
 from bot.core.actions import Alert, Severity, Topic
 from bot.core.hedger import Code
-from bot.core.state import Mode
+from bot.core.state import Mode, State
 from bot.core.units import NS_PER_SECOND
 from bot.runtime.loop import Stepped
 
 # A book that holds for one of these is where it should be, or where its configuration wants it.
-_CONTENT: Final = frozenset(
-    {Code.INSIDE_BAND, Code.BELOW_LOT, Code.SMALL_MOVE, Code.TOO_SOON, Code.CROSSED_BOOKS}
-)
+_CONTENT: Final = frozenset({Code.INSIDE_BAND, Code.BELOW_LOT, Code.CROSSED_BOOKS})
+_BETWEEN: Final = frozenset({Code.SMALL_MOVE, Code.TOO_SOON})  # two hedges, if the last one traded
 _DAEMON: Final = ""  # beside the names of books
 
 
@@ -60,7 +59,8 @@ class Lookout:
 
     def _books(self, stepped: Stepped) -> Iterator[Sighting]:
         for book, decision in stepped.step.verdicts.items():
-            if decision.code in _CONTENT:
+            is_between = decision.code in _BETWEEN and _has_traded(stepped.state, book)
+            if decision.code in _CONTENT or is_between:
                 self._since_ns.pop(book, None)
                 if told := self._told.pop(book, None):
                     yield Sighting(alert=told, over=f"book {book}: {decision.reason}")
@@ -84,3 +84,10 @@ class Lookout:
         text, topic = told
         self._told[what] = Alert(severity=Severity.CRITICAL, text=text, topic=topic)
         yield Sighting(alert=self._told[what])
+
+
+def _has_traded(state: State, book: str) -> bool:
+    """Whether a book's last order traded at all: one that waits after none did is not hedged."""
+    last = state.standing.hedge_marks.get(book)
+    order = state.standing.orders.get(last.order_id) if last else None
+    return order is None or bool(order.filled_native)

@@ -1,10 +1,12 @@
 """What lasts too long calls a person, once, and its end is noticed."""
 
-from bot.core.actions import Severity, Topic
-from bot.core.events import Command, CommandGiven, Fact
+from bot.core.actions import Severity, SubmitOrder, Topic
+from bot.core.engine import Policy
+from bot.core.events import Command, CommandGiven, Fact, OrderSeen, VenueStatus
+from bot.core.safety import SafetyPolicy
 from bot.runtime.lookout import Lookout, Sighting
 from bot.runtime.loop import Stepped
-from tests.builders import CALL, World
+from tests.builders import CALL, World, book, order_seen, policy
 
 SECOND_NS = 1_000_000_000
 
@@ -12,8 +14,8 @@ SECOND_NS = 1_000_000_000
 class Watch:
     """A world that a lookout watches fold by fold; each sighting with its second."""
 
-    def __init__(self) -> None:
-        self.world = World()
+    def __init__(self, rules: Policy | None = None) -> None:
+        self.world = World(rules)
         self.lookout = Lookout(stuck_ns=60 * SECOND_NS, open_ns=30 * SECOND_NS)
         self.sightings: list[tuple[int, Sighting]] = []
 
@@ -67,6 +69,40 @@ def test_a_book_without_a_price_calls_once_and_its_end_is_noticed() -> None:
     assert called.alert.text.startswith("book main is not hedged for over 30 s: unpriced: ")
     assert over.alert == called.alert
     assert over.over.startswith("book main: delta ")
+
+
+def end(order: SubmitOrder, status: VenueStatus, filled: str) -> OrderSeen:
+    return order_seen(order.order_id, status, size=str(order.size_native), filled=filled)
+
+
+def test_a_book_whose_orders_never_trade_calls_although_it_waits_between_two_as_it_should() -> None:
+    """Each order ended unfilled, and the wait for the next one once counted as all being well."""
+    watch = Watch(policy(book(interval_min_ms=10_000)))
+    watch.world.begin({CALL: "-10"})
+    watch.seconds(1)
+    sent = 0
+    for _ in range(60):
+        ended = [end(one, VenueStatus.CANCELLED, "0") for one in watch.world.orders()]
+        sent += len(ended)
+        watch.seconds(1, *ended)
+
+    assert sent > 3
+    ((second, seen),) = watch.sightings
+    assert second in range(30, 45)
+    assert (seen.alert.severity, seen.alert.topic) == (Severity.CRITICAL, Topic.UNHEDGED)
+
+
+def test_a_large_hedge_that_goes_clip_by_clip_calls_nobody_while_each_of_them_trades() -> None:
+    watch = Watch(policy(book(interval_min_ms=10_000), safety=SafetyPolicy(order_max_usd=20_000.0)))
+    watch.world.begin({CALL: "-10"})
+    watch.seconds(1)
+    for _ in range(60):
+        for order in watch.world.orders():
+            watch.world.settle(order)
+        watch.seconds(1)
+
+    assert len(watch.world.state.standing.orders) > 3
+    assert watch.sightings == []
 
 
 def test_a_book_that_waits_for_margin_calls() -> None:
