@@ -89,21 +89,22 @@ def _acts(state: State, stage: Reached, stages: tuple[Reached, ...], policy: Gat
 
 
 def _waits(state: State, currency: str) -> bool:
-    """Whether the last order is not over yet, or its end not in the balance, or a position odd."""
-    balance = state.balances.get(currency)
+    """Whether an order is not over yet, or a fill not in the balance, or a position odd."""
+    balance, orders = state.balances.get(currency), state.standing.orders
     if balance is None or next(iter(differing(state)), None) is not None:
         return True
-    listed, orders = state.instruments, state.standing.orders
-    if any(
-        order.instrument in listed and listed[order.instrument].currency == currency
-        for order in open_orders(orders)
-    ):
+    if any(_settles_in(state, order.instrument, currency) for order in open_orders(orders)):
         return True
+    sent_ns = ((order.instrument, order.requested_ns) for order in orders.values())
     return any(
-        order.requested_ns >= balance.arrived_ns
-        for order in orders.values()
-        if order.instrument in listed and listed[order.instrument].currency == currency
+        at_ns >= balance.arrived_ns and _settles_in(state, name, currency)
+        for name, at_ns in (*sent_ns, *state.fills_ns.items())
     )
+
+
+def _settles_in(state: State, name: str, currency: str) -> bool:
+    terms = state.instruments.get(name)
+    return terms is not None and terms.currency == currency
 
 
 def _sent(

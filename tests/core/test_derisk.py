@@ -123,6 +123,20 @@ def test_the_next_trade_waits_for_the_end_of_the_last_and_for_a_younger_balance(
     assert len(world.orders()) == 1 or len(world.state.standing.orders) == 2
 
 
+def test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill() -> None:
+    """Judged by it, what was bought back would be bought once more."""
+    world = thin(ALLOWED, SHORT, has=1.0, needs=0.75)
+    (order,) = world.orders()
+    world.fold(figures(world, 1.0, 0.75), after_ms=500)
+    world.settle(order)
+    assert world.orders() == []
+    for _ in range(5):
+        world.quotes()
+        assert world.orders() == []
+    told(world, has=1.0, needs=0.74)
+    assert len(world.state.standing.orders) == 2
+
+
 def test_no_more_is_bought_back_than_leaves_the_stage() -> None:
     calm = replace(ALLOWED, stressed_warn=None, stressed_reduce_only=None)
     little = thin(calm, SHORT, has=1.0, needs=0.705)
