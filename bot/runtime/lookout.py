@@ -59,7 +59,7 @@ class Lookout:
 
     def _books(self, stepped: Stepped) -> Iterator[Sighting]:
         for book, decision in stepped.step.verdicts.items():
-            is_between = decision.code in _BETWEEN and _has_traded(stepped.state, book)
+            is_between = decision.code in _BETWEEN and _is_traded(stepped.state, book)
             if decision.code in _CONTENT or is_between:
                 self._since_ns.pop(book, None)
                 if told := self._told.pop(book, None):
@@ -86,8 +86,8 @@ class Lookout:
         yield Sighting(alert=self._told[what])
 
 
-def _has_traded(state: State, book: str) -> bool:
-    """Whether a book's last order traded at all: one that waits after none did is not hedged."""
+def _is_traded(state: State, book: str) -> bool:
+    """Whether a book's last order traded whole: who waits after one that did not is not hedged."""
     last = state.standing.hedge_marks.get(book)
     order = state.standing.orders.get(last.order_id) if last else None
-    return order is None or bool(order.filled_native)
+    return order is None or abs(order.filled_native) >= abs(order.size_native)

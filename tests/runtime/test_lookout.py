@@ -1,12 +1,14 @@
 """What lasts too long calls a person, once, and its end is noticed."""
 
+import pytest
+
 from bot.core.actions import Severity, SubmitOrder, Topic
 from bot.core.engine import Policy
 from bot.core.events import Command, CommandGiven, Fact, OrderSeen, VenueStatus
 from bot.core.safety import SafetyPolicy
 from bot.runtime.lookout import Lookout, Sighting
 from bot.runtime.loop import Stepped
-from tests.builders import CALL, World, book, order_seen, policy
+from tests.builders import CALL, World, book, fill, order_seen, policy
 
 SECOND_NS = 1_000_000_000
 
@@ -75,15 +77,22 @@ def end(order: SubmitOrder, status: VenueStatus, filled: str) -> OrderSeen:
     return order_seen(order.order_id, status, size=str(order.size_native), filled=filled)
 
 
-def test_a_book_whose_orders_never_trade_calls_although_it_waits_between_two_as_it_should() -> None:
-    """Each order ended unfilled, and the wait for the next one once counted as all being well."""
+@pytest.mark.parametrize("traded", ["0", "10"])
+def test_a_book_whose_orders_hardly_trade_calls_although_it_waits_between_two_as_it_should(
+    traded: str,
+) -> None:
+    """Each order ended with next to nothing, and the wait for the next counted as all being well."""
     watch = Watch(policy(book(interval_min_ms=10_000)))
     watch.world.begin({CALL: "-10"})
     watch.seconds(1)
     sent = 0
     for _ in range(60):
-        ended = [end(one, VenueStatus.CANCELLED, "0") for one in watch.world.orders()]
-        sent += len(ended)
+        ended: list[Fact] = []
+        for one in watch.world.orders():
+            sent += 1
+            ended.append(end(one, VenueStatus.CANCELLED, traded))
+            if traded != "0":
+                ended.append(fill(one.order_id, size=traded, trade_id=f"T{sent}"))
         watch.seconds(1, *ended)
 
     assert sent > 3
