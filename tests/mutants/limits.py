@@ -288,4 +288,32 @@ LIMITS = (
         killed_by="tests/core/test_safety.py"
         "::test_the_market_connection_back_needs_no_new_read_but_the_trading_connection_does",
     ),
+    Mutant(
+        name="the gate forgets options on their way back",
+        incident="a hedge is let pass on a premium that is spent as soon as the order fills",
+        file="bot/core/gate.py",
+        was="        and order.remaining_native\n    )",
+        becomes="        and order.remaining_native\n"
+        "        and listed[order.instrument].kind is not Kind.OPTION\n    )",
+        killed_by="tests/core/test_gate_in_doubt.py"
+        "::test_a_hedge_is_judged_by_the_worse_of_an_option_bought_back_and_not",
+    ),
+    Mutant(
+        name="a clock that stays off is forgotten",
+        incident="the host's clock is off by as much as it was, and ten seconds later orders go",
+        file="bot/core/strain.py",
+        was="    return name in dict(_over(state.host, policy))",
+        becomes="    return False",
+        killed_by="tests/core/test_inputs.py"
+        "::test_a_clock_that_stays_off_is_told_once_and_holds_until_it_is_told_to_be_right",
+    ),
+    Mutant(
+        name="bought back by a balance from before the fill",
+        incident="the money of the fill does not show yet, and the same is bought once more",
+        file="bot/core/derisk.py",
+        was="(*sent_ns, *state.fills_ns.items())",
+        becomes="sent_ns",
+        killed_by="tests/core/test_derisk.py"
+        "::test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill",
+    ),
 )
