@@ -81,7 +81,7 @@ def end(order: SubmitOrder, status: VenueStatus, filled: str) -> OrderSeen:
 def test_a_book_whose_orders_hardly_trade_calls_although_it_waits_between_two_as_it_should(
     traded: str,
 ) -> None:
-    """Each order ended with next to nothing, and the wait for the next one passed for being well."""
+    """Each order ended with next to nothing, and to wait for the next one passed for health."""
     watch = Watch(policy(book(interval_min_ms=10_000)))
     watch.world.begin({CALL: "-10"})
     watch.seconds(1)
