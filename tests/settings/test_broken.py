@@ -149,6 +149,10 @@ SINGLE_KEYS = {
     "no mode": broken(
         "mode: rehearsal\n", "", line="# yaml-language-server", key="mode", says=("required",),
     ),
+    "a limit below what the watch of the host tells of": broken(
+        "loop_lag_max_seconds: 2 ", "loop_lag_max_seconds: 0.05 ",
+        key="safety.loop_lag_max_seconds", says=("0.1",),
+    ),
     "an anchor": broken(
         "port: 0", "port: &p 0", key="dashboard.port", says=("anchors",),
     ),
