@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.core.actions import Alert, Severity, Topic
-from bot.core.hedger import Code
+from bot.core.hedger import Code, Decision
 from bot.core.state import Mode, State
 from bot.core.units import NS_PER_SECOND
 from bot.runtime.loop import Stepped
@@ -59,8 +59,7 @@ class Lookout:
 
     def _books(self, stepped: Stepped) -> Iterator[Sighting]:
         for book, decision in stepped.step.verdicts.items():
-            is_between = decision.code in _BETWEEN and _is_traded(stepped.state, book)
-            if decision.code in _CONTENT or is_between:
+            if _is_well(stepped.state, decision):
                 self._since_ns.pop(book, None)
                 if told := self._told.pop(book, None):
                     yield Sighting(alert=told, over=f"book {book}: {decision.reason}")
@@ -86,8 +85,10 @@ class Lookout:
         yield Sighting(alert=self._told[what])
 
 
-def _is_traded(state: State, book: str) -> bool:
-    """Whether a book's last order traded whole: who waits after one that did not is not hedged."""
-    last = state.standing.hedge_marks.get(book)
+def _is_well(state: State, decision: Decision) -> bool:
+    """Whether a book is where it should be, or waits after an order that traded whole."""
+    if decision.code not in _BETWEEN:
+        return decision.code in _CONTENT
+    last = state.standing.hedge_marks.get(decision.book)
     order = state.standing.orders.get(last.order_id) if last else None
     return order is None or abs(order.filled_native) >= abs(order.size_native)
