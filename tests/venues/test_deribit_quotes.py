@@ -13,7 +13,7 @@ from bot.core.events import (
     LinkDown,
     QuoteSeen,
 )
-from tests.venues.deribit_server import Failure, serving
+from tests.venues.deribit_server import Failure, Silent, serving
 from tests.venues.edge import QUICK, running, until, venue
 from tests.venues.payloads import CALL, PERPETUAL, PUT, ticker
 
@@ -59,6 +59,41 @@ async def test_a_channel_that_the_venue_refuses_is_reported_and_not_insisted_on(
 
         refused = [fact for fact in facts.of(BadMessage) if fact.source == f"ticker.{CALL}.raw"]
         assert len(refused) == 1
+
+
+async def test_a_channel_that_was_refused_once_is_asked_for_again_after_a_while():
+    async with serving() as server:
+        limits = replace(QUICK, refused_retry_s=0.05)
+        async with running(edge := venue(server, limits)) as facts:
+            server.rules["public/subscribe"] = lambda params: [
+                name for name in params["channels"] if CALL not in name
+            ]
+            await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+            del server.rules["public/subscribe"]
+
+            await until(lambda: f"ticker.{CALL}.raw" in server.subscribed())
+            await until(lambda: CALL in {fact.instrument for fact in facts.of(QuoteSeen)})
+            assert facts.of(LinkDown) == []
+
+
+async def test_quotes_whose_subscription_was_broken_off_half_way_are_subscribed_after_all():
+    async with serving() as server:
+        limits = replace(QUICK, channels_per_frame=1)
+        async with running(edge := venue(server, limits)) as facts:
+            hangs = f"ticker.{CALL}.raw"
+            server.rules["public/subscribe"] = lambda params: (
+                Silent() if params["channels"] == [hangs] else params["channels"]
+            )
+            watch = Watch(instruments=frozenset({CALL, PUT}))
+            broken_off = asyncio.get_running_loop().create_task(edge.perform(watch))
+            await until(
+                lambda: server.methods("public/subscribe")[-1].params["channels"] == [hangs]
+            )
+            del server.rules["public/subscribe"]
+            broken_off.cancel()  # as by whoever bounds how long an action may take
+
+            await until(lambda: f"ticker.{PUT}.raw" in server.subscribed())
+            assert facts.of(LinkDown) == []
 
 
 async def test_a_silent_channel_is_subscribed_again_and_then_the_line_is_recycled_once():

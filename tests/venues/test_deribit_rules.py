@@ -203,11 +203,12 @@ def test_an_expired_contract_may_be_silent():
     assert (stalls.resubscribe, stalls.recycle, stalls.dead) == ((), (), ())
 
 
-def test_a_refused_channel_is_asked_again_when_the_wanted_set_changes():
+def test_a_refused_channel_is_asked_again_after_a_while_or_when_the_wanted_set_changes():
     channels = Channels()
     channels.want(["a"])
-    channels.refused("a")
+    channels.refused("a", 0)
     channels.want(["a"])
-    assert channels.missing() == []
+    assert channels.missing(59, 60) == []
+    assert channels.missing(60, 60) == ["a"]
     channels.want(["a", "b"])
-    assert channels.missing() == ["a", "b"]
+    assert channels.missing(1, 60) == ["a", "b"]
