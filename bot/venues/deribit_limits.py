@@ -17,10 +17,10 @@ class VenueLimits:
     `credits` keep every kind of request under the venue's rates; an order that would wait longer
     than `order_wait_s` for its credit is not sent. A frame may hold 32 kB and, by the venue's
     advice, 500 channels. `silence_max_s` is for a whole connection, which hears a heartbeat every
-    `heartbeat_s` at the least; `stall_after_s` is for one channel; one that
-    the venue refused is asked for again every `refused_retry_s`. Lists of instruments are asked
-    for at most every `reload_every_s`. A quote whose stamp is older than `late_after_s` on arrival
-    is not believed. `recycle_after_ms` is market time after 08:00 UTC.
+    `heartbeat_s` at the least; `stall_after_s` is for one channel, and one that the venue refused
+    is asked for again after `refused_retry_s`. Lists of instruments are asked for at most every
+    `reload_every_s`. A quote whose stamp is older than `late_after_s` on arrival is not believed.
+    `recycle_after_ms` is market time after 08:00 UTC.
     """
 
     sockets: SocketLimits = field(default_factory=SocketLimits)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.actions import ReadAccount, Watch
+from bot.core.actions import ReadAccount, ReloadInstruments, Watch
 from bot.core.events import (
     BadMessage,
     FillSeen,
@@ -97,6 +97,17 @@ async def test_a_list_that_cannot_be_read_is_asked_for_until_it_can():
         assert "no instrument at all" in facts.of(ReadFailed)[0].reason
 
         assert await listed_again(server, facts, lambda: server.rules.pop("public/get_instruments"))
+
+
+async def test_a_list_that_was_asked_for_by_order_and_did_not_come_is_asked_for_again():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        facts.clear()
+        busy = Failure(code=10041, message="settlement_in_progress")
+        server.rules["public/get_instruments"] = lambda _: busy
+        assert kinds(await edge.perform(ReloadInstruments(reason="expiry-roll"))) == [ReadFailed]
+
+        del server.rules["public/get_instruments"]
+        await until(lambda: facts.of(InstrumentsSeen))
 
 
 # -------------------------------------------------------------------------- the daily roll
