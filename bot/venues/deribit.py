@@ -19,7 +19,7 @@ from bot.core.actions import (
     SubmitOrder,
     Watch,
 )
-from bot.core.events import Fact, Link
+from bot.core.events import BadMessage, Fact, Link
 from bot.venues import ccxt_venue, deribit_cash, deribit_errors, deribit_network
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_outcomes as outcomes
@@ -27,6 +27,7 @@ from bot.venues import deribit_translate as raw
 from bot.venues import deribit_what_if as what_if
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
 from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
+from bot.venues.complaints import Complaints
 from bot.venues.credits import Kind
 from bot.venues.deribit_account import Reader
 from bot.venues.deribit_berth import RollWatch, Shared
@@ -113,6 +114,7 @@ class DeribitVenue:
         self._deafness: asyncio.Future[None] | None = None
         self._pacer = Pacer(policy=limits.credits, monotonic_ns=clocks.monotonic_ns, sleep=sleep)
         self.transit = Transit(age_ns=clocks.age_ns, late_s=limits.late_after_s)
+        self._complaints = Complaints(clocks.monotonic_ns)
         self._listing = self._new_listing()
         shared = Shared(
             make=self._line,
@@ -350,8 +352,11 @@ class DeribitVenue:
     # ------------------------------------------------------------------ pushes
 
     def _tell(self, fact: Fact) -> None:
+        told = self._complaints.told(fact) if isinstance(fact, BadMessage) else fact
+        if told is None:
+            return
         try:
-            self._post(fact)
+            self._post(told)
         # Of any type: raised here it would vanish in ccxt's receive loop, and facts with it. So it
         # ends `run`, and with it the process that has to reconcile.
         except Exception as error:

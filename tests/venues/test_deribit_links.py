@@ -177,6 +177,22 @@ async def test_a_frame_that_makes_no_sense_is_counted_and_the_stream_goes_on(fra
         assert facts.of(LinkDown) == []
 
 
+async def test_a_flood_of_frames_that_nobody_understands_is_told_in_numbers():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        await edge.perform(Watch(instruments=frozenset({PERPETUAL})))
+        facts.clear()
+        for number in range(3_000):
+            # A venue that writes its stamps as text from now on.
+            odd = ticker(PERPETUAL, 77.0) | {"timestamp": str(number)}
+            await server.push(f"ticker.{PERPETUAL}.raw", odd)
+        await server.push(f"ticker.{PERPETUAL}.raw", ticker(PERPETUAL, 77.0))
+        await until(lambda: facts.of(QuoteSeen))
+        assert len(facts.of(BadMessage)) < 300
+
+        told = facts.of(BadMessage)
+        assert all("timestamp is" in fact.reason for fact in told)
+
+
 class FullError(Exception):
     """There is no room for another fact."""
 
