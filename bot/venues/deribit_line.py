@@ -20,6 +20,7 @@ from bot.venues.pacing import Sleep
 from bot.venues.port import Post, VenueRefusedError
 
 TOKEN_SHARE = 0.8  # of a token's life, after which it is renewed
+TOKEN_LONGEST_S = 86_400.0  # however long it is said to live
 RETRY_SHARE = 0.25  # of what is left of a token's life, before a renewal that failed is tried again
 
 
@@ -135,9 +136,11 @@ class Line:
         if refusal is not None:
             raise VenueRefusedError(refusal)
         try:
-            life_s = raw.figure(result, "expires_in")
+            life_s = min(raw.figure(result, "expires_in"), TOKEN_LONGEST_S)
         except MessageError as error:
             raise LinkError(f"login: {error}") from error
+        if life_s <= 0.0:  # it would be renewed without end
+            raise LinkError(f"login: expires_in is {life_s:g}")
         now_ns = self.monotonic_ns()
         self._ends_at_ns = now_ns + int(life_s * units.NS_PER_SECOND)
         self._renew_at_ns = now_ns + int(life_s * TOKEN_SHARE * units.NS_PER_SECOND)

@@ -137,6 +137,21 @@ async def test_a_login_is_renewed_before_its_token_ends():
             assert facts.of(LinkDown) == []
 
 
+@pytest.mark.parametrize(("life_s", "is_usable"), [(1e300, True), (0.0, False), (-1.0, False)])
+async def test_a_login_that_says_an_odd_life_is_held_for_a_day_or_not_at_all(life_s, is_usable):
+    async with serving() as server:
+        server.expires_in = life_s
+        edge = venue(server)
+        try:
+            if is_usable:
+                await edge.open(Facts().append)
+            else:
+                with pytest.raises(VenueUnreachableError, match="expires_in"):
+                    await edge.open(Facts().append)
+        finally:
+            await edge.close()
+
+
 async def test_a_venue_that_stays_away_is_told_once_and_dialled_with_growing_waits():
     async with serving() as server, running(venue(server)) as facts:
         server.rules["public/auth"] = lambda _: Failure(code=13004, message="invalid_credentials")
