@@ -288,8 +288,6 @@ class DeribitVenue:
     async def market_time_ms(self) -> int:
         """Ask the venue for its time, over a socket if one is up.
 
-        Over HTTP ccxt's limiter may hold the question back, which makes the answer look old.
-
         Raises:
             VenueUnreachableError: no answer.
         """
