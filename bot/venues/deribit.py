@@ -234,7 +234,7 @@ class DeribitVenue:
     async def _keep(self, link: Link) -> None:
         is_market = link is Link.MARKET
         berth = self._feed.berth if is_market else self._desk.berth
-        mind = self._feed.mind if is_market else _no_concern
+        mind = self._feed.mind if is_market else self._desk.mind
         upkeep = Upkeep(
             link=link,
             connect=berth.connect,
@@ -372,10 +372,6 @@ def _no_tls() -> ssl.SSLContext:
 
 def _unheard(fact: Fact) -> None:
     """Nobody listens before `open`; nothing is said then."""
-
-
-async def _no_concern() -> str | None:
-    return None
 
 
 async def _end_with(deafness: asyncio.Future[None]) -> None:

@@ -82,6 +82,7 @@ class Line:
         self._epoch_ms = clocks.epoch_ms
         self._exchange = exchange
         self._logins = 0
+        self.renewals = 0  # of the login, over all connections
         self._renew_at_ns = 0
         self._ends_at_ns = 0
         self._is_logged_in = False
@@ -171,13 +172,14 @@ class Line:
         return f"no frame for {silent_ns / units.NS_PER_SECOND:.0f} s"
 
     async def _renewed(self) -> str | None:
-        """Log in again before the token ends; private channels live on over the same connection."""
+        """Log in again over the same connection, before the token ends."""
         if self._is_disowned:
             return "the venue no longer knows the login"
         if self.monotonic_ns() < self._renew_at_ns:
             return None
         try:
             await self._login()
+            self.renewals += 1
         except LINK_ERRORS as error:
             left_ns = self._ends_at_ns - self.monotonic_ns()
             if _is_final(error) or left_ns <= 0:

@@ -242,6 +242,43 @@ async def test_a_renewal_that_fails_is_tried_again_while_the_token_lives(
             assert {fact.source for fact in facts.of(BadMessage)} == {"deribit"}
 
 
+async def test_what_a_renewed_login_made_the_venue_forget_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 1e-5)
+    async with serving() as server:
+        server.expires_in = 36_000.0
+        async with running(venue(server)) as facts:
+            armed = len(server.methods("private/enable_cancel_on_disconnect"))
+
+            def forget(params: dict[str, Any]) -> Any:
+                for channels in server.channels.values():
+                    channels.difference_update({CHANGES, "user.portfolio.BTC"})
+                return server.public_auth(params)
+
+            server.rules["public/auth"] = forget
+            logins = len(server.methods("public/auth"))
+            await until(lambda: len(server.methods("public/auth")) >= logins + 2)
+            monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 0.8)
+            await until(lambda: {CHANGES, "user.portfolio.BTC"} <= server.subscribed())
+
+            assert len(server.methods("private/enable_cancel_on_disconnect")) > armed
+            assert facts.of(LinkDown) == []
+
+
+async def test_a_renewed_login_whose_orders_would_outlive_the_line_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 1e-5)
+    async with serving() as server:
+        server.expires_in = 36_000.0
+        async with running(venue(server)) as facts:
+            server.cancels_on_disconnect = False
+            await until(lambda: facts.of(LinkDown))
+
+            assert "cancel-on-disconnect is not armed" in facts.of(LinkDown)[0].reason
+
+
 @pytest.mark.parametrize("code", [10000, 13004, 13009])
 async def test_a_login_that_the_venue_no_longer_knows_is_made_anew(code: int):
     async with serving() as server, running(edge := venue(server)) as facts:
