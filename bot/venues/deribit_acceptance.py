@@ -392,7 +392,7 @@ class _Inspection:
 
 def _readable(rows: Iterable[Any]) -> Iterable[Instrument]:
     for row in rows:
-        if isinstance(row, dict) and row.get("kind") in {"option", "future"}:
+        if isinstance(row, dict) and row.get("kind") in deribit_instruments.KINDS:
             try:
                 yield deribit_instruments.instrument(row)
             except MessageError:
