@@ -273,7 +273,7 @@ class DeribitVenue:
                 return await deribit_cash.read(action, self._reader)
             case AskMargin():
                 now_ns = self._clocks.monotonic_ns
-                return await what_if.opinion(action, lambda: self._trading, self._pacer, now_ns)
+                return await what_if.opinion(action, lambda: self._market, self._pacer, now_ns)
             case Watch():
                 await self._feed.watch(action.instruments)
                 return ()
