@@ -4,8 +4,18 @@ import pytest
 
 from bot.core.actions import Severity, SubmitOrder, Topic
 from bot.core.engine import Policy
-from bot.core.events import Command, CommandGiven, Fact, OrderSeen, VenueStatus
+from bot.core.events import (
+    Command,
+    CommandGiven,
+    Fact,
+    Link,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    VenueStatus,
+)
 from bot.core.safety import SafetyPolicy
+from bot.core.state import Mode
 from bot.runtime.lookout import Lookout, Sighting
 from bot.runtime.loop import Stepped
 from tests.builders import CALL, World, book, fill, order_seen, policy
@@ -141,5 +151,41 @@ def test_time_in_which_a_book_could_not_be_hedged_anyway_does_not_count() -> Non
         1, CommandGiven(command=Command.RESUME, command_id="c2", actor="ann", note="looked")
     )
     watch.seconds(20)
+
+    assert watch.sightings == []
+
+
+def test_a_line_that_comes_and_goes_before_anything_is_hedged_calls_once() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"}, equity=0.5)
+    for _ in range(12):
+        watch.seconds(20, LinkDown(link=Link.MARKET, reason="cut"), quoted=False)
+        assert watch.world.state.mode is Mode.RECONCILING
+        watch.seconds(2, LinkUp(link=Link.MARKET))
+        assert watch.world.state.mode is not Mode.RECONCILING
+
+    called = [seen.alert for _, seen in watch.sightings]
+    assert [alert.topic for alert in called] == [Topic.RECONCILING]
+
+
+def test_a_book_that_cannot_be_hedged_between_two_losses_of_a_line_calls_once() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"}, equity=0.5)
+    for _ in range(6):
+        watch.seconds(1, LinkDown(link=Link.MARKET, reason="cut"), quoted=False)
+        watch.seconds(12, LinkUp(link=Link.MARKET))
+
+    called = [seen.alert for _, seen in watch.sightings]
+    assert [alert.topic for alert in called] == [Topic.UNHEDGED]
+
+
+def test_a_line_that_comes_and_goes_while_all_is_hedged_calls_nobody() -> None:
+    watch = Watch()
+    watch.world.begin({CALL: "-10"})
+    watch.seconds(1)
+    watch.world.settle(watch.world.orders()[0])
+    for _ in range(12):
+        watch.seconds(20, LinkDown(link=Link.MARKET, reason="cut"), quoted=False)
+        watch.seconds(2, LinkUp(link=Link.MARKET))
 
     assert watch.sightings == []
