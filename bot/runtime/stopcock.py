@@ -82,8 +82,7 @@ class Stopcock:
             return self._latched
         for said in self._given.values():
             return said
-        flagged = f"the file {self.flag.name} is there" if self.flag.exists() else ""
-        return self._left or flagged or self.doubt()
+        return self._left or _seen(self.flag) or self.doubt()
 
     @property
     def is_given(self) -> bool:
@@ -141,6 +140,14 @@ class Stopcock:
             said = "the halt file stays, and halts again"
             log.warning(said, file=str(self.flag), error=error.strerror)
         self._known = None
+
+
+def _seen(flag: Path) -> str:
+    """Say that a flag is there, or may be for all that anybody can see; empty if it is not."""
+    try:
+        return f"the file {flag.name} is there" if flag.exists() else ""
+    except OSError as error:
+        return f"the halt file cannot be looked for: {error.strerror}"
 
 
 def _identity(flag: Path) -> tuple[int, int] | None:

@@ -85,3 +85,8 @@ def test_a_daemon_that_leaves_sends_nothing_more(flag):
     stopcock.leave("the daemon is stopping")
     stopcock.settle(FREE, ())
     assert stopcock.reason == "the daemon is stopping"
+
+
+def test_a_flag_that_cannot_be_looked_for_shuts_and_says_why(tmp_path):
+    unseen = tmp_path / ("x" * 300)  # a name that no file system takes, as one that answers no more
+    assert Stopcock(unseen).reason.startswith("the halt file cannot be looked for: ")
