@@ -285,6 +285,10 @@ class RpcSocket:
         answer = self._pending.get(message.get("id", 0))
         error = message.get("error")
         if error is not None:
+            if message.get("result") is not None:
+                error = (
+                    f"an error and a result at once: {error!r}"  # without a code it proves nothing
+                )
             failure = _rpc_error(error, arrived_ns)
             if answer is None or answer.done():
                 self._on_bad(shortened(f"error that answers nothing: {failure}"))

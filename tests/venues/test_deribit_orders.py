@@ -1,6 +1,7 @@
 """What becomes of an order: sent once, over the socket, and never guessed at."""
 
 import asyncio
+import json
 from decimal import Decimal
 
 import pytest
@@ -115,6 +116,21 @@ async def test_an_answer_that_does_not_come_or_cannot_be_read_leaves_the_order_u
         assert kinds(result)[-1] is OrderUnknown
         await asyncio.sleep(0.1)
         assert len(server.placed) == 1
+
+
+async def test_an_answer_that_is_both_a_refusal_and_an_order_leaves_the_order_unknown():
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Silent()
+        sent = asyncio.get_running_loop().create_task(edge.perform(submit()))
+        await until(lambda: server.placed)
+        number = json.loads(server.placed[0].text)["id"]
+        both = {
+            "error": {"code": 10009, "message": "not_enough_funds"},
+            "result": server.trade({"amount": 100, "label": "db-1", "instrument_name": "X"}, "buy"),
+        }
+        await server.say(json.dumps({"jsonrpc": "2.0", "id": number} | both))
+
+        assert kinds(await sent) == [OrderSent, OrderUnknown]
 
 
 async def test_an_order_on_a_line_that_is_known_to_be_down_was_not_sent():
