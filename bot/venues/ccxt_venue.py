@@ -27,9 +27,9 @@ from bot.venues.ccxt_tap import Tap
 from bot.venues.pacing import Backoff, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 
-SETTLED_NS = (
-    units.NS_PER_SECOND
-)  # a connection that lived this long forgives the failures before it
+# A connection that lived this long forgives the failures before it. One that the venue ends sooner,
+# time and again, is a refusal: who logs in without end is locked out.
+SETTLED_NS = 5 * units.NS_PER_SECOND
 
 
 class LinkError(Exception):

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.events import Link
 from bot.venues import deribit_errors, deribit_network, deribit_requests, wire_json
+from bot.venues.ccxt_venue import Upkeep, keep_link
 from bot.venues.channels import Channels
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.pacing import Backoff
-from tests.venues.edge import submit
+from tests.venues.edge import HandClock, submit
 
 LIVE = ("https://www.deribit.com", "wss://www.deribit.com/ws/api/v2")
 TEST = ("https://test.deribit.com", "wss://test.deribit.com/ws/api/v2")
@@ -172,6 +174,43 @@ def test_chance_cuts_a_wait_by_half_at_most():
     backoff = Backoff(first_s=1.0, longest_s=1.0, chance=lambda: 0.0)
 
     assert backoff.next_s() == 0.5
+
+
+class EndedError(Exception):
+    """The test has seen enough."""
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "waits_s"), [(3.0, [0.2, 0.4, 0.8, 1.6, 3.2]), (6.0, [0.2] * 5)]
+)
+async def test_a_venue_that_ends_every_connection_at_once_is_dialled_with_growing_waits(
+    lives_s: float, waits_s: list[float]
+):
+    clock, waited = HandClock(), list[float]()
+
+    async def nothing(_: str = "") -> None:
+        pass
+
+    async def live() -> str:
+        clock.pass_s(lives_s)
+        return "closed by the venue"
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == len(waits_s):
+            raise EndedError
+
+    upkeep = Upkeep(
+        link=Link.TRADING,
+        connect=nothing,
+        live=live,
+        drop=nothing,
+        backoff=Backoff(first_s=0.2, longest_s=30.0, chance=lambda: 1.0),
+    )
+    with pytest.raises(EndedError):
+        await keep_link(upkeep, lambda _: None, sleep, clock.read)
+
+    assert waited == pytest.approx(waits_s)
 
 
 def test_a_silent_channel_is_chased_in_three_steps_and_forgiven_when_it_speaks():
