@@ -18,7 +18,8 @@ from bot.core.units import NS_PER_SECOND
 SLOWEST_SHARE = 0.1  # of the venue's rate, however often it refuses
 RECOVERY_S = 60.0  # from half the rate back to the whole
 PENALTY_S = 1.0  # the venue refused and did not say for how long
-PENALTY_LONGEST_S = 4.0  # whatever it said: less than a cancel may take, and then it says so again
+PENALTY_LONGEST_S = 60.0  # whatever it said: then it may say so again
+PENALTY_OF_CANCELS_S = 4.0  # at most: less than a cancel may take
 
 
 class Kind(Enum):
@@ -80,12 +81,14 @@ class Bucket:
         """Take back a credit that was not used."""
         self._credits = min(self._rate.burst, self._credits + 1.0)
 
-    def refused(self, now_ns: int, wait_s: float | None) -> None:
+    def refused(
+        self, now_ns: int, wait_s: float | None, longest_s: float = PENALTY_LONGEST_S
+    ) -> None:
         """Take note that the venue refused: we asked too often, by its count."""
         self._refill(now_ns)
         self._credits = min(self._credits, 0.0)
         self._share = max(SLOWEST_SHARE, self._share / 2.0)
-        pause_s = PENALTY_S if wait_s is None else min(wait_s, PENALTY_LONGEST_S)
+        pause_s = PENALTY_S if wait_s is None else min(wait_s, longest_s)
         pause_ns = int(pause_s * NS_PER_SECOND)
         self._blocked_until_ns = max(self._blocked_until_ns, now_ns + pause_ns)
 
@@ -153,7 +156,10 @@ class Credits:
 
     def refused(self, kind: Kind, now_ns: int, wait_s: float | None) -> None:
         """Slow a kind of request down: the venue said that it comes too often."""
-        self._buckets[kind].refused(now_ns, wait_s)
+        bucket = self._buckets[kind]
+        is_of_cancels = bucket is self._buckets[Kind.CANCEL]
+        longest_s = PENALTY_OF_CANCELS_S if is_of_cancels else PENALTY_LONGEST_S
+        bucket.refused(now_ns, wait_s, longest_s)
 
     def learn(self, limits: Mapping[str, Any], now_ns: int) -> None:
         """Take over the limits that an account's summary states; what it does not say, stays."""

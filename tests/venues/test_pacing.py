@@ -126,13 +126,16 @@ async def test_limits_that_make_no_sense_change_nothing(limits: Any):
     assert pacer.rate(Kind.ORDER) == FEW.matching
 
 
-async def test_a_refusal_stops_the_questions_for_as_long_as_the_venue_said():
+@pytest.mark.parametrize(("said", "waited"), [(3.5, 3.5), (30, 30), (86_400, 60)])
+async def test_a_refusal_stops_the_questions_for_as_long_as_the_venue_said(
+    said: float, waited: float
+):
     wire, pacer = paced()
 
-    pacer.refused(Kind.QUESTION, {"wait": 3.5})
+    pacer.refused(Kind.QUESTION, {"wait": said})
     await pacer.wait(Kind.QUESTION)
 
-    assert wire.now_ns == 3.5 * SECOND_NS
+    assert wire.now_ns == waited * SECOND_NS
     assert await pacer.wait_at_most(Kind.ORDER, 0.0) is None  # orders were not refused
 
 
