@@ -34,7 +34,7 @@ from bot.runtime.ledger_file import (
     Verified,
 )
 from bot.runtime.ledger_lock import locked
-from bot.runtime.ledger_opening import RunHeader, checked, set_aside
+from bot.runtime.ledger_opening import RunHeader, checked, refuse_foreign, set_aside
 from bot.runtime.ledger_reading import counts, entries, since_last, tail, verify
 
 __all__ = [
@@ -150,7 +150,7 @@ class Ledger:
                 another account, or its directory takes no files.
             JournalFailedError: the disk does not take the header.
         """
-        ledger_file.refuse_foreign(path)
+        refuse_foreign(path)
         lock = locked(path)
         connection: sqlite3.Connection | None = None
         try:
@@ -170,7 +170,7 @@ class Ledger:
             if connection is not None:
                 connection.close()
             os.close(lock)
-            if isinstance(error, (sqlite3.Error, OSError)):
+            if isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
                 raise LedgerRefusedError(f"ledger {path} cannot be opened: {error}") from error
             raise
         ledger._scribe.start(ledger._write_all, ledger._write_waiting)

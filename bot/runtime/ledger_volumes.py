@@ -79,9 +79,9 @@ def turned(
     os.link(path, closed)
     fresh.rename(path)
     ledger_file.sync_folder(path.parent)
-    ledger_file.write_high(path, Head(seq=entries[-1].seq, hash=entries[-1].hash))
-    again = ledger_file.create(path, type(connection))
-    return again, ledger_file.read_high(path)
+    begun = Head(seq=entries[-1].seq, hash=entries[-1].hash)
+    ledger_file.write_high(path, begun)
+    return ledger_file.create(path, type(connection)), begun
 
 
 def _let_go(connection: sqlite3.Connection) -> bool:

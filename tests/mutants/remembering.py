@@ -7,10 +7,19 @@ REMEMBERING = (
         name="the chain of hashes is not followed",
         incident="a bit flips on the disk, and a daemon starts on what it made of a position",
         file="bot/runtime/ledger_file.py",
-        was="row.body)) != row.hash:",
-        becomes="row.body)) is None:",
+        was="row.body)) == row.hash",
+        becomes="row.body)) is not None",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_damaged_row_is_found_and_the_daemon_does_not_start_on_it",
+    ),
+    Mutant(
+        name="the index of kinds is trusted",
+        incident="a bit flips in an index that no chain runs through, and a halt is forgotten",
+        file="bot/runtime/ledger_reading.py",
+        was="FROM ledger NOT INDEXED WHERE {chosen}",
+        becomes="FROM ledger WHERE {chosen}",
+        killed_by="tests/runtime/test_ledger_damage.py"
+        "::test_a_halt_is_remembered_though_the_index_lost_its_row",
     ),
     Mutant(
         name="a restored backup goes unnoticed",
@@ -89,8 +98,8 @@ REMEMBERING = (
         name="a ledger of another account is taken",
         incident="the positions of the test account are hedged with real money",
         file="bot/runtime/ledger_opening.py",
-        was="            if last[what] != asked:",
-        becomes="            if not last[what]:",
+        was="        if last[what] != asked:",
+        becomes="        if not last[what]:",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_ledger_of_another_account_or_mode_is_refused",
     ),
