@@ -301,7 +301,7 @@ class Ledger:
             _answer(orders, None)
             if self._wire.monotonic_ns() - self._high_ns >= HIGH_EVERY_NS:
                 self._mark_high()
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
             # Never again, even if the next write went well: what the disk dropped it does not tell.
             self.failure = f"cannot write {self.path}: {error}"
             ledger_file.reserve_path(self.path).unlink(missing_ok=True)

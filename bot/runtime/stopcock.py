@@ -14,6 +14,7 @@ import structlog
 
 from bot.core.events import Command, CommandGiven, Fact
 from bot.core.standing import Standing
+from bot.runtime.ledger_file import sync_folder
 
 FILE_MODE: Final = 0o600
 NOTE_CHARS_MAX: Final = 200
@@ -40,6 +41,7 @@ def raise_flag(flag: Path, reason: str) -> str:
     try:
         os.write(handle, f"{' '.join(reason.split())}\n".encode())
         os.fsync(handle)
+        sync_folder(flag.parent)
     except OSError as error:  # it is there, and that is what counts
         log.warning("the halt file has no words", file=str(flag), error=error.strerror)
     finally:
@@ -82,7 +84,7 @@ class Stopcock:
             return self._latched
         for said in self._given.values():
             return said
-        flagged = f"the file {self.flag.name} is there" if self.flag.exists() else ""
+        flagged = f"the file {self.flag.name} is there" if _identity(self.flag) else ""
         return self._left or flagged or self.doubt()
 
     @property
@@ -119,7 +121,7 @@ class Stopcock:
     def look(self) -> str | None:
         """Return what the flag says, None while it is not there."""
         self._known = _identity(self.flag)
-        return None if self._known is None else read_flag(self.flag)
+        return None if self._known is None else read_flag(self.flag) or ""
 
     def _flagged(self, reason: str) -> None:
         """Leave the flag for the next start: once, and again if somebody took it away."""
@@ -144,9 +146,14 @@ class Stopcock:
 
 
 def _identity(flag: Path) -> tuple[int, int] | None:
-    """Tell one flag from another that took its place, None where there is none."""
+    """Tell one flag from another that took its place, None where there is none.
+
+    Where nobody can see whether one is there, one is.
+    """
     try:
-        seen = flag.stat()
-    except OSError:
+        seen = flag.lstat()
+    except FileNotFoundError:
         return None
+    except OSError:
+        return 0, 0
     return seen.st_ino, seen.st_mtime_ns

@@ -1,6 +1,8 @@
 """The ledger: what was acknowledged is there, whatever was killed, cut or bent."""
 
 import asyncio
+import errno
+import fcntl
 import json
 import os
 import random
@@ -29,6 +31,7 @@ from bot.runtime.journal import (
     verify,
 )
 from bot.runtime.ledger_file import read_high
+from bot.runtime.ledger_lock import kept_away
 from tests.runtime.bent import bend
 
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
@@ -314,3 +317,28 @@ def test_five_kills_in_mid_write_lose_no_acknowledged_row(path):
         assert whole.rows >= acknowledged
     assert counts(path)["run"] == 5
     assert acknowledged > 5 * 3
+
+
+async def test_whatever_ends_the_writing_is_said_to_all_that_wait_and_everything_after(path):
+    ledger = Ledger.open(path, HEADER)
+    impossible = Row(kind="step", at_ms=1 << 70, body="{}")  # no column holds it
+    results = await asyncio.gather(
+        ledger.append([row(1)]), ledger.append([impossible]), return_exceptions=True
+    )
+    assert isinstance(results[1], JournalFailedError)
+    with pytest.raises(JournalFailedError, match="cannot write"):
+        ledger.check()
+    ledger.close()
+    assert isinstance(verify(path), Verified)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_in_one_sentence(path, monkeypatch, number):
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(LedgerRefusedError, match=r"its directory .* knows no locks"):
+        Ledger.open(path, HEADER)
+    with pytest.raises(LedgerRefusedError, match="knows no locks"), kept_away(path):
+        pass

@@ -186,3 +186,23 @@ def test_a_disk_that_does_not_take_the_tape_costs_quotes_and_nothing_else(tmp_pa
     slow.close()
     assert slow.blocks_dropped == 1
     assert [fold.number for fold in TapeReader(tmp_path)] == [1]
+
+
+def test_a_segment_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path):
+    record(tmp_path, 2)
+    (tmp_path / "00000007.tape").mkdir()
+    reader = TapeReader(tmp_path)
+    assert [fold.number for fold in reader] == [0, 1]
+    assert [(torn.segment, "cannot be read" in torn.reason) for torn in reader.torn] == [
+        ("00000007.tape", True)
+    ]
+
+
+def test_a_block_that_cannot_be_packed_is_counted_as_lost(tmp_path):
+    tape = Tape(tmp_path, bytes_max=1_000_000)
+    tape.fold(fold_of(1, [replace(quote(), venue_ms=1 << 70)]))
+    tape.flush()
+    tape.fold(fold_of(2, [quote()]))
+    tape.close()
+    assert tape.blocks_dropped == 1
+    assert [fold.number for fold in folds_in(tmp_path)] == [2]
