@@ -54,16 +54,8 @@ REMEMBERING = (
         name="two daemons on one ledger",
         incident="two writers fork the chain, and each sends its own hedge",
         file="bot/runtime/ledger_lock.py",
-        was="        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
-        "    except BlockingIOError as error:\n"
-        "        os.close(lock)\n"
-        "        raise LedgerRefusedError(\n"
-        '            f"another',
-        becomes="        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n"
-        "    except BlockingIOError as error:\n"
-        "        os.close(lock)\n"
-        "        raise LedgerRefusedError(\n"
-        '            f"another',
+        was="fcntl.flock(lock, fcntl.LOCK_EX",
+        becomes="fcntl.flock(lock, fcntl.LOCK_SH",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_second_daemon_on_the_same_ledger_is_refused",
     ),
