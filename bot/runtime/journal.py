@@ -365,8 +365,7 @@ class Ledger:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-                if not busy or tries == LOCKED_TRIES_MAX:
+                if not ledger_file.is_busy(error) or tries == LOCKED_TRIES_MAX:
                     raise
                 log.warning("ledger locked by another program: nothing is sent", tries=tries)
             else:

@@ -216,6 +216,11 @@ def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else has the file locked, in whatever of SQLite's ways."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def read_head(connection: sqlite3.Connection) -> Head:
     """Return the last row's number and hash, `EMPTY_HEAD` in a new ledger."""
     row = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()

@@ -45,8 +45,14 @@ def refuse_foreign(path: Path) -> None:
     """Refuse to write into a file that something else made, before anything is left beside it.
 
     Raises:
-        LedgerRefusedError: the file is there, is not empty and holds no ledger.
+        LedgerRefusedError: it is a link, or is there, is not empty and holds no ledger.
     """
+    if (
+        path.is_symlink()
+    ):  # its log, its lock and its mark would lie elsewhere than those of the file
+        raise LedgerRefusedError(
+            f"ledger {path} is a link to {path.resolve()}: name that as journal.path"
+        )
     try:
         with path.open("rb") as file:
             start = file.read(len(SQLITE_START))

@@ -119,7 +119,7 @@ def _let_go(connection: sqlite3.Connection) -> bool:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+        if not ledger_file.is_busy(error):
             raise  # a flush that failed is final, here as anywhere
         mode = ""
     connection.execute(f"PRAGMA busy_timeout = {int(patience)}")

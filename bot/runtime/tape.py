@@ -27,7 +27,7 @@ from bot.runtime.tape_blocks import TapedFold, TapedState, pack_folds, pack_stat
 MAGIC: Final = b"deltaband tape 2\n"
 SUFFIX: Final = ".tape"
 BLOCK_QUOTES: Final = 4_096
-BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a crash loses at most so much
+BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a kill loses so much and a fold, where the disk keeps up
 BLOCKS_WAITING_MAX: Final = 32
 PIECE_BYTES: Final = 32_768  # are compressed in half a millisecond
 STATE_EVERY_NS: Final = 3_600 * NS_PER_SECOND

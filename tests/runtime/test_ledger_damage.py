@@ -1,13 +1,16 @@
 """Damage that hides: what a start takes up is what was last written, or it is refused in words."""
 
 import os
+import sqlite3
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from bot.core import engine
 from bot.core.standing import Standing
@@ -23,6 +26,7 @@ from bot.runtime.journal import (
     since_last,
     verify,
 )
+from bot.runtime.ledger_disk import Disk
 from bot.runtime.ledger_file import high_path
 from bot.runtime.stopcock import halt_path, read_flag
 from tests.recorded import HEADER
@@ -241,3 +245,61 @@ def test_a_table_whose_own_words_are_bent_is_refused_in_words(path):
     for ask in (verify, partial(Ledger.open, header=HEADER)):
         with pytest.raises(LedgerRefusedError, match=r"ledger\.db"):
             ask(path)
+
+
+@pytest.mark.parametrize("kept", range(1, 10, 2))
+def test_a_backup_put_back_beside_the_newer_write_ahead_log_is_refused_or_whole(path, kept):
+    """SQLite takes any log that lies beside a file for the file's own."""
+    known = records.latest_standing(since_last(path, *records.STANDING_KINDS))
+    ledger = Ledger.open(path, HEADER)
+    writer, news = ledger._connection, [Row(kind="step", at_ms=1, body="x" * 3_000)]
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    backup = b""
+    for number in range(10):
+        ledger._commit(news)
+        if number == kept:
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            backup = path.read_bytes()
+        if number == 7:
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger._mark_high()
+    log = path.with_name(path.name + "-wal").read_bytes()
+    ledger.close()
+    path.write_bytes(backup)
+    path.with_name(path.name + "-wal").write_bytes(log)
+    try:
+        assert taken_up(path) == known
+    except LedgerRefusedError:
+        assert ledger_repair.repair(path, "9.9", WireClock()) is not None
+        assert "compare positions and trades" in taken_up(path).halt_reason
+    assert isinstance(verify(path), Verified)
+
+
+def test_a_ledger_that_is_a_link_to_another_file_is_refused(path):
+    linked = path.with_name("linked.db")
+    linked.symlink_to(path)
+    with pytest.raises(LedgerRefusedError, match=r"is a link to .*ledger\.db: name that"):
+        Ledger.open(linked, HEADER)
+
+
+class Recovers(sqlite3.Connection):
+    """Is told twice that another program recovers the write-ahead log."""
+
+    times: ClassVar[int] = 0
+
+    @override
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "BEGIN IMMEDIATE" and Recovers.times > 0:
+            Recovers.times -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+            raise error
+        return super().execute(sql, *parameters)
+
+
+def test_a_lock_of_whatever_kind_is_waited_for(path, monkeypatch):
+    ledger = Ledger.open(path, HEADER, disk=Disk(connection=Recovers))
+    monkeypatch.setattr(Recovers, "times", 2)
+    ledger._commit([Row(kind="step", at_ms=1, body="{}")])
+    ledger.close()
+    assert isinstance(verify(path), Verified)
