@@ -21,6 +21,7 @@ from typing import Final, Self
 
 import structlog
 
+from bot.core.units import NS_PER_SECOND
 from bot.runtime import ledger_file, ledger_volumes
 from bot.runtime.clock import WireClock
 from bot.runtime.ledger_disk import HOST_DISK, Disk
@@ -265,8 +266,7 @@ class Ledger:
         open_for_more = True
         while open_for_more:
             orders, open_for_more = self._gather()
-            if orders:
-                self._write(orders)
+            self._write(orders)
         with suppress(
             OSError, sqlite3.Error
         ):  # the rows are durable; a mark that lags is checked anyway
@@ -275,13 +275,15 @@ class Ledger:
     def _write_waiting(self) -> None:
         """Write what waits, if anything does, in one commit at the most."""
         if not self._orders.empty():
-            orders, _ = self._gather()
-            if orders:
-                self._write(orders)
+            self._write(self._gather()[0])
 
     def _gather(self) -> tuple[list[_Order], bool]:
-        """Wait for an order and take all that came meanwhile; False after the last."""
-        first = self._orders.get()
+        """Wait for an order or until a mark is due; take all that waits, False after the last."""
+        is_marked = self._high == self._head or bool(self.failure)
+        try:
+            first = self._orders.get(timeout=None if is_marked else HIGH_EVERY_NS / NS_PER_SECOND)
+        except queue.Empty:
+            return [], True
         orders: list[_Order] = []
         while first is not None:
             orders.append(first)

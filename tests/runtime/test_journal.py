@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.runtime import journal as journal_module
 from bot.runtime.journal import (
     Broken,
     JournalFailedError,
@@ -33,6 +34,7 @@ from bot.runtime.journal import (
 from bot.runtime.ledger_file import read_high
 from bot.runtime.ledger_lock import kept_away
 from tests.runtime.bent import bend
+from tests.runtime.desk import until
 
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
 
@@ -342,3 +344,11 @@ def test_a_file_system_without_locks_is_named_in_one_sentence(path, monkeypatch,
         Ledger.open(path, HEADER)
     with pytest.raises(LedgerRefusedError, match="knows no locks"), kept_away(path):
         pass
+
+
+async def test_the_last_row_before_a_long_silence_is_marked_too(path, monkeypatch):
+    """A mark that moved with the next row only left the last order without one for hours."""
+    monkeypatch.setattr(journal_module, "HIGH_EVERY_NS", 50_000_000)
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        await until(lambda: read_high(path) == ledger.head)
