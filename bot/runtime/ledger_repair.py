@@ -258,6 +258,10 @@ def _swap(path: Path, fresh: Path, damaged: Path, head: Head) -> None:
     this is ended, a start is refused and another repair goes on.
     """
     ledger_file.write_high(path, head)
+    if os.geteuid() == 0:  # the daemon, which is not root, has to read them
+        owner = path.stat()
+        for made in (fresh, ledger_file.high_path(path)):
+            os.chown(made, owner.st_uid, owner.st_gid)
     os.link(path, damaged)
     for suffix in SIDE_FILES:
         beside = path.with_name(path.name + suffix)

@@ -86,6 +86,21 @@ def test_nothing_from_a_bent_row_on_is_exported_or_replayed(
     assert [row["seq"] for row in rows] == ([] if "replay" in verb_words else list(range(1, 7)))
 
 
+@pytest.mark.parametrize("ending", ["", ".high", "-wal"])
+def test_an_export_never_overwrites_the_ledger_or_what_belongs_to_it(
+    journal: Path, ending: str
+) -> None:
+    out = journal.with_name(journal.name + ending)
+    out.touch()
+    before = out.read_bytes()
+
+    answer = verb("journal", "export", str(journal), "--format", "csv", "--out", str(out))
+
+    assert answer.exit_code == 2
+    assert "belongs to the ledger" in answer.stderr
+    assert out.read_bytes() == before
+
+
 def test_verify_names_the_broken_row_what_it_means_and_what_to_do(journal: Path) -> None:
     bend(journal, "UPDATE ledger SET at_ms = 1 WHERE seq = 5")
 

@@ -303,3 +303,12 @@ def test_a_lock_of_whatever_kind_is_waited_for(path, monkeypatch):
     ledger._commit([Row(kind="step", at_ms=1, body="{}")])
     ledger.close()
     assert isinstance(verify(path), Verified)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can repair what another user owns")
+def test_a_repair_by_root_leaves_the_ledger_to_whom_it_belongs(path):
+    bend(path, "UPDATE ledger SET at_ms = 1 WHERE seq = 9")
+    for beside in path.parent.iterdir():
+        os.chown(beside, 1234, 1234)
+    assert ledger_repair.repair(path, "9.9", WireClock()) is not None
+    assert {one.stat().st_uid for one in (path, high_path(path))} == {1234}
