@@ -12,8 +12,21 @@ from urllib.parse import quote
 import structlog
 
 from bot.runtime import ledger_file
-from bot.runtime.ledger_file import Broken, Head, LedgerRefusedError, check_chain, rows_from
+from bot.runtime.ledger_file import (
+    STANDING,
+    VOLUME,
+    Broken,
+    Head,
+    LedgerRefusedError,
+    check_chain,
+    last_of,
+    rows_from,
+)
 
+KINDS: Final = {
+    *("run", "begin", "policy", "end", "crash", VOLUME, "repair"),
+    *("facts", "command", "step", STANDING, "change"),
+}
 SQLITE_START: Final = b"SQLite format 3\0"
 
 log = structlog.get_logger(__name__)
@@ -102,9 +115,22 @@ def checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> He
             f"`deltaband journal verify {path}` says what that means, `journal repair` keeps what "
             "is whole"
         )
+    _refuse_newer(path, connection)
     if run is not None:
         _refuse_others(path, header, json.loads(run.body))
     return end
+
+
+def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse what a newer version added to what a start goes on from: it is not guessed at."""
+    known = last_of(connection, STANDING)
+    query = "SELECT DISTINCT kind FROM ledger NOT INDEXED WHERE seq >= ?"
+    found = {kind for (kind,) in connection.execute(query, (known.seq if known else 1,))}
+    if found - KINDS:
+        raise LedgerRefusedError(
+            f"ledger {path} holds rows of kind {', '.join(sorted(found - KINDS))}, which a newer "
+            "version wrote: upgrade the program, or name another journal.path"
+        )
 
 
 def _refuse_others(path: Path, header: RunHeader, last: Mapping[str, object]) -> None:

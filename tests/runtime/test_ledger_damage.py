@@ -1,8 +1,10 @@
 """Damage that hides: what a start takes up is what was last written, or it is refused in words."""
 
 import os
+import re
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -12,9 +14,11 @@ from typing import Any, ClassVar
 import pytest
 from typing_extensions import override
 
+from bot import runtime
 from bot.core import engine
 from bot.core.standing import Standing
 from bot.runtime import ledger_file, ledger_repair, records
+from bot.runtime.assembly import last_standing
 from bot.runtime.clock import WireClock
 from bot.runtime.journal import (
     Broken,
@@ -28,6 +32,7 @@ from bot.runtime.journal import (
 )
 from bot.runtime.ledger_disk import Disk
 from bot.runtime.ledger_file import high_path
+from bot.runtime.ledger_opening import KINDS
 from bot.runtime.stopcock import halt_path, read_flag
 from tests.recorded import HEADER
 from tests.runtime.bent import bend, bend_index
@@ -312,3 +317,50 @@ def test_a_repair_by_root_leaves_the_ledger_to_whom_it_belongs(path):
         os.chown(beside, 1234, 1234)
     assert ledger_repair.repair(path, "9.9", WireClock()) is not None
     assert {one.stat().st_uid for one in (path, high_path(path))} == {1234}
+
+
+def test_a_row_of_a_kind_that_a_newer_version_writes_is_refused_in_words(path):
+    ledger = Ledger.open(path, HEADER)
+    ledger._commit([Row(kind="novelty", at_ms=1, body="{}")])
+    ledger.close()
+    with pytest.raises(LedgerRefusedError, match="of kind novelty, which a newer version wrote"):
+        Ledger.open(path, HEADER)
+
+
+def test_every_kind_of_row_that_this_version_writes_is_known_to_its_next_start():
+    written = {
+        kind
+        for source in Path(runtime.__file__).parent.glob("*.py")
+        for kind in re.findall(r'Row\(kind="([a-z]+)"', source.read_text())
+    }
+    assert written >= {"facts", "step", "change", "end"}
+    assert written <= KINDS
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        ('"pause_reason":""', '"pause_reason":"","novelty":1'),
+        ('"pause_reason":"",', ""),
+        ('"$":"Standing"', '"$":"Novelty"'),
+    ],
+)
+def test_a_standing_of_another_version_is_refused_in_words_or_means_the_same(path, known, other):
+    whole = taken_up(path)
+    ledger = Ledger.open(path, HEADER)
+    body = records.standing_text(9, whole).decode()
+    assert body.count(known) == 1
+    ledger._commit([Row(kind="standing", at_ms=1, body=body.replace(known, other))])
+    with suppress_refusal("left by another version"):
+        assert last_standing(ledger, 1, str) == whole
+    ledger.close()
+
+
+@contextmanager
+def suppress_refusal(words: str) -> Iterator[None]:
+    """Let a refusal pass that says so."""
+    try:
+        yield
+    except LedgerRefusedError as error:
+        if words not in str(error):
+            raise
