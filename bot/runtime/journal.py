@@ -24,7 +24,7 @@ import structlog
 from bot.core.units import NS_PER_SECOND
 from bot.runtime import ledger_file, ledger_volumes
 from bot.runtime.clock import WireClock
-from bot.runtime.ledger_disk import HOST_DISK, Disk
+from bot.runtime.ledger_disk import HOST_DISK, Disk, answer
 from bot.runtime.ledger_file import (
     SCHEMA_VERSION,
     VOLUME,
@@ -118,6 +118,7 @@ class Ledger:
         self._volume_bytes = volume_bytes
         self._turn_ns = 0
         self._bytes = 0
+        self._inode = path.stat().st_ino
         self._head = self._high = opened.head
         self._high_ns = wire.monotonic_ns()
         self._wire = wire
@@ -321,7 +322,7 @@ class Ledger:
             self._commit(rows)
             return
         self._connection, self._head = found
-        self._high, self._bytes = self._head, 0
+        self._high, self._bytes, self._inode = self._head, 0, self.path.stat().st_ino
 
     def _begin_run(self) -> None:
         """Write what the run says of itself, durably."""
@@ -374,6 +375,8 @@ class Ledger:
                 return
 
     def _mark_high(self) -> None:
+        if self.path.stat().st_ino != self._inode:  # what is written now has no name any more
+            raise OSError("the file was replaced by another under its daemon")
         if self._high != self._head or not ledger_file.high_path(self.path).exists():
             ledger_file.write_high(self.path, self._head)
             self._high = self._head
@@ -382,19 +385,4 @@ class Ledger:
 
 
 def _answer(orders: list[_Order], error: JournalFailedError | None) -> None:
-    """Wake the callers that wait, each in its own event loop, one wake-up a loop."""
-    waiting = [order.done for order in orders if order.done is not None]
-    for loop in {done.get_loop() for done in waiting}:
-        mine = [done for done in waiting if done.get_loop() is loop]
-        with suppress(RuntimeError):  # that loop has ended, and nobody waits in it any more
-            loop.call_soon_threadsafe(_resolve, mine, error)
-
-
-def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | None) -> None:
-    for future in waiting:
-        if future.done():  # its caller was cancelled meanwhile
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+    answer([order.done for order in orders if order.done is not None], error)

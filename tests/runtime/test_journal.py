@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
@@ -352,3 +353,21 @@ async def test_the_last_row_before_a_long_silence_is_marked_too(path, monkeypatc
     async with Ledger.open(path, HEADER) as ledger:
         await ledger.append([row(1)])
         await until(lambda: read_high(path) == ledger.head)
+
+
+@pytest.mark.parametrize("put_back", [True, False])
+async def test_a_ledger_that_is_replaced_or_deleted_under_its_daemon_halts_it(
+    path, monkeypatch, put_back
+):
+    """Its rows would go on into a file that has no name any more, and be gone with the process."""
+    monkeypatch.setattr(journal_module, "HIGH_EVERY_NS", 0)
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        backup = path.with_name("backup.db")
+        shutil.copy(path, backup)
+        backup.replace(path) if put_back else path.unlink()
+        ledger.post([row(2)])
+        await until(lambda: bool(ledger.failure))
+        assert "replaced" in ledger.failure if put_back else "No such file" in ledger.failure
+        with pytest.raises(JournalFailedError):
+            ledger.check()
