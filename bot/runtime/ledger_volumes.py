@@ -189,11 +189,20 @@ def all_entries(path: Path) -> Iterator[Entry]:
             not follow from the one before.
     """
     head: Head | None = None
-    for volume in (*volumes(path), path):
+    for volume in _in_turn(path):
         with _unpacked(volume) as file:
             for entry in ledger_reading.entries(file):
                 head = _followed(volume, entry, head)
                 yield entry
+
+
+def _in_turn(path: Path) -> Iterator[Path]:
+    """Yield the volumes and then the ledger itself; what a daemon closes meanwhile among them."""
+    last = 0
+    while later := [one for one in volumes(path) if (_number(path, one) or 0) > last]:
+        last = _number(path, later[0]) or 0
+        yield later[0]
+    yield path
 
 
 def _followed(volume: Path, entry: Entry, before: Head | None) -> Head:
@@ -216,7 +225,7 @@ def all_runs(path: Path) -> tuple[str, ...]:
         LedgerRefusedError: there is no ledger, or a volume cannot be read as one.
     """
     found: dict[str, None] = {}
-    for volume in (*volumes(path), path):
+    for volume in _in_turn(path):
         with _unpacked(volume) as file:
             found |= dict.fromkeys(ledger_reading.runs(file))
     return tuple(found)
@@ -230,16 +239,15 @@ def verify_all(path: Path) -> Verified | tuple[Path, Broken]:
     """
     head: Head | None = None
     rows = 0
-    for volume in volumes(path):
+    for volume in _in_turn(path):
+        asked = ledger_reading.verify if volume == path else ledger_reading.verify_closed
         with _unpacked(volume) as file:
-            found = ledger_reading.verify_closed(file, head)
+            found = asked(file, head)
         if isinstance(found, Broken):
             return volume, found
         head, rows = found.head, rows + found.rows
-    last = ledger_reading.verify(path, head)
-    if isinstance(last, Broken):
-        return path, last
-    return Verified(rows=rows + last.rows, head=last.head)
+    assert head is not None, "the ledger itself was asked last"
+    return Verified(rows=rows, head=head)
 
 
 @contextmanager

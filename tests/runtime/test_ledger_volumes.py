@@ -93,6 +93,22 @@ def test_the_next_start_needs_the_last_volume_only(path):
         ))  # fmt: skip
 
 
+def test_whoever_reads_on_while_a_daemon_turns_misses_no_volume(path):
+    three_volumes(path)
+    reading = all_entries(path)
+    read = [next(reading)]
+    ledger = Ledger.open(path, HEADER)
+    ledger._turn_over(FIRST)
+    now_ms = volumes(path)[-1].stat().st_mtime_ns // 1_000_000
+    read += [next(reading) for _ in range(15)]
+    tidy(path, keep_days=30, epoch_ms=now_ms)
+    ledger._commit(rows(30, 5))
+    ledger.close()
+    read += reading
+    assert [entry.seq for entry in read] == list(range(1, len(read) + 1))
+    assert [entry.at_ms for entry in read if entry.kind == "step"] == list(range(35))
+
+
 def test_closed_volumes_are_compressed_and_read_as_before(path):
     three_volumes(path)
     before = list(all_entries(path))
