@@ -22,6 +22,24 @@ REMEMBERING = (
         "::test_a_halt_is_remembered_though_the_index_lost_its_row",
     ),
     Mutant(
+        name="a copy without its mark is taken for whole",
+        incident="a backup of last week is put back on a new machine, and nobody compares",
+        file="bot/runtime/ledger_opening.py",
+        was="if high is None and ledger_file.wants_mark(connection):",
+        becomes="if high is None and not connection:",
+        killed_by="tests/runtime/test_ledger_damage.py"
+        "::test_a_ledger_put_back_without_its_mark_is_taken_up_only_after_a_repair",
+    ),
+    Mutant(
+        name="a halt waits for the disk alone",
+        incident="a halt is accepted while a backup holds the ledger; a kill undoes it",
+        file="bot/runtime/halting.py",
+        was="if waits and self._stopcock.is_given:",
+        becomes="if waits and not self._stopcock:",
+        killed_by="tests/runtime/test_halting.py"
+        "::test_a_halt_that_the_disk_keeps_waiting_is_left_for_the_next_start",
+    ),
+    Mutant(
         name="a restored backup goes unnoticed",
         incident="yesterday's ledger is put back, and today's orders are sent again",
         file="bot/runtime/ledger_file.py",
