@@ -176,6 +176,12 @@ def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:
     return prev
 
 
+def check_alone(row: Entry) -> Broken | None:
+    """Say what is wrong with one row, whatever it follows; None if it is as it was written."""
+    found = check_chain([row], Head(seq=row.seq - 1, hash=row.prev_hash))
+    return found if isinstance(found, Broken) else None
+
+
 def _is_whole(row: Entry) -> bool:
     numbers = (row.seq, row.at_ms, row.wire_epoch_ms)
     try:

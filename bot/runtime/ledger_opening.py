@@ -18,7 +18,7 @@ from bot.runtime.ledger_file import (
     Broken,
     Head,
     LedgerRefusedError,
-    check_chain,
+    check_alone,
     last_of,
     rows_from,
 )
@@ -107,8 +107,7 @@ def checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> He
     # The first says whose the ledger is as well as the last, which every start saw to.
     run = next((row for row in rows_from(connection, 1) if row.kind == "run"), None)
     if isinstance(end, Head) and run is not None:
-        alone = check_chain([run], Head(seq=run.seq - 1, hash=run.prev_hash))
-        end = alone if isinstance(alone, Broken) else end
+        end = check_alone(run) or end
     if isinstance(end, Broken):
         raise LedgerRefusedError(
             f"ledger {path} is damaged: row {end.seq} {end.reason}. Nothing is traded on it: "

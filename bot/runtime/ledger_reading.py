@@ -17,6 +17,7 @@ from bot.runtime.ledger_file import (
     Head,
     LedgerRefusedError,
     Verified,
+    check_alone,
     check_chain,
     check_high,
     entry_of,
@@ -52,7 +53,8 @@ def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
     """Return the last rows, oldest first; of one kind if it is named.
 
     Raises:
-        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+        LedgerRefusedError: there is no ledger, the file cannot be read as one, or one of the rows
+            is not what was written.
     """
     asked = min(max(rows, 0), TAIL_MAX)
     where = "" if kind is None else "WHERE kind = ?"
@@ -60,7 +62,12 @@ def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
     values = (asked,) if kind is None else (kind, asked)
     with reading(path) as connection:
         found = connection.execute(query, values).fetchall()
-    return tuple(entry_of(row) for row in reversed(found))
+    last = tuple(entry_of(row) for row in reversed(found))
+    broken = next(filter(None, map(check_alone, last)), None)
+    if broken is not None:
+        said = f"row {broken.seq} {broken.reason}. `deltaband journal verify` says what that means"
+        raise LedgerRefusedError(f"{path}: {said}")
+    return last
 
 
 def entries(path: Path, first_seq: int = 1) -> Iterator[Entry]:

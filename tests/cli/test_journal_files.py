@@ -101,6 +101,16 @@ def test_an_export_never_overwrites_the_ledger_or_what_belongs_to_it(
     assert out.read_bytes() == before
 
 
+@pytest.mark.parametrize("bent", ["body = 'no json'", "at_ms = 1 << 60"])
+def test_a_tail_shows_no_bent_row_and_names_it(journal: Path, bent: str) -> None:
+    bend(journal, f"UPDATE ledger SET {bent} WHERE seq = 9")
+
+    answer = verb("journal", "tail", str(journal))
+
+    assert answer.exit_code == 1
+    assert "row 9 its content does not match its hash" in answer.stderr
+
+
 def test_verify_names_the_broken_row_what_it_means_and_what_to_do(journal: Path) -> None:
     bend(journal, "UPDATE ledger SET at_ms = 1 WHERE seq = 5")
 
