@@ -60,9 +60,7 @@ def refuse_foreign(path: Path) -> None:
     Raises:
         LedgerRefusedError: it is a link, or is there, is not empty and holds no ledger.
     """
-    if (
-        path.is_symlink()
-    ):  # its log, its lock and its mark would lie elsewhere than those of the file
+    if path.is_symlink():  # its log lies beside the file, its lock and its mark beside the link
         raise LedgerRefusedError(
             f"ledger {path} is a link to {path.resolve()}: name that as journal.path"
         )
@@ -114,13 +112,13 @@ def checked(path: Path, connection: sqlite3.Connection, header: RunHeader) -> He
             f"`deltaband journal verify {path}` says what that means, `journal repair` keeps what "
             "is whole"
         )
-    _refuse_newer(path, connection)
+    _refuse_unknown(path, connection)
     if run is not None:
         _refuse_others(path, header, json.loads(run.body))
     return end
 
 
-def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
+def _refuse_unknown(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse what a newer version added to what a start goes on from: it is not guessed at."""
     known = last_of(connection, STANDING)
     query = "SELECT DISTINCT kind FROM ledger NOT INDEXED WHERE seq >= ?"
