@@ -1,6 +1,7 @@
 """The verbs, most of them in this process; the long-running ones in `test_cli_processes`."""
 
 import json
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import bot
 from bot.cli.exchange import moment
 from bot.core import codec
+from bot.core.modes import ModeChanged
+from bot.core.state import Mode
 from bot.dashboard import address
 from bot.runtime import records
 from bot.runtime.journal import Row
@@ -111,6 +114,21 @@ def test_live_needs_the_file_and_the_flag() -> None:
     assert (without.exit_code, wrong.exit_code) == (2, 2)
     assert "--i-understand-live" in without.stderr
     assert "says mode rehearsal" in wrong.stderr
+
+
+def test_a_rehearsal_without_its_exchange_says_what_to_start_first(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        ways = (f"rest_url=http://{place}", f"ws_url=ws://{place}/ws/api/v2")
+        given = (f"journal.path={tmp_path / 'ledger.db'}", *(f"venue.{way}" for way in ways))
+        result = verb("run", DEMO, *(word for one in given for word in ("--set", one)))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"deltaband: run: nobody answers at http://{place}: cannot connect to {place}; a rehearsal "
+        f"wants its exchange first: `deltaband exchange --port {place.partition(':')[2]}`\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,6 +249,29 @@ def test_a_daemon_that_is_gone_is_explained_from_its_ledger(tmp_path: Path) -> N
     assert book["last_hedge"]["order_id"].startswith("db")
     assert "outside" in book["words"][0]
     assert answer["pending"] == ""
+
+
+def test_a_daemon_that_stopped_in_order_is_not_said_to_wait_for_its_connection(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "ledger.db"
+    step = running().window.step
+    assert step is not None
+    parting = ModeChanged(
+        at_ms=9, before=Mode.RUN, after=Mode.RECONCILING,
+        reason="market connection: the daemon is stopping", clears="the connection is back",
+    )  # fmt: skip
+    parted = step._replace(notes=(parting,))
+    rows = records.step_rows(9, parted, None, records.Standings())
+    ledger_with(journal, *rows)
+    killed = told(verb("explain", "--journal", str(journal), "--json"))
+    journal.unlink()
+    ledger_with(tmp_path / "ended.db", *rows, records.end_row(9, 1_767_603_600_000))
+    ended = told(verb("explain", "--journal", str(tmp_path / "ended.db"), "--json"))
+
+    assert (killed["mode"], killed["mode_clears"]) == ("reconciling", "the connection is back")
+    assert (ended["mode"], ended["mode_reason"]) == ("ended", "the daemon stopped in order")
+    assert ended["books"] == killed["books"]
 
 
 def test_a_ledger_that_was_changed_does_not_verify(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ everything else.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,7 +74,7 @@ def deliver(work: Callable[[], Answer | None], *, as_json: bool) -> None:
         typer.Exit: always, with the code.
     """
     try:
-        answer = work()
+        answer = _worked(work)
     except VerbError as error:
         # In words first: a demo ends its exchange as soon as it has read the object.
         if not isinstance(error, ToldError):
@@ -87,6 +89,35 @@ def deliver(work: Callable[[], Answer | None], *, as_json: bool) -> None:
     else:
         _show(answer.screen)
     raise typer.Exit(answer.exit_code)
+
+
+def _worked(work: Callable[[], Answer | None]) -> Answer | None:
+    try:
+        return work()
+    except OSError as error:  # of a file: what talks to others has words of its own
+        raise VerbError(unreached(error)) from error
+
+
+def unreached(error: OSError) -> str:
+    """Say which file could not be had and why; of another user's, whose it is and what to do."""
+    why = error.strerror or str(error)
+    said = f"{error.filename}: {why}" if error.filename else why
+    owner = _owner(Path(os.fsdecode(error.filename))) if error.filename else ""
+    if not (owner and isinstance(error, PermissionError)):
+        return said
+    return f"{said} (it belongs to user {owner}: `sudo -u {owner} deltaband ...`, or be root)"
+
+
+def _owner(path: Path) -> str:
+    """Name the owner of a file, or of the first directory above it that can be looked at."""
+    for place in (path, *path.absolute().parents):
+        try:
+            return place.owner()
+        except KeyError:  # a user without a name
+            return str(place.stat().st_uid)
+        except OSError:
+            continue
+    return ""
 
 
 def _show(screen: "RenderableType") -> None:

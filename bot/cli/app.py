@@ -5,6 +5,7 @@ Nothing heavy is imported here or at the head of a verb's file, so that `--help`
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -84,6 +85,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        sys.stdout.flush()
+        with suppress(BrokenPipeError):  # of `| head`, which has read enough
+            sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))

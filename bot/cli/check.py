@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
-from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
+from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load, uncalled
 
 if TYPE_CHECKING:
     from bot.settings import Credentials, Problem, Settings
@@ -99,14 +99,17 @@ def _values(loaded: "Settings") -> Answer:
         {"key": one.key, "value": one.value, "source": one.source}
         for one in settings.effective(loaded)
     ]
+    note = uncalled(loaded)
     payload = {
         "ok": True,
         "config": loaded.file,
         "mode": loaded.mode.value,
         "digest": loaded.digest(),
+        "note": note,
         "values": values,
     }
-    return Answer(payload=payload, screen=screens.plain(settings.check_report(loaded)))
+    lines = [*settings.check_report(loaded), *filter(None, (note,))]
+    return Answer(payload=payload, screen=screens.plain(lines))
 
 
 def _accepted(loaded: "Settings") -> Answer:

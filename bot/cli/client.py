@@ -1,10 +1,11 @@
 """Talking to a running daemon from another process."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.cli.answer import VerbError
+from bot.cli.answer import VerbError, unreached
 from bot.dashboard import address
 
 ANSWER_SECONDS_MAX = 3.0
@@ -38,9 +39,7 @@ def _exchange(
 ) -> dict[str, Any]:
     import httpx
 
-    where = address.find(journal)
-    if where is None:
-        raise DaemonSilentError(f"no daemon is running for {journal}", why="no daemon is running")
+    where = _where(journal)
     headers = {"Authorization": f"Bearer {where.token}"}
     try:
         # Proxies of the environment have no business between two processes of one machine.
@@ -59,6 +58,25 @@ def _exchange(
         said = content.get("error", answer.reason_phrase)
         raise VerbError(f"the daemon of {journal} refused: {said}")
     return content
+
+
+def _where(journal: Path) -> address.Address:
+    try:
+        where = address.find(journal)
+    except OSError as error:
+        why = f"cannot be asked: {unreached(error)}"
+        raise DaemonSilentError(
+            f"the daemon of {journal} {why}", why=f"its daemon {why}"
+        ) from error
+    if where is None:
+        said = f"no daemon is running for {journal}"
+        if not os.path.lexists(journal):
+            said += (
+                ", and there is no such ledger: is it the daemon's own? A relative journal.path "
+                "counts from where the daemon was started"
+            )
+        raise DaemonSilentError(said, why="no daemon is running")
+    return where
 
 
 def _why(error: Exception) -> str:

@@ -43,6 +43,19 @@ def load(path: Path, overrides: Sequence[str] = ()) -> "Settings":
         raise VerbError(str(error), exit_code=Exit.USAGE) from error
 
 
+def uncalled(settings: "Settings") -> str:
+    """Say that nobody would be called where somebody should be; empty if somebody would."""
+    from bot.settings import RunMode
+
+    alerts = settings.alerts
+    if settings.mode is RunMode.REHEARSAL or alerts.channels or alerts.heartbeat is not None:
+        return ""
+    return (
+        "NOBODY IS CALLED when it stops hedging, or ends: `alerts` names no channel and no "
+        "heartbeat (config/deribit-live.yaml shows how)"
+    )
+
+
 def confirm_live(settings: "Settings", *, understood: bool, why: str) -> None:
     """Let nothing happen with real money that nobody confirmed, nor a confirmation without it.
 

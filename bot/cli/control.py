@@ -1,6 +1,8 @@
 """The verbs that look at a running daemon and steer it."""
 
 import getpass
+import os
+import re
 import uuid
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +17,9 @@ from bot.cli.place import ConfigOption, JournalOption, journal_of
 Note = Annotated[str, typer.Option("--reason", "--note", help="Why; it goes into the ledger.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 NOTE_CHARS_MAX = 200
+USER_CHARS_MAX = 50
+UNPLAIN = re.compile(r"[^A-Za-z0-9_.@-]")
+UNHALTED = "NOTHING WAS HALTED"
 COMMANDS = "/api/v1/commands"
 STATUS = "/api/v1/status"
 
@@ -42,7 +47,7 @@ def status(
             answer = client.get(ledger, STATUS)
         except client.DaemonSilentError as error:
             waits = f"; {pending}" if (pending := _halt_waiting(ledger)) else ""
-            reads = "; `deltaband explain` reads the ledger" if ledger.exists() else ""
+            reads = "; `deltaband explain` reads the ledger" if os.path.lexists(ledger) else ""
             raise VerbError(f"{error}{waits}{reads}") from error
         return Answer(payload=answer, screen=screens.status(answer))
 
@@ -62,7 +67,7 @@ def explain(
             answer = client.get(ledger, "/api/v1/explain")
         except client.DaemonSilentError as error:
             pending = _halt_waiting(ledger)
-            if not ledger.exists():
+            if not os.path.lexists(ledger):
                 raise VerbError("; ".join(filter(None, (str(error), pending)))) from error
             answer = _from_ledger(ledger, error.why, pending)
         return Answer(payload=answer, screen=screens.explanation(answer))
@@ -146,7 +151,12 @@ def _command(
     def work() -> Answer:
         from bot.cli import screens
 
-        ledger = journal_of(journal=journal, config=config)
+        try:
+            ledger = journal_of(journal=journal, config=config)
+        except VerbError as error:
+            if order is not Order.HALT:
+                raise
+            raise VerbError(f"halt: {UNHALTED}: {error}", exit_code=error.exit_code) from error
         answer = _given(order, ledger, _body(order, note))
         return Answer(payload=answer, screen=screens.command(answer))
 
@@ -158,7 +168,7 @@ def _body(order: Order, note: str) -> dict[str, Any]:
         "command": order.value,
         "command_id": uuid.uuid4().hex,
         "actor": f"cli:{_user()}",
-        "note": note[:NOTE_CHARS_MAX],
+        "note": note.encode(errors="replace").decode()[:NOTE_CHARS_MAX],
     }
 
 
@@ -181,11 +191,19 @@ def _flattened(journal: Path, note: str, *, yes: bool, ask: bool) -> Answer:
         if not ask:
             raise VerbError("flatten: --json needs --yes", exit_code=Exit.USAGE)
         question = f"Close {held} and halt? Options stay, and their delta is then open.{margin}"
-        if not typer.confirm(question, err=True):
+        if not _confirmed(question):
             raise VerbError("flatten: nothing was done")
     body = _body(Order.FLATTEN, note) | {"confirmed": True}
     answer = _given(Order.FLATTEN, journal, body)
     return Answer(payload=answer, screen=screens.command(answer))
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, or nobody is there to answer
+        typer.echo(err=True)  # the question's line is still open
+        return False
 
 
 def _margin(status: dict[str, Any]) -> str:
@@ -230,11 +248,14 @@ def _raise_flag(journal: Path, body: dict[str, Any], why: str) -> dict[str, Any]
 
     flag = halt_path(journal)
     if failure := raise_flag(flag, f"{body['actor']} {body['note']}"):
-        raise VerbError(f"halt: {why}; and {flag} cannot be written: {failure}")
+        raise VerbError(
+            f"halt: {UNHALTED}: {why}; and {flag} cannot be written: {failure}. "
+            "`kill -USR1 PID` of the daemon halts it, too"
+        )
     if not journal.is_file():
         raise VerbError(
-            f"halt: there is no ledger {journal}: NOTHING THAT RUNS WAS HALTED. Is it "
-            f"the right one? {flag} was left for a daemon that starts on it; delete it if none does"
+            f"halt: NOTHING THAT RUNS WAS HALTED: {why}. {flag} was left for a daemon that starts "
+            "there; delete it if none does"
         )
     return {
         "accepted": True,
@@ -265,7 +286,7 @@ def _halt_waiting(journal: Path) -> str:
     from bot.runtime.stopcock import halt_path
 
     flag = halt_path(journal)
-    if not flag.exists():
+    if not os.path.lexists(flag):
         return ""
     until = "until `deltaband resume --reason WHY`"
     return f"the halt file {flag} is there: the next start halts, {until}"
@@ -283,6 +304,8 @@ def _from_ledger(journal: Path, why: str, pending: str) -> dict[str, Any]:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return "unknown"
+    # The daemon takes plain letters only, and a domain's users bear a backslash.
+    return UNPLAIN.sub("-", name)[:USER_CHARS_MAX]

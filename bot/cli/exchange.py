@@ -150,7 +150,8 @@ def _refuse_taken(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise VerbError(
-                f"exchange: cannot listen on 127.0.0.1:{port}: {error.strerror}"
+                f"exchange: cannot listen on 127.0.0.1:{port}: {error.strerror}; choose another "
+                "with --port"
             ) from error
 
 

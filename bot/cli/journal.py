@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
 from bot.cli.place import ConfigOption, JournalOption, journal_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def tail(
             | {"words": words(entry.kind, entry.body)}
             for entry in (() if as_json else found)
         ]
+        if kind is not None and not found:
+            known = ", ".join(ledger.counts(path)) or "none"
+            complain(f"{path}: no row is of kind {kind}; there are: {known}")
         payload = {"journal": str(path), "rows": [_row(entry) for entry in found]}
         return Answer(payload=payload, screen=screens.ledger_rows(told))
 

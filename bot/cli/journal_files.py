@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
-from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver
+from bot.cli.answer import Answer, AsJson, Exit, VerbError, deliver, unreached
 from bot.cli.journal import KindOfRow, LedgerPath
 from bot.cli.place import ConfigOption, JournalOption, journal_of
 
@@ -61,8 +61,10 @@ def export(
             count = _exported(_rows(path, kind), out, chosen)
         except LedgerRefusedError as error:
             raise VerbError(str(error)) from error
+        except BrokenPipeError:  # who reads what is printed has read enough
+            return None
         except OSError as error:
-            raise VerbError(f"export: {out} cannot be written: {error.strerror}") from error
+            raise VerbError(f"export: {unreached(error)}") from error
         if out is None:
             return None
         payload = {"journal": str(path), "out": str(out), "format": chosen.value, "rows": count}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
-from bot.core import actions, codec, events
+from bot.core import actions, cash, codec, events
 from bot.core.events import CommandGiven, Fact
 from bot.core.hedger import Decision
 from bot.core.margin.second_opinion import supposed
@@ -84,7 +84,7 @@ def _decisions(made: Iterable[Decision]) -> list[str]:
     return said
 
 
-def _action(act: actions.Action) -> str:
+def _action(act: actions.Action) -> str:  # noqa: PLR0911 (one case an action is the point)
     match act:
         case actions.SubmitOrder():
             size = _size(act.size_native)
@@ -95,6 +95,8 @@ def _action(act: actions.Action) -> str:
             return f"ask what became of order {act.order_id}"
         case actions.ReadAccount():
             return f"read the account ({act.reason})"
+        case actions.ReadCash():
+            return "read what came from outside or went there"
         case actions.AskMargin():
             return f"ask the venue for the {act.currency} margin {supposed(act.trades)}"
         case actions.Watch():
@@ -133,7 +135,7 @@ def _is_dull(fact: Fact, fills: int) -> bool:
     return isinstance(fact, events.BalanceSeen) and not fact.equity and not fact.margin_balance
 
 
-def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
+def _fact(fact: Fact) -> str:  # noqa: C901, PLR0911 (one case a fact is the point)
     """Return what a fact says; news of orders and fills first among them."""
     match fact:
         case events.FillSeen():
@@ -161,6 +163,10 @@ def _fact(fact: Fact) -> str:  # noqa: PLR0911 (one case a fact is the point)
         case events.CommandGiven():
             note = f": {fact.note}" if fact.note else ""
             return f"{fact.command.upper()} by {fact.actor}{note}"
+        case cash.CashMoved():
+            return f"{fact.kind} of {fact.change:+} {fact.currency} (id {fact.move_id})"
+        case cash.CashRead():
+            return "what came from outside or went there was read"
         case _:
             return _fact_of_world(fact)
 
@@ -253,10 +259,15 @@ def _change(
     put: Mapping[str, Mapping[str, object]],
     drop: Mapping[str, Sequence[str]],
 ) -> str:
-    said = [f"{name} {value or 'cleared'}" for name, value in sorted(replaced.items())]
+    said = [f"{name} {_now(value)}" for name, value in sorted(replaced.items())]
     said += [f"{name} {', '.join(entries)}" for name, entries in sorted(put.items())]
     said += [f"{name} without {', '.join(keys)}" for name, keys in sorted(drop.items())]
     return "; ".join(part.replace("_", " ") for part in said)
+
+
+def _now(value: object) -> object:
+    """Return what a thing is now; of many (the ids of commands) how many."""
+    return f"({len(value)})" if isinstance(value, tuple) and value else value or "cleared"
 
 
 def _size(size_native: Decimal) -> str:

@@ -82,10 +82,12 @@ class LiveView:
         self._track: deque[Sample] = deque(maxlen=SAMPLES_MAX)
         self._sampled_ns = -SAMPLE_NS
         self._stepped: Stepped | None = None
-        self._hedges: deque[tuple[str, str, str, str]] = deque(maxlen=HEDGES_KEPT)
+        self._hedges: deque[tuple[str, str, str, Text]] = deque(maxlen=HEDGES_KEPT)
 
     def __call__(self, stepped: Stepped) -> None:
-        """Take notice of one step."""
+        """Take notice of one step; not of the parting, which would stay on the screen for good."""
+        if self._rehearsal.is_over:
+            return
         self._stepped = stepped
         self._sample(stepped)
         for decision in stepped.step.decisions:
@@ -127,7 +129,7 @@ class LiveView:
         self._track.append(Sample(low_coin=coin, high_coin=coin, last_coin=coin))
         self._sampled_ns = stepped.wire_ns
 
-    def _hedge(self, decision: Decision, stepped: Stepped) -> tuple[str, str, str, str]:
+    def _hedge(self, decision: Decision, stepped: Stepped) -> tuple[str, str, str, Text]:
         at = datetime.fromtimestamp(decision.at_ms / 1000, UTC)
         sent = decision.numbers.get("sent_native", 0.0)
         side = "[green]bought[/]" if sent > 0 else "[red]sold[/]"
@@ -137,7 +139,7 @@ class LiveView:
             if traded is None or traded.is_usd_sized
             else f"{abs(sent):,.4g} {traded.underlying}"
         )
-        return f"{at:%H:%M:%S}", side, size, decision.reason
+        return f"{at:%H:%M:%S}", side, size, Text(decision.reason)
 
     def _headline(self, stepped: Stepped) -> Text:
         state = stepped.state

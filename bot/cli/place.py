@@ -12,16 +12,16 @@ JournalOption = Annotated[
     Path | None,
     typer.Option(
         "--journal",
-        envvar="DELTABAND_JOURNAL",
-        help="The daemon's ledger file; its port and token lie beside it.",
+        help="The daemon's ledger file; its port and token lie beside it. "
+        "Else as DELTABAND_JOURNAL says.",
     ),
 ]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        envvar="DELTABAND_CONFIG",
-        help="The daemon's configuration file (says where its ledger is).",
+        help="The daemon's configuration file (says where its ledger is). Else as DELTABAND_CONFIG "
+        "says.",
     ),
 ]
 
@@ -29,18 +29,39 @@ SEARCHED = (".", "var", "data")
 
 
 def journal_of(*, journal: Path | None, config: Path | None) -> Path:
-    """Return the ledger that the options name, else the only running daemon's nearby.
+    """Return the whole path of the ledger that is named, else of the only running daemon's nearby.
+
+    What is typed counts before what the environment says: who halts one of two daemons by its
+    configuration must not halt the other, whose ledger was exported.
 
     Raises:
         VerbError: the configuration is wrong, or nothing says which daemon is meant.
     """
-    if journal is not None:
-        return journal
-    if config is not None:
-        from bot.cli.configured import load
+    named = _named(journal, config) or _named(
+        _exported("DELTABAND_JOURNAL"), _exported("DELTABAND_CONFIG")
+    )
+    found = (named or _only_one_near(Path.cwd())).absolute()
+    if os.path.isdir(found):  # noqa: PTH112  Path.is_dir raises where another user's files lie
+        raise VerbError(f"{found} is a directory; a ledger is a file", exit_code=Exit.USAGE)
+    return found
 
-        return Path(load(config).journal.path)
-    return _only_one_near(Path.cwd())
+
+def _exported(name: str) -> Path | None:
+    text = os.environ.get(name)
+    return Path(text) if text else None
+
+
+def _named(journal: Path | None, config: Path | None) -> Path | None:
+    if journal is not None or config is None:
+        return journal
+    from bot import settings
+
+    try:
+        return Path(settings.ledger_named(config))
+    except settings.ConfigError as error:
+        raise VerbError(
+            f"{error}; --journal LEDGER names the ledger without it", exit_code=Exit.USAGE
+        ) from error
 
 
 def _only_one_near(here: Path) -> Path:
@@ -54,5 +75,6 @@ def _only_one_near(here: Path) -> Path:
         )
     names = ", ".join(os.path.relpath(port.with_suffix(""), here) for port in found)
     raise VerbError(
-        f"several daemons run here ({names}); choose one with --journal", exit_code=Exit.USAGE
+        f"several daemons run here, or were killed ({names}); choose one with --journal",
+        exit_code=Exit.USAGE,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.answer import Answer, AsJson, Exit, VerbError, complain, deliver
-from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load
+from bot.cli.configured import ConfigFile, Overrides, Understood, confirm_live, load, uncalled
 
 if TYPE_CHECKING:
     from bot.runtime import daemon
@@ -70,9 +70,22 @@ async def _run(settings: "Settings", secrets: "Secrets") -> Answer:
         OSError,
         PortTakenError,
         VenueRefusedError,
-        VenueUnreachableError,
     ) as error:
         raise VerbError(f"run: {error}") from error
+    except VenueUnreachableError as error:
+        raise VerbError(f"run: {error}{_first_of_all(settings)}") from error
+
+
+def _first_of_all(settings: "Settings") -> str:
+    """Say what a rehearsal wants to be started before it; nothing where a venue is far away."""
+    from urllib.parse import urlsplit
+
+    from bot.settings import RunMode
+
+    if settings.mode is not RunMode.REHEARSAL:
+        return ""
+    port = urlsplit(settings.venue.rest_url).port
+    return f"; a rehearsal wants its exchange first: `deltaband exchange --port {port}`"
 
 
 def _greet(settings: "Settings", system: "System") -> None:
@@ -80,6 +93,8 @@ def _greet(settings: "Settings", system: "System") -> None:
         f"mode {settings.mode}, {settings.venue.name} at {settings.venue.rest_url}, "
         f"ledger {settings.journal.path}, status at {system.url}/api/v1/status"
     )
+    if note := uncalled(settings):
+        complain(note)
 
 
 def _ended(settings: "Settings", system: "System", ended: "daemon.Exit") -> Answer:

@@ -1,6 +1,6 @@
 """How the answers of the verbs look to a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,9 @@ MODE_STYLES = {
 }
 
 Json = Mapping[str, Any]
+BY_A_PERSON = "a person resumes"
+NUMBER_MAX_IN_SIX = 1_000_000  # six digits tell less than whole units of more than this
+AMOUNT_MAX_IN_FULL = 100_000  # of more of a currency nobody reads the ten-thousandths
 
 
 def status(answer: Json) -> RenderableType:
@@ -71,14 +74,15 @@ def _mode_text(name: str, reason: str, clears: str) -> Text:
     if reason:
         text.append(f"  {reason}", style="default")
     if clears:
-        text.append(f"  (cleared by: {clears})", style="dim")
+        said = clears.replace(BY_A_PERSON, f"{BY_A_PERSON}: `deltaband resume --reason WHY`")
+        text.append(f"  (cleared by: {said})", style="dim")
     return text
 
 
 def _alerts(alerts: Json) -> list[RenderableType]:
     """Say what calls and was not heard, and which way to a person is out of order."""
     lines = [
-        f"ALERT {one['number']} ({one['severity']}, told {one['told']} times): {one['text']}"
+        f"ALERT {one['number']} ({one['severity']}, told {_times(one['told'])}): {one['text']}"
         for one in alerts["incidents"]
         if one["calls"]
     ]
@@ -90,6 +94,10 @@ def _alerts(alerts: Json) -> list[RenderableType]:
         if one["failing"]
     ]
     return [Text(line, style="bold red") for line in lines]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -142,30 +150,49 @@ def _book(book: Json) -> RenderableType:
     return Group(table, Text(why))
 
 
-def _percent(share: float | None, how: str) -> str:
-    return "-" if share is None else format(share, how)
-
-
 def _money(answer: Json) -> RenderableType:
-    table = _table("Account", "currency", "equity", "available", "initial", "maintenance", "use",
-        "in the stress", "off the venue's", "off its what-if",
-    )  # fmt: skip
-    for row in answer["balances"]:
-        if not row["equity"] and not row["initial_margin"]:
-            continue
-        use = _percent(row["margin_use"], ".1%")
-        table.add_row(
-            row["currency"], f"{row['equity']:.4f}", f"{row['available_funds']:.4f}",
-            f"{row['initial_margin']:.4f}", f"{row['maintenance_margin']:.4f}", use,
-            _percent(row["stressed_use"], ".1%"), _percent(row["margin_gap"], "+.2%"),
-            _percent(row["second_opinion"]["gap"], "+.2%"),
-        )  # fmt: skip
+    """Show money and margin, a column for each currency: so it fits a narrow terminal."""
+    rows = [row for row in answer["balances"] if row["equity"] or row["initial_margin"]]
+    table = _table("Account", "", *(row["currency"] for row in rows))
+    for name, key, shown in FIGURES:
+        table.add_row(name, *(shown(row[key]) for row in rows))
+    table.add_row("off its what-if", *(_gap(row["second_opinion"]["gap"]) for row in rows))
+    corners = [f"{row['currency']} at {row['stressed_at']}" for row in rows if row["stressed_at"]]
+    said = [f"worst in the stress: {', '.join(corners)}"] if corners else []
+    said += [
+        f"own {row['currency']} margin is not reckoned: {row['margin_doubt']}"
+        for row in rows
+        if row["margin_doubt"]
+    ]
     positions = _table("Positions", "instrument", "size", "venue says")
     for row in answer["positions"]:
         positions.add_row(
-            row["instrument"], f"{row['size_native']:+,g}", _size(row["venue_size_native"])
+            row["instrument"], _size(row["size_native"]), _size(row["venue_size_native"])
         )
-    return Group(table, positions)
+    return Group(table, *map(Text, said), positions)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.4f}" if abs(value) < AMOUNT_MAX_IN_FULL else f"{value:,.0f}"
+
+
+def _use(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _gap(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.2%}"
+
+
+FIGURES: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("equity", "equity", _amount),
+    ("available funds", "available_funds", _amount),
+    ("initial margin", "initial_margin", _amount),
+    ("maintenance", "maintenance_margin", _amount),
+    ("use", "margin_use", _use),
+    ("in the stress", "stressed_use", _use),
+    ("off the venue's", "margin_gap", _gap),
+)
 
 
 def _agreement(answer: Json) -> RenderableType:
@@ -195,7 +222,7 @@ def _opinions(answer: Json) -> Iterator[RenderableType]:
 
 
 def _size(value: float | None) -> str:
-    return "-" if value is None else f"{value:+,g}"
+    return "-" if value is None else f"{value:+,.10g}"
 
 
 def _orders(answer: Json) -> RenderableType:
@@ -204,9 +231,9 @@ def _orders(answer: Json) -> RenderableType:
     table = _table("Orders", "id", "instrument", "size", "filled", "status", "age s", "reason")
     for row in answer["open_orders"]:
         table.add_row(
-            row["order_id"], row["instrument"], f"{row['size_native']:+,g}",
-            f"{row['filled_native']:+,g}", row["status"], f"{row['age_seconds']:.1f}",
-            row["reason"],
+            row["order_id"], row["instrument"], _size(row["size_native"]),
+            _size(row["filled_native"]), row["status"], f"{row['age_seconds']:.1f}",
+            Text(row["reason"]),
         )  # fmt: skip
     return table
 
@@ -250,7 +277,11 @@ def _quote_ages(quotes: Sequence[Json]) -> str:
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:,.6g}" for name, value in numbers.items())
+    return ", ".join(f"{name} {_number(value)}" for name, value in numbers.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}" if abs(value) < NUMBER_MAX_IN_SIX else f"{value:,.0f}"
 
 
 def plain(lines: Sequence[str]) -> RenderableType:

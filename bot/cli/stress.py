@@ -155,7 +155,7 @@ def _account(
 ) -> dict[str, Any] | str:
     """Return one settlement currency's picture, or why there is none."""
     from bot.core.margin.holding import account_of
-    from bot.core.margin.modelling import Unmodelled
+    from bot.core.margin.modelling import Unmodelled, valued
     from bot.core.margin.nodes import Subject
     from bot.core.margin.picture import picture
     from bot.lab.stress_told import told
@@ -167,13 +167,15 @@ def _account(
     account = account_of(state, currency, also=hedges)
     if not any(pair.sizes.any() for pair in account.pairs):
         return f"{currency}: no positions, equity {balance.equity:,.4f}"
-    ours = policy.model.report(account).maintenance
+    ours = valued(policy.model, account)
+    if isinstance(ours, Unmodelled):
+        return ours.reason
     subject = Subject(
         account=account,
         model=policy.model,
         balance=balance.margin_balance,
         equity=balance.equity,
-        excess=max(balance.maintenance_margin - ours, 0.0),
+        excess=max(balance.maintenance_margin - ours.needed.maintenance, 0.0),
     )
     question = _question(settings, state, history, buy_back_options=buy_back_options)
     found = picture(subject, question)

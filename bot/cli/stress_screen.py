@@ -48,7 +48,7 @@ def _account(told: Json) -> list[RenderableType]:
         _grid(f"P&L of all positions, {unit}", vols, spots, _signed(matrix["profit"])),
         _grid("Equity with its collateral, change in USD", vols, spots,
               _signed(matrix["equity_change_usd"])),
-        _grid("Net delta, coins", vols, spots, _signed(matrix["delta_coin"])),
+        _grid(f"Net delta, {told['delta_unit']}", vols, spots, _signed(matrix["delta_coin"])),
         _grid(f"P&L by expiry, volatility as it is, {unit}",
               [_label(row["expiry"]) for row in told["expiries"]], spots,
               _signed([row["profit"] for row in told["expiries"]])),

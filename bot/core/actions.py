@@ -83,6 +83,16 @@ class ReadAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCash:
+    """Read what came from outside or went there since a moment, in the venue's own log.
+
+    A venue that cannot tell answers that it could not be read, never that nothing moved.
+    """
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskMargin:
     """Ask the venue what it would hold the account to after trades that nobody has made.
 
@@ -121,6 +131,7 @@ Action = (
     | CancelOrder
     | QueryOrder
     | ReadAccount
+    | ReadCash
     | AskMargin
     | Watch
     | ReloadInstruments

@@ -42,6 +42,20 @@ def unhedged(news: Sequence[Decision]) -> tuple[Action, ...]:
     )
 
 
+def strays(before: State, state: State) -> tuple[Action, ...]:
+    """Tell a person, once, of what is held and in no book: a slip in a selector hedges nothing."""
+    if state.strays is before.strays:
+        return ()
+    return tuple(
+        Alert(
+            severity=Severity.WARNING,
+            text=f"{name} is held and in no book: nobody hedges it",
+            topic=Topic.UNHEDGED,
+        )
+        for name in sorted(state.strays - before.strays)
+    )
+
+
 def replies(before: State, state: State, facts: Sequence[Fact]) -> tuple[Action, ...]:
     """Answer commands that are not obeyed, or not at once."""
     if state.standing.commands_seen is before.standing.commands_seen:

@@ -1,6 +1,7 @@
 """Where the money came from, by settlement currency: options, hedge, fees, funding."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bot.core import units
 from bot.core.instruments import Kind
@@ -13,7 +14,7 @@ class Pnl:
     """Profit since the ledger began, in the settlement currency (coins, or US dollars).
 
     Positions found or changed by others count from their mark then. `fees` is negative when
-    paid. Idle collateral is no part of it.
+    paid. Idle collateral is no part of it, nor is what came from outside or went there (`moved`).
     """
 
     options: float
@@ -52,6 +53,15 @@ def pnl_of(state: State, currency: str, underlying: str | None = None) -> Pnl | 
         fees -= account.fees
         funding += account.funding
     return Pnl(options=options, hedge=hedge, fees=fees, funding=funding)
+
+
+def moved(state: State, currency: str) -> Decimal:
+    """Return what came from outside less what went there, as far as the venue's log was read.
+
+    With the profit it is what the equity changed by. A ledger from before the log was read knows
+    only what moved since.
+    """
+    return state.standing.cash.moved.get(currency, units.ZERO)
 
 
 def _worth(state: State, name: str, account: Account, *, usd_sized: bool) -> float | None:

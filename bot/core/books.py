@@ -1,8 +1,10 @@
 """What a book is, and which of the account's positions are in it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 
@@ -150,3 +152,20 @@ def holds(book: BookPolicy, instrument: Instrument, now_ms: int) -> bool:
     left_ms = (instrument.expiry_ms or FOREVER_MS) - now_ms
     least_ms, most_ms = _range_ms(selector)
     return least_ms <= left_ms < most_ms
+
+
+def strays(
+    positions: Mapping[str, Decimal],
+    instruments: Mapping[str, Instrument],
+    books: Sequence[BookPolicy],
+    now_ms: int,
+) -> frozenset[str]:
+    """Name what is held, listed and not expired, but hedges no book and is in none."""
+    hedges = {book.hedge_instrument for book in books}
+    return frozenset(
+        name
+        for name in positions.keys() - hedges
+        if name in instruments
+        and (instruments[name].expiry_ms or FOREVER_MS) > now_ms
+        and not any(holds(book, instruments[name], now_ms) for book in books)
+    )

@@ -59,7 +59,7 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
         return _flattened(state, plans, exposures, policy)
     verdicts: dict[str, Decision] = {}
     sent: list[SubmitOrder] = []
-    easing = _eased(state, plans, policy) if state.margin_warned else None
+    easing = _eased(state, plans, exposures, policy) if state.margin_warned else None
     if easing is not None:
         state, verdicts, sent = easing.state, dict(easing.verdicts), [easing.action]
     wishes: dict[str, list[Wish]] = {}
@@ -81,10 +81,17 @@ def deal(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> Dealt:
     return Dealt(state=state, actions=tuple(sent), exposures=exposures, verdicts=verdicts)
 
 
-def _eased(state: State, plans: Sequence[BookPlan], policy: DealPolicy) -> derisk.Eased | None:
+def _eased(
+    state: State,
+    plans: Sequence[BookPlan],
+    exposures: Mapping[str, Exposure | Unpriced],
+    policy: DealPolicy,
+) -> derisk.Eased | None:
     """Lower margin use before anything else, if it is so far."""
     cap_bps = min(plan.hedge.price_cap_bps for plan in plans)
-    return derisk.eased(state, [plan.book for plan in plans], cap_bps, policy)
+    hedges = {plan.book.hedge_instrument for plan in plans}
+    needs = {name: _need(state, name, plans, exposures) for name in sorted(hedges)}
+    return derisk.eased(state, [plan.book for plan in plans], needs, cap_bps, policy)
 
 
 def _flattened(
@@ -176,18 +183,28 @@ def _want(
     plans: Sequence[BookPlan],
     exposures: Mapping[str, Exposure | Unpriced],
 ) -> Want:
+    return Want(
+        name=name,
+        wishes=wishes,
+        net_native=sum((wish.intent.size_native for wish in wishes), units.ZERO),
+        need=_need(state, name, plans, exposures),
+        hedges=frozenset(plan.book.hedge_instrument for plan in plans),
+    )
+
+
+def _need(
+    state: State,
+    name: str,
+    plans: Sequence[BookPlan],
+    exposures: Mapping[str, Exposure | Unpriced],
+) -> Need:
+    """Return what the books of an instrument need of it."""
     need = Need()
     for plan in plans:
         if plan.book.hedge_instrument == name:
             held = state.standing.holdings.get(plan.book.name, EMPTY).get(name, units.ZERO)
             need = _needing(need, plan.hedge, exposures[plan.book.name], held)
-    return Want(
-        name=name,
-        wishes=wishes,
-        net_native=sum((wish.intent.size_native for wish in wishes), units.ZERO),
-        need=need,
-        hedges=frozenset(plan.book.hedge_instrument for plan in plans),
-    )
+    return need
 
 
 def _needing(need: Need, rules: HedgePolicy, valued: Exposure | Unpriced, held: Decimal) -> Need:

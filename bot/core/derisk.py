@@ -51,11 +51,16 @@ class Eased(NamedTuple):
 
 
 def eased(
-    state: State, books: Sequence[BookPolicy], cap_bps: float, policy: DealPolicy
+    state: State,
+    books: Sequence[BookPolicy],
+    needs: Mapping[str, Need],
+    cap_bps: float,
+    policy: DealPolicy,
 ) -> Eased | None:
     """Send what lowers margin use most, if it is so far that something must; else None.
 
-    `cap_bps` is the worst price of a hedge, from the far side of the quote.
+    `needs` is what the books need of every hedge; `cap_bps` is the worst price of one, from the far
+    side of the quote.
     """
     if not state.margin_warned:
         return None
@@ -64,7 +69,7 @@ def eased(
     for stage in stages:
         ours = [book for book in books if book.currency == stage.currency]
         if _acts(state, stage, stages, policy.gate) and not _waits(state, stage.currency):
-            found = _sent(state, stage, ours, cap_bps, policy)
+            found = _sent(state, stage, ours, needs, cap_bps, policy)
             if found is not None:
                 return found
     return None
@@ -84,27 +89,29 @@ def _acts(state: State, stage: Reached, stages: tuple[Reached, ...], policy: Gat
 
 
 def _waits(state: State, currency: str) -> bool:
-    """Whether the last order is not over yet, or its end not in the balance, or a position odd."""
-    balance = state.balances.get(currency)
+    """Whether an order is not over yet, or a fill not in the balance, or a position odd."""
+    balance, orders = state.balances.get(currency), state.standing.orders
     if balance is None or next(iter(differing(state)), None) is not None:
         return True
-    listed, orders = state.instruments, state.standing.orders
-    if any(
-        order.instrument in listed and listed[order.instrument].currency == currency
-        for order in open_orders(orders)
-    ):
+    if any(_settles_in(state, order.instrument, currency) for order in open_orders(orders)):
         return True
+    sent_ns = ((order.instrument, order.requested_ns) for order in orders.values())
     return any(
-        order.requested_ns >= balance.arrived_ns
-        for order in orders.values()
-        if order.instrument in listed and listed[order.instrument].currency == currency
+        at_ns >= balance.arrived_ns and _settles_in(state, name, currency)
+        for name, at_ns in (*sent_ns, *state.fills_ns.items())
     )
+
+
+def _settles_in(state: State, name: str, currency: str) -> bool:
+    terms = state.instruments.get(name)
+    return terms is not None and terms.currency == currency
 
 
 def _sent(
     state: State,
     stage: Reached,
     books: Sequence[BookPolicy],
+    needs: Mapping[str, Need],
     cap_bps: float,
     policy: DealPolicy,
 ) -> Eased | None:
@@ -112,7 +119,10 @@ def _sent(
     if ground is None or not _is_over(ground, policy.gate):
         return None
     for relief in _in_order(state, ground, stage, books, policy):
-        asked = _asked(state, relief, ground, cap_bps, policy)
+        asked = _asked(state, relief, ground, needs, cap_bps, policy)
+        if relief.means is Means.HEDGE:
+            size, _ = sizing.within(state, asked, policy.safety)
+            asked = replace(asked, size_native=size)
         if _trouble(state, asked, policy) is None:
             return _placed(state, stage, asked, relief, books, policy)
     return None
@@ -200,7 +210,12 @@ def _offers(
 
 
 def _asked(
-    state: State, relief: Relief, ground: Ground, cap_bps: float, policy: DealPolicy
+    state: State,
+    relief: Relief,
+    ground: Ground,
+    needs: Mapping[str, Need],
+    cap_bps: float,
+    policy: DealPolicy,
 ) -> Asked:
     """Put together what is asked for: no more than is needed, and than one order may be."""
     terms, quote = state.instruments[relief.instrument], state.quotes[relief.instrument]
@@ -222,8 +237,8 @@ def _asked(
             index_usd=quote.index_usd,
         ),
         coin_per_native=relief.size_coin / float(relief.size_native),
-        need=Need(),
-        hedges=frozenset(),
+        need=needs.get(terms.name, Need()),
+        hedges=frozenset(needs),
     )
 
 
@@ -248,6 +263,8 @@ def _limit(terms: Instrument, quote: QuoteSeen, size: Decimal, cap_bps: float) -
 
 def _trouble(state: State, asked: Asked, policy: DealPolicy) -> str | None:
     """Say why no order may go on an instrument now, or None."""
+    if abs(asked.size_native) < asked.hedge.size_min:
+        return f"no limit leaves room for {asked.hedge.size_min} {asked.hedge.name}"
     if asked.hedge.kind is not Kind.OPTION:
         return sizing.trouble(state, asked, policy)
     return (

@@ -15,11 +15,13 @@ from typing import NamedTuple
 from bot.core import (
     agreement,
     alerts,
+    books,
     dealing,
     latch,
     limits,
     losses,
     modes,
+    moves,
     orders,
     outcomes,
     pace,
@@ -151,6 +153,7 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
         orders=recovered,
         trades_until_ms=until_ms,
         tallies=tally.begun(standing.tallies, now_ms),
+        cash=standing.cash.started(now_ms, tally.BACK_MAX_MS),
     )
     open_ids = frozenset(order_id for order_id, order in recovered.items() if not order.is_quiet)
     return State(
@@ -174,8 +177,8 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
     state = states.apply_all(state, facts, policy.apply)
     state = _measured(before, state, facts, policy)
     state, adopted = _accounted(state, policy)
-    if state.balances is not before.balances or not state.is_weighed:
-        state = _weighed(state, facts, policy)
+    if _tells_of_money(before, state):
+        state = _weighed(before, state, facts, policy)
     opinions: tuple[Alert, ...] = ()
     if state.consulted is not before.consulted:
         state, opinions = second_opinion.heard(state, policy.gate, policy.model, policy.quotes)
@@ -184,28 +187,30 @@ def step(state: State, facts: Sequence[Fact], policy: Policy) -> Step:
         state = gating_seizure.read_again(state)
     if not before.folds and before.standing.limits != policy.limits:
         state = replace(state, standing=replace(state.standing, limits=policy.limits))
+    state = _strayed(before, state, policy)
     state, changes = _moded(state, policy)
     dealt = dealing.deal(state, policy.books, policy.deal)
     state, questions = reconcile.questions(dealt.state, policy.apply)
+    state, reads = moves.asked(state)
     state, cancels = reconcile.cancels(state, policy.orders)
-    consults: tuple[Action, ...] = ()
-    if state.now_ns >= second_opinion.due_ns(
-        state.consulted, state.balances, state.margin_seen, policy.gate
-    ):
-        state, consults = second_opinion.asked(
-            state, policy.hedges, policy.gate, policy.safety.order_max_usd
-        )
+    state, consults = second_opinion.asked(
+        state, policy.hedges, policy.gate, policy.safety.order_max_usd
+    )
     state, news, news_of_margin = _noted(state, dealt, policy)
+    state, news_of_cash = moves.news(before, state, facts)
     return Step(
         state=state,
         actions=(
             *cancels,
             *dealt.actions,
             *questions,
+            *reads,
             *consults,
             *opinions,
+            *news_of_cash,
             *alerts.told(state, changes, adopted, news_of_margin),
             *alerts.unhedged(news),
+            *alerts.strays(before, state),
             *_tidings(before, state, facts, policy),
         ),
         exposures=dealt.exposures,
@@ -233,6 +238,7 @@ def _measured(before: State, state: State, facts: Sequence[Fact], policy: Policy
         before.standing, facts
     ):
         state = losses.forgiven(pace.forgiven(replace(state, swapped=""), policy.safety))
+        state = second_opinion.forgiven(state)
     return state
 
 
@@ -250,11 +256,19 @@ def _accounted(state: State, policy: Policy) -> tuple[State, tuple[Adopted, ...]
     return reconcile.housed(state, policy.apply), adopted
 
 
-def _weighed(state: State, facts: Sequence[Fact], policy: Policy) -> State:
+def _tells_of_money(before: State, state: State) -> bool:
+    """Whether the venue told of a balance or of its log, or what it told is not weighed yet."""
+    has_news = state.balances is not before.balances or state.cash_log is not before.cash_log
+    return has_news or not state.is_weighed
+
+
+def _weighed(before: State, state: State, facts: Sequence[Fact], policy: Policy) -> State:
     """Compare and weigh what the venue told of the account's money."""
     told = {fact.currency: fact for fact in facts if isinstance(fact, BalanceSeen)}
     state = _compared(state, told, policy)
-    return losses.weighed(state, policy.hedged, policy.safety, told=bool(told))
+    is_told = bool(told) or state.cash_log is not before.cash_log
+    state = losses.weighed(state, policy.hedged, policy.safety, told=is_told)
+    return moves.noticed(state, before.balances)
 
 
 def _compared(state: State, told: Mapping[str, BalanceSeen], policy: Policy) -> State:
@@ -324,6 +338,15 @@ def _moded(state: State, policy: Policy) -> tuple[State, tuple[ModeChanged, ...]
         has_run=state.has_run or judged.mode is Mode.RUN,
     )
     return moved, (change,)
+
+
+def _strayed(before: State, state: State, policy: Policy) -> State:
+    """Note what is in no book whenever the account was read: selectors change with time as well."""
+    if state.read_done_ns is None or state.read_done_ns == before.read_done_ns:
+        return state
+    known = state.standing.positions
+    found = books.strays(known, state.instruments, policy.hedged, state.now_ms)
+    return state if found == state.strays else replace(state, strays=found)
 
 
 @remembered

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.core.cash import CashMoved, CashRead
 from bot.core.instruments import Instrument, Supposed
 
 SECOND_OPINION = "second opinion"  # what the question is called in `ReadFailed.what`
@@ -371,6 +372,8 @@ Fact = (
     | FillSeen
     | OpenOrdersSeen
     | AccountRead
+    | CashMoved
+    | CashRead
     | OpinionGiven
     | NoOpinionHere
     | ReadFailed

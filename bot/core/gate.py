@@ -14,10 +14,11 @@ from bot.core import instruments, units
 from bot.core.events import BalanceSeen
 from bot.core.exposure import hedge_trouble, stale_leg
 from bot.core.instruments import Instrument, Kind, Settlement
-from bot.core.margin.gating import DIGITS, Fills, Footing, Scene, Told, quotient, scene_of
+from bot.core.margin.gating import DIGITS, Doubtful, Footing, Scene, Told, quotient, scene_of
 from bot.core.margin.gating_stages import GatePolicy
 from bot.core.margin.holding import account_of
 from bot.core.margin.modelling import Model, Unmodelled
+from bot.core.margin.relief import FEE_OF_PREMIUM_MAX
 from bot.core.orders import Order
 from bot.core.quotes import QuotePolicy
 from bot.core.standing import open_orders
@@ -104,8 +105,7 @@ class Basis:
     hedge: Instrument
     mark_usd: float
     before: Footing
-    doubtful: tuple[Fills, ...]
-    fees: float
+    doubtful: tuple[Doubtful, ...]
     held_coin: float
     nets: bool
 
@@ -116,7 +116,7 @@ class Basis:
         return Projection(
             currency=self.hedge.currency,
             before=self.before,
-            after=self.scene.worst({self.hedge.name: coins}, self.doubtful, self.fees + fee),
+            after=self.scene.worst({self.hedge.name: coins}, self.doubtful, fee),
             fee=fee,
             doubts=self.scene.doubts,
             is_exempt=self.nets
@@ -141,7 +141,11 @@ def basis_of(
     doubtful = orders_in_doubt(state, hedge.currency)
     if len(doubtful) > DOUBTFUL_MAX:
         return _unprojected(f"{len(doubtful)} orders are in doubt, at most {DOUBTFUL_MAX}")
-    also = {order.instrument for order in doubtful} | {hedge.name}
+    also = {hedge.name} | {
+        order.instrument
+        for order in doubtful
+        if state.instruments[order.instrument].kind is not Kind.OPTION
+    }
     trouble = stale_input(state, hedge.currency, also, quotes)
     if trouble is not None:
         return _unprojected(trouble)
@@ -156,15 +160,14 @@ def basis_of(
         return _unprojected(scene.reason)
     quote = state.quotes[hedge.name]
     assert quote.mark is not None, "apply admits no quote without a mark"
-    fills, fees = _of_orders(state, doubtful)
+    fills = tuple(_doubtful(state, order, model) for order in doubtful)
     held = state.standing.positions.get(hedge.name, units.ZERO)
     return Basis(
         scene=scene,
         hedge=hedge,
         mark_usd=quote.mark,
-        before=scene.worst({}, fills, fees),
+        before=scene.worst({}, fills, 0.0),
         doubtful=fills,
-        fees=fees,
         held_coin=instruments.size_coin(hedge, held, quote.mark),
         nets=model.counts_options,
     )
@@ -198,28 +201,41 @@ def stale_input(state: State, currency: str, also: set[str], quotes: QuotePolicy
 
 
 def orders_in_doubt(state: State, currency: str) -> tuple[Order, ...]:
-    """Return the orders that may still fill, of futures that settle in a currency."""
+    """Return the orders that may still fill, of what settles in a currency."""
     listed = state.instruments
     return tuple(
         order
         for order in open_orders(state.standing.orders)
         if order.instrument in listed
         and listed[order.instrument].currency == currency
-        and listed[order.instrument].kind is not Kind.OPTION
         and order.remaining_native
     )
 
 
-def _of_orders(state: State, doubtful: tuple[Order, ...]) -> tuple[tuple[Fills, ...], float]:
-    """Return what each order would fill, in coins, and the fees of them all."""
-    fills, fees = [], 0.0
-    for order in doubtful:
-        terms, mark = state.instruments[order.instrument], state.quotes[order.instrument].mark
-        assert mark is not None, "apply admits no quote without a mark"
-        left = order.remaining_native
-        fills.append({terms.name: instruments.size_coin(terms, left, mark)})
-        fees += fee_of(terms, left, mark)
-    return tuple(fills), fees
+def _doubtful(state: State, order: Order, model: Model) -> Doubtful:
+    """Return what an order would fill, in coins, and what that costs."""
+    terms, left = state.instruments[order.instrument], order.remaining_native
+    if terms.kind is Kind.OPTION:
+        return _doubtful_option(state, order, terms, model)
+    mark = state.quotes[order.instrument].mark
+    assert mark is not None, "apply admits no quote without a mark"
+    coins = instruments.size_coin(terms, left, mark)
+    return Doubtful({terms.name: coins}, fee_of(terms, left, mark))
+
+
+def _doubtful_option(state: State, order: Order, terms: Instrument, model: Model) -> Doubtful:
+    """Return what an option that is bought back changes, at the worst price and the largest fee.
+
+    A balance that counts options gains its mark. An order that reduces moves nothing where nothing
+    is held any more, but may have to be paid for all the same.
+    """
+    coins, price = float(order.remaining_native), float(order.limit)
+    paid = coins * price + abs(coins) * price * FEE_OF_PREMIUM_MAX
+    row = state.table.held.rows.get(terms.name)
+    if row is None:
+        return Doubtful({}, paid)
+    worth = coins * float(state.table.mark[row]) if model.counts_options else 0.0
+    return Doubtful({terms.name: coins}, paid - worth)
 
 
 def trouble_of(seen: Projection, policy: GatePolicy) -> str | None:

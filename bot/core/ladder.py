@@ -2,9 +2,9 @@
 
 Whatever the venue tells by itself or when asked moves an order at once (`orders`). What is left for
 this file is the order that nobody knows: when that proves that it never was, and what to say until
-then. ABSENT takes all of it: asked after `valid_until` plus the settle time, two sources that still
-remember an order of its age and do not know it, the trade history one of them, and a position, read
-since, that our fills explain.
+then. ABSENT takes all of it: asked after `valid_until` plus what the clocks may be apart, plus the
+settle time; two sources that still remember an order of its age and do not know it, the trade
+history one of them; and a position, read since, that our fills explain.
 """
 
 from dataclasses import replace
@@ -42,7 +42,7 @@ def not_found(
         none_by=tuple(source for source in Source if source in kept),
         forgotten_by=tuple(source for source in Source if source in heard - kept),
         none_ms=fact.asked_ms,
-        dead_ms=order.valid_until_ms + units.wire_to_market_ms(policy.settle_ns, rate),
+        dead_ms=order.valid_until_ms + units.wire_to_market_ms(policy.unproved_ns, rate),
         position=position,
     )
     stands = _next(order, known)

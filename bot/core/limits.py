@@ -16,7 +16,9 @@ FLOORS = frozenset(
         "margin.doubt_buffer_percent",
         "margin.stress.spot_percent",
         "margin.stress.vol_points",
+        "margin.gap_skew_max_seconds",  # fewer figures are compared
         "margin.second_opinion_near_percent",
+        "safety.delta_gap_skew_max_seconds",
         "safety.strain_rest_seconds",
     }
 )
@@ -92,13 +94,20 @@ def in_force(
 
 def changed(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[tuple[str, bool]]:
     """Yield each limit that differs, in words, and whether it now allows more."""
-    for key in sorted(before.keys() & after.keys()):
-        old, new = before[key], after[key]
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
         if old == new:
             continue
-        wider = (new < old) is (key in FLOORS)
+        wider = _is_wider(key, old, new)
         yield f"{key} {_said(old)} -> {_said(new)} ({'wider' if wider else 'narrower'})", wider
 
 
-def _said(number: float) -> str:
-    return f"{number:.12g}"
+def _is_wider(key: str, old: float | None, new: float | None) -> bool:
+    """Whether a limit allows more than it did; one that is not set allows everything."""
+    if old is None or new is None:
+        return new is None
+    return (new < old) is (key in FLOORS)
+
+
+def _said(number: float | None) -> str:
+    return "none" if number is None else f"{number:.12g}"

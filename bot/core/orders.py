@@ -139,9 +139,9 @@ class OrderPolicy:
 
     `lifetime_ns` is a wire duration: the venue may not start an order later than that.
     `silence_max_ns` is how long a sent order may stay unanswered before it counts as unknown;
-    `settle_ns` is the wait after `valid_until` before "not found" may prove anything: for what the
-    clock may be off, and for the venue's own lists. `unprovable_ns` is the age at which an unknown
-    order stops all trading, and `unknown_alert_ns` the one at which a person is told of it.
+    "Not found" may prove something once the venue's clock, behind ours by at most `skew_ns`, is
+    past `valid_until`, and its lists had `settle_ns` to show it. `unprovable_ns` is the age at
+    which an unknown order stops all trading, `unknown_alert_ns` the one at which a person is told.
     `label_kept_ms` and `trades_kept_ms` are how long (market time) the venue answers for an order
     by its label, and for its trades: of an older order its "none" proves nothing.
     """
@@ -149,12 +149,18 @@ class OrderPolicy:
     label_prefix: str
     lifetime_ns: int = 2 * units.NS_PER_SECOND
     silence_max_ns: int = 3 * units.NS_PER_SECOND
+    skew_ns: int = 1 * units.NS_PER_SECOND
     settle_ns: int = 1 * units.NS_PER_SECOND
     query_interval_ns: int = units.NS_PER_SECOND
     unprovable_ns: int = 60 * units.NS_PER_SECOND
     unknown_alert_ns: int = 10 * units.NS_PER_SECOND
     label_kept_ms: int = 30 * units.MS_PER_MINUTE
     trades_kept_ms: int = 365 * units.MS_PER_DAY
+
+    @property
+    def unproved_ns(self) -> int:
+        """How long after `valid_until` "not found" proves nothing yet."""
+        return self.skew_ns + self.settle_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

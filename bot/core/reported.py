@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.core import units
 from bot.core.actions import AskMargin
-from bot.core.events import NoOpinionHere, OpinionGiven, PositionRow, ReadFailed
+from bot.core.events import NoOpinionHere, OpinionGiven, PositionRow, PositionsSeen, ReadFailed
 from bot.core.evidence import Position
 from bot.core.immutable import remembered, steady
 from bot.core.instruments import Instrument, Supposed
@@ -36,6 +36,37 @@ def absences(report: Reported | None, known_ns: int) -> int:
     if report is None or report.row.size_native:
         return 1
     return max(1, report.absences) + (report.known_ns < known_ns)
+
+
+def stated(
+    fact: PositionsSeen, reported: Mapping[str, Reported], positions: Mapping[str, Decimal]
+) -> dict[str, PositionRow]:
+    """Return what a report says of each instrument: a whole one calls flat what it leaves out."""
+    rows = {row.instrument: row for row in fact.positions}
+    if fact.complete:
+        for name in sorted(reported.keys() | positions.keys()):
+            rows.setdefault(
+                name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
+            )
+    return rows
+
+
+def renewed(
+    reported: Mapping[str, Reported], fact: PositionsSeen, rows: Mapping[str, PositionRow]
+) -> dict[str, Reported]:
+    """Return those reports that are newer than what is known: a late answer undoes no push."""
+    known_ns = fact.arrived_ns if fact.asked_ns is None else fact.asked_ns
+    listed = {row.instrument for row in fact.positions}
+    return {
+        name: Reported(
+            row=row,
+            known_ns=known_ns,
+            pushed=fact.asked_ns is None,
+            absences=0 if name in listed else absences(reported.get(name), known_ns),
+        )
+        for name, row in rows.items()
+        if name not in reported or reported[name].known_ns <= known_ns
+    }
 
 
 def position_says(
@@ -86,11 +117,13 @@ class Opinion:
     """What the venue would hold the account to after some trades, and what we reckon of the same.
 
     Money in the settlement currency. `gap` is as that of `MarginSeen`, `apart` the same in money;
-    they are of `figure`, which differs more. `gap_since_ns` is when they began to differ too much.
+    they are of `figure`, which differs more. `gap_since_ns` is when they began to differ too much;
+    `compared_ms` is `compared_ns` by the market clock, for a person.
     """
 
     trades: tuple[Supposed, ...]
     compared_ns: int
+    compared_ms: int
     initial: float
     maintenance: float
     venue_initial: float

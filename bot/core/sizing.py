@@ -121,8 +121,7 @@ def answered(state: State, asked: Asked, policy: DealPolicy) -> Answer:
     why = trouble(state, asked, policy)
     if why is not None:
         return Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=why)
-    caps = [*_always(state, asked, policy.safety), *_of_hedging(state, asked, policy.safety)]
-    size, reason = capped(asked, caps)
+    size, reason = within(state, asked, policy.safety)
     if abs(size) < asked.hedge.size_min:
         if reason:
             return Answer(verdict=Verdict.REFUSED, code=Code.SAFETY, reason=reason)
@@ -170,6 +169,11 @@ def capped(asked: Asked, caps: Sequence[Cap]) -> tuple[Decimal, str]:
         if most < abs(size):
             size, reason = most.copy_sign(size), cap.reason
     return size, reason
+
+
+def within(state: State, asked: Asked, policy: SafetyPolicy) -> tuple[Decimal, str]:
+    """Cut a hedge that no person has ordered to all that bounds it."""
+    return capped(asked, (*_always(state, asked, policy), *_of_hedging(state, asked, policy)))
 
 
 def clips(state: State, asked: Asked, policy: SafetyPolicy) -> tuple[Decimal, str]:

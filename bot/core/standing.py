@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.core import units
+from bot.core.cash import Cash, CashMoved
 from bot.core.events import FillSeen
 from bot.core.immutable import remembered
 from bot.core.orders import Order
@@ -62,7 +63,7 @@ class Standing:
     to `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument)
     and `worths` (by currency) are what limits count, `uncounted` the fills that wait for the terms
     of what was traded; `limits` are those that the last run obeyed, by their keys in the
-    configuration.
+    configuration. `cash` is what came from outside or went there.
     """
 
     instance: str
@@ -86,6 +87,7 @@ class Standing:
     worths: Mapping[str, Worth] = field(default_factory=dict)
     uncounted: tuple[FillSeen, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    cash: Cash = field(default_factory=Cash)
 
 
 @remembered
@@ -171,6 +173,18 @@ def with_holding(standing: Standing, book: str, instrument: str, change: Decimal
 def with_account(standing: Standing, instrument: str, account: Account) -> Standing:
     """Return `standing` with an instrument's cash account replaced."""
     return replace(standing, accounts={**standing.accounts, instrument: account})
+
+
+def with_move(standing: Standing, fact: CashMoved) -> Standing:
+    """Count money that came or went, once. A worth that was first noted later holds it already."""
+    cash = standing.cash.hearing(fact)
+    if cash is standing.cash:
+        return standing
+    worths, worth = standing.worths, standing.worths.get(fact.currency)
+    if worth is not None and fact.venue_ms <= worth.since_ms:
+        held = replace(worth, moved=worth.moved + fact.change)
+        worths = {**worths, fact.currency: held}
+    return replace(standing, cash=cash, worths=worths)
 
 
 def with_trade(standing: Standing, trade_id: str, venue_ms: int) -> Standing:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from bot.core import columns, discounts, fills, latch, news, units
+from bot.core import columns, discounts, fills, latch, news
+from bot.core import standing as standings
+from bot.core.cash import MOVES, NOTHING_READ, CashLog, CashMoved, CashRead
 from bot.core.columns import OptionTable
 from bot.core.counts import NOTHING_COUNTED, Counts
 from bot.core.events import (
@@ -34,7 +36,6 @@ from bot.core.events import (
     OrderSeen,
     OrderSent,
     OrderUnknown,
-    PositionRow,
     PositionsSeen,
     QuoteSeen,
     ReadFailed,
@@ -52,9 +53,10 @@ from bot.core.reported import (
     Gap,
     MarginSeen,
     Reported,
-    absences,
     differences,
+    renewed,
     settled,
+    stated,
     unlisted,
 )
 from bot.core.standing import Standing
@@ -125,11 +127,13 @@ class State:
     losing: str = ""
     seized: str = ""
     seized_ns: int | None = None
+    strays: frozenset[str] = frozenset()
     margin_warned: frozenset[str] = frozenset()
     margin_seen: Mapping[str, MarginSeen] = field(default_factory=dict)
     consulted: Consulted = NOTHING_ASKED
     codes: Mapping[str, str] = field(default_factory=dict)
     counts: Counts = NOTHING_COUNTED
+    cash_log: CashLog = NOTHING_READ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,8 @@ def apply(  # noqa: C901, PLR0911, PLR0912 (one case a fact is the point)
             return succeeded(state, balances={**state.balances, fact.currency: fact})
         case AccountRead() | ReadFailed() | OpinionGiven() | NoOpinionHere():
             return _read(state, fact)
+        case CashMoved() | CashRead():
+            return _cash(state, fact)
         case LinkUp() | LinkDown():
             return _link(state, fact)
         case CommandGiven():
@@ -308,35 +314,17 @@ def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
 
 
 def _positions(state: State, fact: PositionsSeen, policy: ApplyPolicy) -> State:
-    known_ns = fact.arrived_ns if fact.asked_ns is None else fact.asked_ns
-    rows = {row.instrument: row for row in fact.positions}
-    if fact.complete:
-        for name in sorted(state.reported.keys() | state.standing.positions.keys()):
-            rows.setdefault(
-                name, PositionRow(instrument=name, size_native=units.ZERO, average_price=0.0)
-            )
-    listed = {row.instrument for row in fact.positions}
-    reported = {
-        name: Reported(
-            row=row,
-            known_ns=known_ns,
-            pushed=fact.asked_ns is None,
-            absences=0 if name in listed else absences(state.reported.get(name), known_ns),
-        )
-        for name, row in rows.items()
-        # The answer to an older question may arrive after a push and must not undo it.
-        if name not in state.reported or state.reported[name].known_ns <= known_ns
-    }
     known = state.standing
-    for name in rows.keys() & policy.owners.keys():
-        known = fills.funded(known, name, rows[name].realized_funding_coin, state.now_ms)
+    rows = stated(fact, state.reported, known.positions)
+    reported = renewed(state.reported, fact, rows)
+    for name, row in rows.items():
+        terms = state.instruments.get(name)
+        if name in policy.owners or (terms is not None and terms.kind is Kind.PERPETUAL):
+            known = fills.funded(known, name, row.realized_funding_coin, state.now_ms)
     seen = succeeded(state, standing=known, reported={**state.reported, **reported})
-    for name in sorted(
-        reported.keys() & set(unlisted(seen.reported, known.positions, seen.instruments))
-    ):
-        if name not in state.reported:
-            return replace(seen, reload_wanted=f"{name} is held")
-    return seen
+    unknown = set(unlisted(seen.reported, known.positions, seen.instruments))
+    new = unknown & (reported.keys() - state.reported.keys())
+    return replace(seen, reload_wanted=f"{min(new)} is held") if new else seen
 
 
 def _read(state: State, fact: AccountRead | ReadFailed | OpinionGiven | NoOpinionHere) -> State:
@@ -344,11 +332,26 @@ def _read(state: State, fact: AccountRead | ReadFailed | OpinionGiven | NoOpinio
         return replace(state, read_asked_ns=None, read_done_ns=fact.asked_ns, read_failure="")
     if not isinstance(fact, ReadFailed) or fact.what == SECOND_OPINION:
         return replace(state, consulted=state.consulted.hearing(fact))
+    if fact.what == MOVES:
+        return replace(state, cash_log=state.cash_log.failed(fact.reason, state.now_ns))
     if fact.what != "account":
         return replace(state, standing=news.unanswered(state.standing, fact))
     return replace(
         state, read_asked_ns=None, read_wanted="last read failed", read_failure=fact.reason
     )
+
+
+def _cash(state: State, fact: CashMoved | CashRead) -> State:
+    """Take in what the venue's log told; what it told anew asks for a balance that holds it."""
+    known, log = state.standing, state.cash_log
+    if isinstance(fact, CashRead):
+        known = replace(known, cash=known.cash.read(fact.asked_ms))
+        return replace(state, standing=known, cash_log=log.answered(fact, state.now_ns))
+    moved = standings.with_move(known, fact)
+    if moved is known:
+        return state
+    wanted = state.read_wanted or "money came or went"
+    return replace(state, standing=moved, cash_log=log.learning(fact), read_wanted=wanted)
 
 
 def _link(state: State, fact: LinkUp | LinkDown) -> State:

@@ -151,12 +151,16 @@ class Worth:
     """An account's equity, in the money that its books protect: coins, or US dollars.
 
     `started` is what it was when market day `day` (from 08:00 UTC) began, `peak` the most since a
-    person last looked.
+    person last looked. Both go along with money that came from outside or went there, of which
+    `moved` (in the settlement currency) is in them; so is all that moved by `since_ms`, when this
+    was first noted.
     """
 
     day: int
     started: float
     peak: float
+    since_ms: int = 0
+    moved: Decimal = units.ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,8 @@ def _mode(path: Path, steps: tuple[Entry, ...]) -> tuple[str, str, str]:
     standing = records.latest_standing(journal.since_last(path, *records.STANDING_KINDS))
     if standing is not None and standing.halt_reason:
         return "halt", standing.halt_reason, "a person resumes"
+    if any(row.kind == "end" for row in journal.tail(path, 1)):  # how it parted is no news
+        return "ended", "the daemon stopped in order", "the next start"
     for step in reversed(steps):
         for note in _parts(step, "notes"):
             if isinstance(note, ModeChanged):

@@ -153,7 +153,12 @@ def _account(status: Status) -> Iterator[Metric]:
     for shown in status.pnls:
         for part in ("options", "hedge", "fees", "funding"):
             pnl.add_metric([shown.currency, part], float(getattr(shown, part)))
-    yield pnl
+    moved = GaugeMetricFamily(
+        f"{PREFIX}_moved", "What came from outside less what went there.", labels=["currency"]
+    )
+    for shown in status.pnls:
+        moved.add_metric([shown.currency], shown.moved)
+    yield from (pnl, moved)
     gaps = GaugeMetricFamily(
         f"{PREFIX}_delta_gap_coin", "Own delta less the venue's figure.", labels=["figure"]
     )

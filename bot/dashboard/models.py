@@ -223,7 +223,10 @@ class GapShown(Shown):
 
 
 class PnlShown(Shown):
-    """Profit since the ledger began, in `currency`; fees are negative when paid."""
+    """Profit since the ledger began, in `currency`; fees are negative when paid.
+
+    `moved` is what came from outside less what went there, and no part of the total.
+    """
 
     currency: str
     options: float
@@ -231,6 +234,7 @@ class PnlShown(Shown):
     fees: float
     funding: float
     total: float
+    moved: float
 
 
 class CountsShown(Shown):

@@ -40,7 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+        taken = "is in use: name another dashboard.port, or 0 for any that is free"
+        why = taken if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
         raise PortTakenError(f"dashboard: port {port} on {host} {why}") from error
     return sock
 

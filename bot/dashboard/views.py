@@ -266,6 +266,7 @@ def pnl(state: State, currency: str) -> PnlShown | None:
         fees=seen.fees,
         funding=seen.funding,
         total=seen.total,
+        moved=float(attribution.moved(state, currency)),
     )
 
 

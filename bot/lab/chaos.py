@@ -17,7 +17,7 @@ from bot.lab import swarm
 from bot.lab.judge import Judge, Violation
 from bot.lab.scene import Scene
 from bot.lab.swarm import Struck
-from bot.lab.world import DAYS_MS, POLICY, Plan, World, hushed
+from bot.lab.world import DAYS_MS, Plan, World, hushed
 
 REST_SECONDS: Final = 4
 CALMS_MAX: Final = 3  # so many times the longest calm, if a person has to help again and again
@@ -61,7 +61,7 @@ def _lived_through(plan: Plan, look: Callable[[World], None] | None) -> SeedResu
         tempfile.TemporaryDirectory(prefix="chaos", dir=_fast_folder()) as folder,
         hushed() as said,
     ):
-        judge = Judge(POLICY)
+        judge = Judge(plan.policy)
         world = World(plan, Path(folder), [judge])
         judge.watch(world)
         try:

@@ -10,14 +10,18 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from bot.core.actions import SubmitOrder
 from bot.core.engine import Policy
-from bot.core.exposure import Exposure
+from bot.core.exposure import Exposure, net_delta_coin, valued
 from bot.core.hedger import deviation_coin
+from bot.core.instruments import Kind, tick_at
 from bot.core.orders import Order, OrderStatus
 from bot.core.standing import Standing
 from bot.core.state import Mode, State
 from bot.core.units import MS_PER_MINUTE, NS_PER_SECOND
+from bot.quant.conventions import Convention
 
 TEXTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -117,28 +121,44 @@ def noticed_excess(before: Mapping[str, Order], after: Standing) -> str | None:
     return None
 
 
-def spanned(exposure: object, orders: Iterable[Order], most_usd: float) -> str | None:
+def spanned(exposure: object, state: State, orders: Iterable[Order], policy: Policy) -> str | None:
     """I16: the interval of delta covers what orders in flight may come to, and is bounded.
 
-    For one book, whose all orders are.
+    For one book, whose all orders are, by the convention `coin`. What is not its hedge is an option
+    on its way back, whose dollars are judged when it is sent: there is one at a time.
     """
     if not isinstance(exposure, Exposure):
         return None
-    low = high = 0.0
+    hedge, most_usd = policy.books[0].book.hedge_instrument, policy.safety.order_max_usd
+    low = high = low_usd = high_usd = 0.0
     for order in orders:
-        if order.status is not OrderStatus.CLOSED:
-            left = float(order.size_native - order.filled_native)
-            left = left if left * float(order.size_native) > 0.0 else 0.0
-            low, high = low + min(left, 0.0), high + max(left, 0.0)
-    unit = exposure.hedge_coin_per_native
-    wanted = sorted((low * unit, high * unit))
+        if order.status is OrderStatus.CLOSED:
+            continue
+        left = float(order.size_native - order.filled_native)
+        left = left if left * float(order.size_native) > 0.0 else 0.0
+        if order.instrument != hedge:
+            moves = left * _option_delta(state, order.instrument)
+        else:
+            moves = left * exposure.hedge_coin_per_native
+            low_usd, high_usd = low_usd + min(left, 0.0), high_usd + max(left, 0.0)
+        low, high = low + min(moves, 0.0), high + max(moves, 0.0)
     below = exposure.delta_low_coin - exposure.delta_coin
     above = exposure.delta_high_coin - exposure.delta_coin
-    if below > wanted[0] + 1e-6 or above < wanted[1] - 1e-6:
-        return f"orders in flight may move delta by {wanted}, counted are {[below, above]}"
-    if max(-low, high) > most_usd + 1e-6:
-        return f"orders in flight come to {max(-low, high):.0f} USD one way, at most {most_usd:.0f}"
+    if below > low + 1e-6 or above < high - 1e-6:
+        return f"orders in flight may move delta by {[low, high]}, counted are {[below, above]}"
+    worst_usd = max(-low_usd, high_usd)
+    if worst_usd > most_usd + 1e-6:
+        return f"orders in flight come to {worst_usd:.0f} USD one way, at most {most_usd:.0f}"
     return None
+
+
+def _option_delta(state: State, name: str) -> float:
+    """Return the delta in coins of one coin of an inverse option: nothing if it is not held."""
+    row = state.table.held.rows.get(name)
+    if row is None:
+        return 0.0
+    seen = valued(state, np.array([row]))
+    return net_delta_coin(seen, Convention.COIN) / float(seen.size[0])
 
 
 def alone(
@@ -171,6 +191,14 @@ def conserved(gained: float, attributed: float, most: float) -> str | None:
     return f"the account gained {gained:.5f}, attributed are {attributed:.5f}: {residual:+.5f}"
 
 
+def counted(brought: Decimal, moved: Decimal) -> str | None:
+    """I23: what came from outside and went there by the venue's log is what was counted as such."""
+    if brought == moved:
+        return None
+    told, ours = (f"{amount.normalize():+f}" for amount in (brought, moved))
+    return f"{told} came from outside by the venue's log, counted are {ours}"
+
+
 def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:
     """I4: at most one order in doubt an instrument, and that is the one just sent."""
     doubtful: dict[str, str] = {}
@@ -190,6 +218,8 @@ def bounded(action: SubmitOrder, state: State, exposure: object, policy: Policy)
     quote = state.quotes[action.instrument]
     if quote.mark is None or quote.index_usd is None:
         return f"{action.order_id} was sent without a mark or an index"
+    if state.instruments[action.instrument].kind is Kind.OPTION:
+        return _bounded_option(action, state, quote.mark, quote.index_usd, policy)
     if float(abs(action.size_native)) > policy.safety.order_max_usd + 1e-6:
         return f"{action.order_id} of {action.size_native} is over the largest order"
     for name, price in (("mark", quote.mark), ("index", quote.index_usd)):
@@ -205,16 +235,35 @@ def bounded(action: SubmitOrder, state: State, exposure: object, policy: Policy)
     return None
 
 
+def _bounded_option(
+    action: SubmitOrder, state: State, mark: float, index_usd: float, policy: Policy
+) -> str | None:
+    """I6: an option is only bought back, no more than an order may be, at a price near its mark."""
+    held = state.standing.positions.get(action.instrument, Decimal(0))
+    size, most_usd = action.size_native, policy.safety.order_max_usd
+    if size * held >= 0 or abs(size) > abs(held):
+        return f"{action.order_id} of {size} does not only reduce {held} {action.instrument}"
+    if float(abs(size)) * index_usd > most_usd + 1e-6:
+        return f"{action.order_id} of {size} coins is over the largest order"
+    tick = float(tick_at(state.instruments[action.instrument], action.limit))
+    if float(action.limit) > mark + policy.gate.buy_back_spread_max + 2.0 * tick:
+        return f"{action.order_id} at {action.limit} is far from the mark {mark}"
+    return None
+
+
 def fresh(action: SubmitOrder, state: State, policy: Policy) -> str | None:
     """I7: an order is priced on a quote that is two-sided, finite and young; options are young."""
     quote = state.quotes[action.instrument]
-    age_ns = state.now_ns - quote.arrived_ns
-    if age_ns > policy.quotes.hedge_age_max_ns:
+    is_option = state.instruments[action.instrument].kind is Kind.OPTION
+    quotes, age_ns = policy.quotes, state.now_ns - quote.arrived_ns
+    if age_ns > (quotes.option_age_max_ns if is_option else quotes.hedge_age_max_ns):
         return f"{action.order_id} was priced on a quote {age_ns / NS_PER_SECOND:.1f} s old"
     stale = _stale_option(state, policy)
     if stale is not None:
         return f"{action.order_id} was decided on a stale quote of {stale}"
-    numbers = (quote.bid, quote.ask, quote.mark, quote.index_usd)
+    numbers: tuple[float | None, ...] = (quote.bid, quote.ask, quote.mark, quote.index_usd)
+    if is_option:  # one that is bought back may be worth nothing, and nobody bid for it
+        numbers = (quote.ask, quote.index_usd)
     if any(number is None or not math.isfinite(number) or number <= 0.0 for number in numbers):
         return f"{action.order_id} was priced on {numbers}"
     return None

@@ -174,8 +174,7 @@ class Judge:
         if not standing.halt_reason:
             new = {action.order_id for action in sent}  # sent after the book was valued
             known = [order for order in standing.orders.values() if order.order_id not in new]
-            most_usd = self.usual.safety.order_max_usd
-            self._hold("I16", invariants.spanned(exposure, known, most_usd))
+            self._hold("I16", invariants.spanned(exposure, state, known, self.usual))
         if sent:
             most = self.policy.safety.orders_per_minute_max
             orders = standing.orders.values()

@@ -84,10 +84,16 @@ class Reckoning:
 
     def _equity(self) -> float:
         """The account's equity less what was brought and taken away."""
-        engine = self.world.exchange.engine
-        rows = engine.statement(ACCOUNT, COIN)
-        brought = sum(row.change for row in rows if row.subject.kind in FLOWS)
-        return engine.account(ACCOUNT, COIN).equity - float(brought)
+        equity = self.world.exchange.engine.account(ACCOUNT, COIN).equity
+        return equity - float(self._brought(0, self.world.exchange.engine.now_ms))
+
+    def _brought(self, after_ms: int, until_ms: int) -> Decimal:
+        """What came from outside less what went there, by the venue's log."""
+        rows = self.world.exchange.engine.statement(ACCOUNT, COIN)
+        flows = (row for row in rows if row.subject.kind in FLOWS)
+        return sum(
+            (row.change for row in flows if after_ms < row.subject.at_ms <= until_ms), Decimal(0)
+        )
 
     def broken(
         self, state: State, heard: Mapping[str, Decimal], lines: Sequence[str]
@@ -97,6 +103,11 @@ class Reckoning:
         yield from self._resting()
         for leak in told(self._secrets(), everything_said(self.world, lines)):
             yield "I18", leak
+        cash = state.standing.cash
+        brought = self._brought(cash.begun_ms, cash.until_ms)
+        missed = invariants.counted(brought, attribution.moved(state, COIN))
+        if missed is not None:
+            yield "I23", missed
         pnl = attribution.pnl_of(self._marked(state), COIN)
         if self._begun is not None and pnl is not None and self._agree(state):
             equity, total = self._begun

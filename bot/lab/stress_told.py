@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
+from bot.core.margin.account import Account
 from bot.core.margin.distance import AlreadyOver, Crossing, Distance, NoneWithin, dollars
 from bot.core.margin.nodes import Node
 from bot.core.margin.picture import Picture
@@ -27,6 +28,7 @@ def told(picture: Picture, history: Sequence[HistoricalShock]) -> Json:
         "currency": account.currency,
         "currency_usd": account.currency_usd,
         "indices_usd": {pair.index_name: pair.index_usd for pair in account.pairs},
+        "delta_unit": _delta_unit(account),
         "model": subject.model.name.value,
         "doubts": list(picture.doubts),
         "balance": subject.balance,
@@ -66,6 +68,14 @@ def told(picture: Picture, history: Sequence[HistoricalShock]) -> Json:
     }
 
 
+def _delta_unit(account: Account) -> str:
+    """Say in what `delta_coin` is counted: all deltas at the first price index."""
+    coins = list(dict.fromkeys(pair.underlying for pair in account.pairs))
+    if len(coins) < 2:
+        return "".join(coins)
+    return f"{' and '.join(coins)} together, counted in {coins[0]}"
+
+
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -101,7 +111,6 @@ def _historical(shock: HistoricalShock, node: Node, currency_usd: float) -> Json
             ("spot", shock.spot),
             ("vol_points", shock.vol_points),
             ("basis", shock.basis),
-            ("spread", shock.spread),
         )
     }
     return {

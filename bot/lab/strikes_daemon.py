@@ -13,7 +13,6 @@ from bot.core.engine import Policy
 from bot.lab.scene import Scene, Strikes
 from bot.lab.simhost import Life
 from bot.lab.simphone import FIRST
-from bot.lab.world import POLICY
 from bot.runtime.ledger_file import SCHEMA_VERSION
 from bot.runtime.loop import Stepped
 from bot.settings import load
@@ -49,10 +48,6 @@ SLIPS: Final = (
     ("mode: rehearsal", "mode: live"),
     ("label_prefix: db", "label_prefix: 'd b!'"),
     ("  path: journal", "\tpath: journal"),
-)
-NARROW: Final = replace(
-    POLICY,
-    safety=replace(POLICY.safety, order_max_usd=60_000.0, orders_per_minute_max=3),
 )
 
 
@@ -155,11 +150,13 @@ def _other_limits(scene: Scene, fault_id: str) -> None:
     if not scene.is_free("C1", seconds) or not machine.crash():
         return
     usual = scene.configured
-    machine.configured = lambda: NARROW
+    limits = replace(usual().safety, order_max_usd=60_000.0, orders_per_minute_max=3)
+    narrow = replace(usual(), safety=limits)
+    machine.configured = lambda: narrow
 
     def widened() -> None:
         life = machine.life
-        if life is not None and life.policy is NARROW and life.daemon is not None:
+        if life is not None and life.policy is narrow and life.daemon is not None:
             scene.did(fault_id)
         machine.configured = usual
         machine.crash()

@@ -107,11 +107,14 @@ def _deleveraged(scene: Scene, fault_id: str) -> None:
 
 
 def _more_coins(scene: Scene, fault_id: str) -> None:
-    """Coins come in and go out again: equity moves, and with it the delta of whoever counts it."""
+    """Coins come in, and all but one go out again.
+
+    Equity moves, and with it the delta of whoever counts it; what stays must be counted as brought.
+    """
     amount = Decimal(round(scene.between(2.0, 30.0)))
     if scene.decree(Deposit(account=ACCOUNT, currency=COIN, amount=amount)):
         scene.did(fault_id)
-        back = Deposit(account=ACCOUNT, currency=COIN, amount=-amount)
+        back = Deposit(account=ACCOUNT, currency=COIN, amount=1 - amount)
         scene.later(scene.between(5.0, 30.0), lambda: scene.decree(back))
 
 

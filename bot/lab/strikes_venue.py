@@ -178,12 +178,12 @@ def _by_hand(scene: Scene, fault_id: str) -> None:
 
 
 def _money_gone(scene: Scene, fault_id: str) -> None:
-    """The account's owner takes out most of what may be taken, and brings it back."""
+    """The account's owner takes out most of what may be taken, and brings all but a coin back."""
     amount = Decimal(round(scene.between(5.0, 20.0)))
     if not scene.decree(Deposit(account=ACCOUNT, currency="BTC", amount=-amount)):
         return  # it is needed as margin
     scene.did(fault_id)
-    back = Deposit(account=ACCOUNT, currency="BTC", amount=amount)
+    back = Deposit(account=ACCOUNT, currency="BTC", amount=amount - 1)
     scene.later(scene.between(5.0, 30.0), lambda: scene.decree(back))
 
 

@@ -11,7 +11,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -89,6 +89,10 @@ POLICY: Final = Policy(
     # Two nodes of stress in place of five: all of them would be an eighth of what a seed costs.
     gate=GatePolicy(stress_vol=0.0, opinion_every_ns=20 * NS_PER_SECOND),
 )
+# Short options may be bought back, and margin use is so tightly limited that they have to be.
+TIGHT: Final = replace(
+    POLICY, gate=replace(POLICY.gate, warn=0.08, reduce_only=0.1, buy_back_options=True)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,8 @@ class Plan:
     they may, market time. Then it is calm for `calm_ms`, and on until all is at rest and the daemon
     has folded `facts_min`: within `calm_ms_max` after the last stop that a person lifted, else that
     is a violation. With `only`, no strikes but those of these numbers. Every so manieth seed,
-    `taped_every`, keeps a tape, and is replayed when it is over. `killed_at` are steps of the event
+    `taped_every`, keeps a tape, and is replayed when it is over; in every `tight_every` margin
+    use is tightly limited, and options are bought back. `killed_at` are steps of the event
     loop at which the daemon is killed, whatever else happens; `script` are faults and their times,
     in place of drawn ones; `marks_ms` are market times after the beginning whose steps are wanted.
     """
@@ -115,6 +120,7 @@ class Plan:
     quotes_an_hour: int = 2_500
     only: frozenset[int] = frozenset()
     taped_every: int = 10
+    tight_every: int = 4
     killed_at: tuple[int, ...] = ()
     script: tuple[tuple[str, int], ...] = ()
     marks_ms: tuple[int, ...] = ()
@@ -123,6 +129,16 @@ class Plan:
     def is_taped(self) -> bool:
         """Whether the daemon keeps a tape, for the run to be replayed: in every so manieth seed."""
         return self.taped_every > 0 and self.seed % self.taped_every == 0
+
+    @property
+    def policy(self) -> Policy:
+        """What the daemon obeys."""
+        return TIGHT if self.is_tight else POLICY
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether options are bought back for margin: in every so manieth seed."""
+        return self.tight_every > 0 and (self.seed + 2) % self.tight_every == 0
 
     def rng(self, name: str) -> random.Random:
         """Return the generator of one part of a world."""
@@ -169,7 +185,7 @@ class World:
             self.rng("machine"),
             self.network,
             self.disk,
-            policy=POLICY,
+            policy=plan.policy,
             observers=observers,
         )
 

@@ -165,6 +165,7 @@ def _object(message: Message) -> Mapping[str, Any]:
         "did": message.did,
         "do": message.do,
         "now": list(message.now),
+        "place": message.place,
         "raised_at": message.raised_at.isoformat(),
         "text": message.fitted(TELEGRAM_CHARS_MAX),
     }

@@ -234,8 +234,10 @@ class VenueMarketClock:
     """The venue's time, learned from its answers: offset always, rate unless it is pinned.
 
     An answer that the line so far cannot explain is a jump: what was known of the offset is
-    dropped, the rate is kept if it was learned well. The clock never runs backwards: if the venue's
-    time did, ours stands until the venue has caught up (`behind_ms`).
+    dropped, the rate is kept if it was learned well. Where the rate is pinned, a second answer must
+    bear the jump out: a real venue's time does not leap, and one answer an hour off must not have
+    options expire. The clock never runs backwards: if the venue's time did, ours stands until the
+    venue has caught up (`behind_ms`).
     """
 
     def __init__(self, wire: WireClock, *, rate: float | None = None) -> None:
@@ -250,6 +252,7 @@ class VenueMarketClock:
         self._samples: deque[TimeSample] = deque(maxlen=SAMPLES_MAX)
         self._kept_rate: float | None = rate
         self._line: Line | None = None
+        self._doubted: TimeSample | None = None
         self._latest_ms = 0
         self._jumps = 0
 
@@ -298,7 +301,11 @@ class VenueMarketClock:
     def observe(self, sample: TimeSample) -> None:
         """Learn from one answer of the venue."""
         if self._line is not None and self._is_jump(self._line, sample):
+            if not self._is_borne_out(sample):
+                self._doubted = sample
+                return
             self._leave(self._line, sample)
+        self._doubted = None
         self._samples.append(sample)
         rate = self._pinned
         if rate is None and len(self._samples) < SAMPLES_TRUSTED:
@@ -310,6 +317,13 @@ class VenueMarketClock:
             return False  # one sample knows no rate, so no second one can contradict it
         miss_ms = abs(sample.venue_ms - line.at(sample.middle_ns))
         return miss_ms > 2 * (_slack_ms(sample, line.rate) + line.error_at(sample.middle_ns))
+
+    def _is_borne_out(self, sample: TimeSample) -> bool:
+        """Whether a jump may be believed: in a rehearsal at once, else with the second answer."""
+        if self._pinned is None:
+            return True
+        doubted = self._doubted
+        return doubted is not None and not self._is_jump(fit([doubted], self._pinned), sample)
 
     def _leave(self, line: Line, sample: TimeSample) -> None:
         self._jumps += 1

@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +74,8 @@ def flag_on_signal(flag: Path) -> None:
     """While no daemon runs in this process yet, let the signal leave the flag for its start."""
 
     def told(*_: object) -> None:
+        with suppress(OSError):  # a first start has not made it yet
+            flag.parent.mkdir(parents=True, exist_ok=True)
         raise_flag(flag, f"signal {HALT_SIGNAL.name} while starting")
 
     signal.signal(HALT_SIGNAL, told)

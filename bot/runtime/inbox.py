@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from bot.core.cash import CashMoved, CashRead
 from bot.core.events import (
     AccountRead,
     BadMessage,
@@ -50,6 +51,8 @@ _RANK: Final[dict[type[Fact], int]] = {
     InstrumentsSeen: 2,
     OpenOrdersSeen: 2,
     AccountRead: 2,
+    CashMoved: 2,
+    CashRead: 2,
     OpinionGiven: 2,
     NoOpinionHere: 2,
     ReadFailed: 2,

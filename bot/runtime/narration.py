@@ -1,7 +1,8 @@
 """The log's story of the hedging: a line when an order is decided, one when it has ended.
 
 Watches the loop like any other observer and changes nothing. Sizes are signed; `size_usd` for what
-is traded in dollars, `size_coin` for the rest; prices and limits are USD per coin.
+is traded in dollars, `size_coin` for the rest. Prices and limits are USD per coin (`_usd`), of an
+option that settles in its coin parts of that coin (`_coin`).
 """
 
 from collections.abc import Mapping
@@ -14,11 +15,12 @@ import structlog
 from bot.core.actions import SubmitOrder
 from bot.core.events import FillSeen
 from bot.core.hedger import Decision, Verdict
-from bot.core.instruments import Instrument
+from bot.core.instruments import Instrument, Settlement
 from bot.core.orders import Order, OrderStatus, Outcome
 from bot.core.state import State
 from bot.runtime.loop import Stepped
 
+COIN_DIGITS: Final = 8
 DOUBTFUL: Final = frozenset({OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE})
 WELL: Final = frozenset({Outcome.FILLED, Outcome.CANCELLED})
 
@@ -119,7 +121,7 @@ def _order_words(decision: Decision, stepped: Stepped) -> dict[str, Any]:
             return {
                 **_sized("size", action.size_native, terms),
                 "instrument": action.instrument,
-                "limit_usd": float(action.limit),
+                **_priced("limit", float(action.limit), terms),
                 "order_id": action.order_id,
                 "verdict": decision.verdict.value,
                 "reason": decision.reason,
@@ -137,11 +139,18 @@ def _tell_end(order: Order, tally: Tally, terms: Instrument | None) -> None:
     }
     price = tally.price(terms)
     if price is not None and tally.size_native == order.filled_native:
-        words |= {"price_usd": round(price, 2), "fee": round(tally.fee, 10)}
+        words |= _priced("price", price, terms) | {"fee": round(tally.fee, 10)}
         words |= {"fee_currency": terms.currency if terms else ""}
     if order.reason:
         words["reason"] = order.reason
     (log.info if order.outcome in WELL else log.warning)("order ended", **words)
+
+
+def _priced(name: str, price: float, terms: Instrument | None) -> dict[str, float]:
+    """Return a price under its unit: an option that settles in its coin is quoted in that coin."""
+    if terms is None or terms.settlement is not Settlement.INVERSE or terms.is_usd_sized:
+        return {f"{name}_usd": round(price, 2)}
+    return {f"{name}_coin": round(price, COIN_DIGITS)}
 
 
 def _sized(name: str, size_native: Decimal, terms: Instrument | None) -> dict[str, float]:

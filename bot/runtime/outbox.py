@@ -17,10 +17,12 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
+from bot.core.cash import MOVES
 from bot.core.events import SECOND_OPINION, Fact, OrderRejected, OrderUnknown, ReadFailed
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import MarketClock, to_wire_ns, wire_seconds
@@ -31,6 +33,7 @@ SUBMIT_MARGIN_SECONDS: Final = 1.0  # after `valid_until`: the answer's way back
 CANCEL_SECONDS_MAX: Final = 5.0
 QUERY_SECONDS_MAX: Final = 10.0
 READ_SECONDS_MAX: Final = 20.0
+LOG_SECONDS_MAX: Final = 40.0  # about a page a second may be asked for
 OPINION_SECONDS_MAX: Final = 15.0
 WATCH_SECONDS_MAX: Final = 30.0  # some hundred subscriptions, in chunks
 RELOAD_SECONDS_MAX: Final = 30.0
@@ -159,7 +162,9 @@ class Outbox:
         )
         return (fact,)
 
-    def _seconds_max(self, action: Action) -> float:
+    def _seconds_max(  # noqa: PLR0911 (one case an action is the point)
+        self, action: Action
+    ) -> float:
         match action:
             case SubmitOrder():
                 left_ms = max(0, action.valid_until_ms - self._market.now_ms())
@@ -170,6 +175,8 @@ class Outbox:
                 return QUERY_SECONDS_MAX
             case ReadAccount():
                 return READ_SECONDS_MAX
+            case ReadCash():
+                return LOG_SECONDS_MAX
             case AskMargin():
                 return OPINION_SECONDS_MAX
             case Watch():
@@ -192,19 +199,20 @@ def _went_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
             return (OrderUnknown(order_id=action.order_id, reason=reason),)
         case CancelOrder() | QueryOrder():
             return (ReadFailed(what=f"{_VERB[type(action)]} {action.order_id}", reason=reason),)
-        case ReadAccount() | AskMargin() | Watch() | ReloadInstruments():
+        case ReadAccount() | ReadCash() | AskMargin() | Watch() | ReloadInstruments():
             return (ReadFailed(what=_VERB[type(action)], reason=reason),)
         case Alert():
             return ()
     assert_never(action)
 
 
-# "account", "instruments" and the second opinion's are what the core calls these questions in
-# `ReadFailed.what`.
+# "account", "instruments", the log's and the second opinion's are what the core calls these
+# questions in `ReadFailed.what`.
 _VERB: Final[dict[type[Action], str]] = {
     CancelOrder: "cancel",
     QueryOrder: "order",
     ReadAccount: "account",
+    ReadCash: MOVES,
     AskMargin: SECOND_OPINION,
     Watch: "watch",
     ReloadInstruments: "instruments",

@@ -37,8 +37,10 @@ ADVICE: Final[Mapping[Topic, Advice]] = {
         "by hand if the delta is too much, then: deltaband resume --reason WHY",
     ),
     Topic.DEGRADED: Advice(
-        did="sends only orders that lower the margin requirement.",
-        do="add collateral or close positions before it stops hedging altogether",
+        did="sends only smaller orders, and only such as bring delta nearer or, while margin is "
+        "short, lower its use.",
+        do="the reason says what it waits for. Margin: add collateral or close positions before it "
+        "stops hedging altogether. Loop, ledger or disk: look after the machine",
     ),
     Topic.RECONCILING: Advice(
         did="reconnects and asks the venue, over and over. Until it has an answer delta is NOT "
@@ -62,24 +64,32 @@ ADVICE: Final[Mapping[Topic, Advice]] = {
     ),
     Topic.EXTERNAL: Advice(
         did="took the venue's position over and hedges from there. It does not trade it back.",
-        do="if this was not you, another program or person trades this account: change its keys",
+        do="compare positions and trades with the venue's page. If it was neither you nor, as the "
+        "reason would say, the venue, somebody else trades this account: change its keys",
     ),
     Topic.MARGIN: Advice(
-        did="goes on hedging until the next stage of margin.",
-        do="add collateral or close positions; deltaband status shows margin by currency",
+        did="hedges as far as margin lets it: over reduce_only_percent only what lowers its use, "
+        "over hold_percent not at all.",
+        do="add collateral or close positions; deltaband status shows margin by currency, "
+        "deltaband stress CONFIG what helps most",
     ),
     Topic.ENDED: Advice(
         did="has ended. Nothing is hedged until it runs again.",
         do="systemctl status or docker ps: was it started again? The log's last lines say why",
     ),
     Topic.WATCHDOG: Advice(
-        did="the watchdog cancels what the daemon left resting, and goes on watching. It never "
-        "trades: delta is NOT hedged while the daemon stands.",
+        did="is watched from outside: the watchdog cancels the orders of one that stands or is "
+        "gone, and never trades. Delta is NOT hedged meanwhile.",
         do="systemctl status or docker ps: does the daemon stand, or was it killed? Start it "
-        "again; if the watchdog cannot cancel: its key, the network, the venue's status page",
+        "again. If the watchdog cannot cancel: its key, the network, the venue's status page",
     ),
     Topic.OTHER: Advice(did="", do="deltaband status"),
 }
+
+CLEARED: Final = Advice(did="", do="nothing")
+HEARD: Final = Advice(did="", do="")
+# How a critical page ends that `ack` cannot: the watchdog takes no commands, who ended is gone.
+_UNTIL: Final[Mapping[Topic, str]] = {Topic.WATCHDOG: "repeated until it is over", Topic.ENDED: ""}
 
 _HEADS: Final[Mapping[PageKind, str]] = {
     PageKind.NEW: "",
@@ -92,12 +102,17 @@ _HEADS: Final[Mapping[PageKind, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Where the daemon stands while a page is sent: name, mode and why, a line for each book."""
+    """Where the daemon stands while a page is sent: name, mode and why, a line for each book.
+
+    `mode` is empty where nobody knows it, as a watchdog does not. `place` is where to type: the
+    machine and the ledger.
+    """
 
     daemon: str
     mode: str
     reason: str = ""
     books: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +129,7 @@ class Message:
     do: str
     now: tuple[str, ...]
     foot: str
+    place: str
     raised_at: datetime
 
     def fitted(self, chars_max: int) -> str:
@@ -130,13 +146,13 @@ class Message:
             lines.append(f"The daemon {self.did}")
         if self.do:
             lines.append(f"You: {self.do}.")
-        return "\n".join((*lines, *self.now, self.foot))
+        place = (self.place,) if self.place else ()
+        return "\n".join((*lines, *self.now, self.foot, *place))
 
 
 def worded(page: Page, scene: Scene, page_id: str) -> Message:
     """Put a page into words."""
-    advice = ADVICE[page.topic] if page.kind is not PageKind.HEARD else ADVICE[Topic.RUN]
-    is_heard = page.kind is PageKind.HEARD
+    advice = _advice(page)
     raised_at = datetime.fromtimestamp(page.raised_ms / MS_PER_SECOND, UTC)
     label = page.severity.value.upper()
     return Message(
@@ -146,18 +162,31 @@ def worded(page: Page, scene: Scene, page_id: str) -> Message:
         topic=page.topic,
         head=f"{label}{_HEADS[page.kind]}: {_subject(page)} ({scene.daemon})",
         what=_clipped(page.text),
-        did="" if is_heard else advice.did,
-        do="" if is_heard else advice.do,
-        now=(_stands(page, scene), *_few(scene.books)),
+        did=advice.did,
+        do=advice.do,
+        now=(*_stands(page, scene), *_few(scene.books)),
         foot=_foot(page, raised_at),
+        place=scene.place,
         raised_at=raised_at,
     )
 
 
-def _stands(page: Page, scene: Scene) -> str:
-    """Return the mode, with its reason unless the page has just given it."""
+def _advice(page: Page) -> Advice:
+    match page.kind:
+        case PageKind.HEARD:
+            return HEARD
+        case PageKind.CLEARED:
+            return CLEARED
+        case _:
+            return ADVICE[page.topic]
+
+
+def _stands(page: Page, scene: Scene) -> tuple[str, ...]:
+    """Return the mode, with its reason unless the page has just given it; none of who has ended."""
+    if not scene.mode or page.topic is Topic.ENDED:
+        return ()
     is_said = not scene.reason or scene.reason in page.text
-    return f"Now: {scene.mode}." if is_said else f"Now: {scene.mode}, {scene.reason}."
+    return (f"Now: {scene.mode}." if is_said else f"Now: {scene.mode}, {scene.reason}.",)
 
 
 def _subject(page: Page) -> str:
@@ -174,8 +203,8 @@ def _foot(page: Page, raised_at: datetime) -> str:
     if page.more:
         parts.append(f"{page.more} more of these since the last message")
     if page.severity is Severity.CRITICAL:
-        parts.append("repeated until: deltaband ack")
-    return ", ".join(parts)
+        parts.append(_UNTIL.get(page.topic, "repeated until: deltaband ack"))
+    return ", ".join(filter(None, parts))
 
 
 def _few(books: tuple[str, ...]) -> tuple[str, ...]:

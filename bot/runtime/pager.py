@@ -87,6 +87,7 @@ class Pager:
         wire: WireClock,
         client: Callable[[], httpx.AsyncClient] = httpx.AsyncClient,
         heard: Path | None = None,
+        place: str = "",
     ) -> None:
         """Put up the desks.
 
@@ -97,8 +98,10 @@ class Pager:
             wire: Paces and stamps.
             client: Makes what requests go out with; once a run.
             heard: The file that keeps over a restart what a person has heard of; None for none.
+            place: Where a person types, in every message: the machine and the ledger.
         """
         self._daemon = daemon
+        self._place = place
         self._policy = policy
         self._wire = wire
         self._client = client
@@ -268,7 +271,7 @@ class Pager:
             await asyncio.sleep(wait)
 
     async def _attempt(self, desk: Desk, client: httpx.AsyncClient, letter: Letter) -> Outcome:
-        scene = scenes.scene_of(self._daemon, self._last)
+        scene = scenes.scene_of(self._daemon, self._last, self._place)
         message = page_words.worded(letter.page, scene, letter.page_id)
         desk.pace.spend(self._wire.monotonic_ns())
         outcome = await channels.deliver(client, desk.channel.address, message)

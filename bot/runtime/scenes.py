@@ -10,13 +10,17 @@ from bot.runtime.page_words import Scene
 PERCENT: Final = 0.01
 
 
-def scene_of(daemon: str, stepped: Stepped | None) -> Scene:
-    """Return the scene after the latest fold, None for a daemon that has not folded yet."""
+def scene_of(daemon: str, stepped: Stepped | None, place: str = "") -> Scene:
+    """Return the scene after the latest fold, None where none was seen: its mode is not known."""
     if stepped is None:
-        return Scene(daemon=daemon, mode="starting", reason="")
+        return Scene(daemon=daemon, mode="", place=place)
     state = stepped.state
     return Scene(
-        daemon=daemon, mode=state.mode.value, reason=state.mode_reason, books=lines(stepped.step)
+        daemon=daemon,
+        mode=state.mode.value,
+        reason=state.mode_reason,
+        books=lines(stepped.step),
+        place=place,
     )
 
 

@@ -84,8 +84,7 @@ class Stopcock:
             return self._latched
         for said in self._given.values():
             return said
-        flagged = f"the file {self.flag.name} is there" if _identity(self.flag) else ""
-        return self._left or flagged or self.doubt()
+        return self._left or _seen(self.flag) or self.doubt()
 
     @property
     def is_given(self) -> bool:
@@ -145,15 +144,21 @@ class Stopcock:
         self._known = None
 
 
-def _identity(flag: Path) -> tuple[int, int] | None:
-    """Tell one flag from another that took its place, None where there is none.
+def _seen(flag: Path) -> str:
+    """Say that a flag is there, or may be for all that anybody can see; empty if it is not."""
+    try:
+        flag.lstat()  # a link that points nowhere is there as well
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"the halt file cannot be looked for: {error.strerror}"
+    return f"the file {flag.name} is there"
 
-    Where nobody can see whether one is there, one is.
-    """
+
+def _identity(flag: Path) -> tuple[int, int] | None:
+    """Tell one flag from another that took its place, None where there is none."""
     try:
         seen = flag.lstat()
-    except FileNotFoundError:
-        return None
     except OSError:
-        return 0, 0
+        return None
     return seen.st_ino, seen.st_mtime_ns

@@ -158,9 +158,9 @@ class Watchdog:
         self._sweep_at_ns = self._now_ns() + wait_ns
 
     def _tell_swept(self, cancelled: tuple[str, ...]) -> None:
-        done = f"cancelled {len(cancelled)} ({_told(cancelled)})" if cancelled else "none was open"
+        done = f"cancelled {len(cancelled)} ({_told(cancelled)}), and " if cancelled else ""
         if cancelled or (self.watch is Watch.SILENT and "silence" not in self._raised):
-            self._alarm("silence", f"{self._why()}: {done}, and none of its orders is open now")
+            self._alarm("silence", f"{self._why()}: {done}none of its orders is open now")
 
     def _why(self) -> str:
         assert self._beat is not None, "only a daemon that was seen has orders"

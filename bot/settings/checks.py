@@ -38,6 +38,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from margin_checks.findings(config)
     yield from _orders(config)
     yield from safety_checks.findings(config)
+    yield from _journal(config)
     yield from _dashboard(config)
     yield from alert_checks.findings(config.alerts)
 
@@ -319,7 +320,12 @@ def _orders(config: Config) -> Iterator[Finding]:
                 f"found {orders.silence_max_seconds:g}"
             ),
         )
-    least = orders.silence_max_seconds + orders.settle_seconds + orders.query_interval_seconds
+    least = (
+        orders.silence_max_seconds
+        + config.safety.clock_skew_max_seconds
+        + orders.settle_seconds
+        + orders.query_interval_seconds
+    )
     if orders.unknown_alert_seconds >= orders.unprovable_seconds:
         yield (
             ("orders", "unknown_alert_seconds"),
@@ -332,10 +338,20 @@ def _orders(config: Config) -> Iterator[Finding]:
         yield (
             ("orders", "unprovable_seconds"),
             (
-                f"expected more than silence_max + settle + query_interval = {least:g} seconds, "
+                "expected more than silence_max + safety.clock_skew_max + settle + query_interval "
+                f"= {least:g} seconds, "
                 f"found {orders.unprovable_seconds:g}"
             ),
         )
+
+
+def _journal(config: Config) -> Iterator[Finding]:
+    path, tape = config.journal.path, config.journal.tape_path
+    if path.rpartition("/")[2] in {"", ".", ".."}:
+        yield ("journal", "path"), f"expected the path of a file, found {path}, a directory"
+    for key, text in (("path", path), ("tape_path", tape or "")):
+        if text.startswith("~"):
+            yield ("journal", key), f"~ is not expanded: write the whole path, found {text}"
 
 
 def _dashboard(config: Config) -> Iterator[Finding]:

@@ -45,8 +45,6 @@ class HistoricalShock(_Recorded):
     """Volatility about a month out, decimals added."""
     basis: Moved
     """Perpetuals, futures and forwards against the index, a share of it."""
-    spread: Moved
-    """How wide a perpetual's quote became, a share of its price."""
 
     @property
     def shock(self) -> Shock:
@@ -65,7 +63,7 @@ class HistoricalShock(_Recorded):
     @property
     def missing(self) -> tuple[str, ...]:
         """What of the market nobody was found to have told."""
-        named = (("vol", self.vol_points), ("basis", self.basis), ("spread", self.spread))
+        named = (("vol", self.vol_points), ("basis", self.basis))
         return tuple(name for name, moved in named if moved.move is None)
 
 

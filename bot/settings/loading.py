@@ -176,6 +176,23 @@ def load(path: Path | str, overrides_given: Sequence[str] = ()) -> Settings:
     return settings
 
 
+def ledger_named(path: Path | str) -> str:
+    """Return `journal.path` of a file, whatever else is wrong in it.
+
+    Who halts a daemon must not have to mend first what somebody was writing for the next start.
+
+    Raises:
+        ConfigError: the file cannot be read as one, or names no ledger.
+    """
+    document = read(Path(path))
+    section = document.tree.get("journal")
+    named = section.get("path") if isinstance(section, dict) else None
+    if not isinstance(named, str) or not named:
+        document.report(("journal", "path"), "names no ledger")
+        raise ConfigError(document.problems)
+    return named
+
+
 def _validated(document: Document) -> Settings | None:
     try:
         return Settings.model_validate(document.tree, context=document)

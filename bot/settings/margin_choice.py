@@ -1,9 +1,10 @@
 """Which margin model the configuration asks for, and with which parameters."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
 
+from bot.core.margin import deribit_portfolio, deribit_standard
 from bot.core.margin.deribit_standard import FuturesRate
 from bot.core.margin.modelling import (
     DeribitPortfolio,
@@ -21,6 +22,7 @@ from bot.settings.margin_parameters import (
     Hyperliquid,
     Okx,
     Paradex,
+    Venue,
     parameters,
 )
 from bot.settings.models import Config
@@ -42,36 +44,31 @@ def model(config: Config) -> Model:
     return DeribitStandard(parameters=replace(rates, futures={**rates.futures, **given}))
 
 
-def named(name: ModelName, path: Path | None = None) -> Model:  # noqa: C901, PLR0911 (a case each)
+_FILES: Mapping[str, type[Venue]] = {
+    "deribit": Deribit,
+    "derive": Derive,
+    "okx": Okx,
+    "bybit": Bybit,
+    "paradex": Paradex,
+    "hyperliquid": Hyperliquid,
+}
+
+
+def named(name: ModelName, path: Path | None = None) -> Model:
     """Return a model with the parameters that the package brings, or those of a file.
+
+    Its name says the venue, whose file it is, and the section there.
 
     Raises:
         ConfigError: the file is not there or holds something wrong.
     """
-    match name:
-        case ModelName.DERIBIT_STANDARD:
-            return DeribitStandard(parameters=parameters(Deribit, path).standard)
-        case ModelName.DERIBIT_PORTFOLIO:
-            return DeribitPortfolio(parameters=parameters(Deribit, path).portfolio)
-        case ModelName.DERIVE_STANDARD:
-            return OtherVenue(parameters=parameters(Derive, path).standard)
-        case ModelName.DERIVE_PORTFOLIO:
-            return OtherVenue(parameters=parameters(Derive, path).portfolio)
-        case ModelName.OKX_OPTIONS:
-            return OtherVenue(parameters=parameters(Okx, path).options)
-        case ModelName.OKX_PORTFOLIO:
-            return OtherVenue(parameters=parameters(Okx, path).portfolio)
-        case ModelName.BYBIT_OPTIONS:
-            return OtherVenue(parameters=parameters(Bybit, path).options)
-        case ModelName.BYBIT_PORTFOLIO:
-            return OtherVenue(parameters=parameters(Bybit, path).portfolio)
-        case ModelName.PARADEX_STANDARD:
-            return OtherVenue(parameters=parameters(Paradex, path).standard)
-        case ModelName.PARADEX_PORTFOLIO:
-            return OtherVenue(parameters=parameters(Paradex, path).portfolio)
-        case ModelName.HYPERLIQUID_CROSS:
-            return OtherVenue(parameters=parameters(Hyperliquid, path).cross)
-    assert_never(name)
+    venue, _, section = name.partition("_")
+    found = getattr(parameters(_FILES[venue], path), section)
+    if isinstance(found, deribit_standard.Rates):
+        return DeribitStandard(parameters=found)
+    if isinstance(found, deribit_portfolio.Parameters):
+        return DeribitPortfolio(parameters=found)
+    return OtherVenue(parameters=found)
 
 
 def _rates(rows: RateRows) -> tuple[FuturesRate, ...]:

@@ -201,7 +201,8 @@ class Orders(Section):
     silence_max_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
     """An order unanswered for longer counts as unknown, and the venue is asked about it."""
     settle_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """Wait after an order's lifetime before "not found" may prove that it never arrived."""
+    """Wait after an order's lifetime and safety.clock_skew_max_seconds before "not found" may prove
+    that it never arrived: the venue's lists lag behind."""
     query_interval_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """Time between two questions about the same unknown order."""
     unknown_alert_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0

@@ -105,6 +105,7 @@ def order_policy(config: Config) -> OrderPolicy:
         label_prefix=config.account.label_prefix,
         lifetime_ns=_ns(orders.lifetime_seconds),
         silence_max_ns=_ns(orders.silence_max_seconds),
+        skew_ns=_ns(config.safety.clock_skew_max_seconds),
         settle_ns=_ns(orders.settle_seconds),
         query_interval_ns=_ns(orders.query_interval_seconds),
         unprovable_ns=_ns(orders.unprovable_seconds),

@@ -67,12 +67,13 @@ class Safety(Section):
     delta_gap_skew_max_seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
     """Only quotes that arrived within this of the venue's figure are compared with it. Real
     seconds."""
-    loop_lag_max_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    loop_lag_max_seconds: Annotated[float, Field(ge=0.1, le=60)] = 2.0
     """An event loop that comes later than this degrades: smaller orders, only nearer to neutral."""
-    journal_max_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    journal_max_seconds: Annotated[float, Field(ge=0.1, le=60)] = 2.0
     """A ledger that takes longer than this to be durable degrades."""
-    clock_skew_max_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """A host's clock further than this from the venue's stops trading."""
+    clock_skew_max_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """A host's clock further than this from the venue's stops trading. An order's deadline is past
+    for the venue only so much later than here."""
     strain_rest_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0
     """How long loop, ledger and clock must be well before that is over. Real seconds."""
     loss_per_day_max_percent: Annotated[float, Field(gt=0, le=100)] = 10.0

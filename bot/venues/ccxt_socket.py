@@ -285,6 +285,8 @@ class RpcSocket:
         answer = self._pending.get(message.get("id", 0))
         error = message.get("error")
         if error is not None:
+            if message.get("result") is not None:  # then not even its code proves anything
+                error = f"an error and a result at once: {error!r}"
             failure = _rpc_error(error, arrived_ns)
             if answer is None or answer.done():
                 self._on_bad(shortened(f"error that answers nothing: {failure}"))

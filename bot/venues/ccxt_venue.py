@@ -1,7 +1,7 @@
 """What every venue behind ccxt.pro shares: two instances, their markets, links that are kept up.
 
-Market data and trading are two ccxt instances, so that an order never queues behind a quote in one
-limiter. They share one set of markets. ccxt retries nothing (`maxRetriesOnFailure` stays 0, for it
+Market data and trading are two ccxt instances, so that an order never queues behind a quote. They
+share one set of markets. ccxt retries nothing (`maxRetriesOnFailure` stays 0, for it
 would repeat orders too), and its own sockets are used through `bot.venues.ccxt_socket`.
 """
 
@@ -27,9 +27,9 @@ from bot.venues.ccxt_tap import Tap
 from bot.venues.pacing import Backoff, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 
-SETTLED_NS = (
-    units.NS_PER_SECOND
-)  # a connection that lived this long forgives the failures before it
+# A connection that lived this long forgives the failures before it. One that the venue ends sooner,
+# time and again, is a refusal: who logs in without end is locked out.
+SETTLED_NS = 5 * units.NS_PER_SECOND
 
 
 class LinkError(Exception):
@@ -97,8 +97,12 @@ class Pair:
 
 
 def pair(exchange_class: Callable[[dict[str, Any]], Tap], config: dict[str, Any]) -> Pair:
-    """Build the two instances from one configuration; each gets a limiter of its own."""
-    common = {"enableRateLimit": True, **config}
+    """Build the two instances from one configuration. Whoever asks them keeps to the venue's rates.
+
+    ccxt's limiter counts by the host's calendar: set back by an hour while a question waits, it
+    lets nobody ask anything for that hour.
+    """
+    common = {"enableRateLimit": False, **config}
     return Pair(market=exchange_class(dict(common)), trading=exchange_class(dict(common)))
 
 
@@ -114,7 +118,7 @@ async def ask_rest(exchange: Tap, method: str, params: dict[str, Any]) -> Any:
     """Ask one question over HTTP, for reads while the socket is down: aiohttp may repeat a GET.
 
     Args:
-        exchange: the instance whose limiter and key are used.
+        exchange: the instance whose key is used.
         method: as on the socket, `scope/name`.
         params: strings, numbers and booleans.
 
@@ -182,6 +186,8 @@ async def keep_link(
 
 
 def brief(error: BaseException) -> str:
-    """Return an error as one short line."""
+    """Return an error as one short line; of a way that is not there, why, which ccxt leaves out."""
+    if isinstance(error, NetworkError) and isinstance(error.__cause__, OSError):
+        error = error.__cause__
     line = wording.plain(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= 300 else line[:297] + "..."

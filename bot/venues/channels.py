@@ -34,7 +34,7 @@ class Channels:
         self._wanted: frozenset[str] = frozenset()
         self._since_ns: dict[str, int] = {}  # subscribed channels: last push, else subscription
         self._silent: set[str] = set()  # subscribed, and never heard on this connection
-        self._refused: set[str] = set()
+        self._refused: dict[str, int] = {}  # refused channels: since when
         self._chased: dict[str, Silence] = {}
 
     def want(self, channels: Iterable[str]) -> None:
@@ -44,9 +44,16 @@ class Channels:
             self._wanted = wanted
             self._refused.clear()
 
-    def missing(self) -> list[str]:
-        """Return the wanted channels that are neither subscribed nor refused, sorted."""
-        return sorted(self._wanted - self._since_ns.keys() - self._refused)
+    def missing(self, now_ns: int, refused_for_ns: int) -> list[str]:
+        """Return the wanted channels that are not subscribed, sorted.
+
+        Args:
+            now_ns: the wire clock.
+            refused_for_ns: how long one that was refused is not asked for again.
+        """
+        asked_ns = now_ns - refused_for_ns
+        refused = {name for name, since_ns in self._refused.items() if since_ns > asked_ns}
+        return sorted(self._wanted - self._since_ns.keys() - refused)
 
     def surplus(self) -> list[str]:
         """Return the subscribed channels that are not wanted, sorted."""
@@ -71,10 +78,10 @@ class Channels:
             self._silent.discard(channel)
             self._chased.pop(channel, None)
 
-    def refused(self, channel: str) -> None:
-        """Take note that the venue refused a channel; this connection does not ask again."""
+    def refused(self, channel: str, now_ns: int) -> None:
+        """Take note that the venue refused a channel."""
         self.removed((channel,))
-        self._refused.add(channel)
+        self._refused[channel] = now_ns
 
     def heard(self, channel: str, now_ns: int) -> None:
         """Take note of a push."""

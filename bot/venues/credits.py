@@ -2,8 +2,9 @@
 
 A bucket holds at most `burst` credits and refills at a rate that it learns: the venue's own limits
 set it, a refusal for asking too often halves it and stops the bucket for as long as the venue said,
-and quiet brings it back. Orders and cancels draw on one bucket, as they do at the venue, but orders
-leave a share of it untouched, so that a cancel finds a credit whatever was sent before it.
+or for a few seconds, and quiet brings it back. Orders and cancels draw on one bucket, as they do at
+the venue, but orders leave a share of it untouched, so that a cancel finds a credit whatever was
+sent before it.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from bot.core.units import NS_PER_SECOND
 SLOWEST_SHARE = 0.1  # of the venue's rate, however often it refuses
 RECOVERY_S = 60.0  # from half the rate back to the whole
 PENALTY_S = 1.0  # the venue refused and did not say for how long
+PENALTY_LONGEST_S = 4.0  # whatever it said: less than a cancel may take, and then it says so again
 
 
 class Kind(Enum):
@@ -26,6 +28,7 @@ class Kind(Enum):
     SUBSCRIPTION = "subscription"
     LISTING = "listing"
     WHAT_IF = "what-if"
+    LOG = "transaction log"
     ORDER = "order"
     CANCEL = "cancel"
 
@@ -73,12 +76,17 @@ class Bucket:
         self._credits -= 1.0
         return wait_ns
 
+    def give_back(self) -> None:
+        """Take back a credit that was not used."""
+        self._credits = min(self._rate.burst, self._credits + 1.0)
+
     def refused(self, now_ns: int, wait_s: float | None) -> None:
         """Take note that the venue refused: we asked too often, by its count."""
         self._refill(now_ns)
         self._credits = min(self._credits, 0.0)
         self._share = max(SLOWEST_SHARE, self._share / 2.0)
-        pause_ns = int((PENALTY_S if wait_s is None else wait_s) * NS_PER_SECOND)
+        pause_s = PENALTY_S if wait_s is None else min(wait_s, PENALTY_LONGEST_S)
+        pause_ns = int(pause_s * NS_PER_SECOND)
         self._blocked_until_ns = max(self._blocked_until_ns, now_ns + pause_ns)
 
     def _refill(self, now_ns: int) -> None:
@@ -94,7 +102,8 @@ class CreditPolicy:
     """What may be asked until the venue has said more.
 
     Deribit's own rates for a new account: 20 questions a second after a hundred at once, five
-    orders after twenty, 3.3 subscriptions, one list of instruments and one simulated portfolio.
+    orders after twenty, 3.3 subscriptions, one list of instruments, one simulated portfolio and one
+    page of the transaction log after eight.
     `share` of what the venue allows is used, so that a person beside the daemon, with the same
     account, is not shut out. Orders leave `cancel_reserve` of the matching engine's burst to
     cancels.
@@ -104,6 +113,7 @@ class CreditPolicy:
     subscriptions: Rate = Rate(burst=5.0, per_second=3.0)
     listings: Rate = Rate(burst=2.0, per_second=0.5)
     what_ifs: Rate = Rate(burst=1.0, per_second=0.75)
+    logs: Rate = Rate(burst=6.0, per_second=0.75)
     matching: Rate = Rate(burst=20.0, per_second=5.0)
     share: float = 0.75
     cancel_reserve: float = 0.25
@@ -120,6 +130,7 @@ class Credits:
             Kind.SUBSCRIPTION: Bucket(policy.subscriptions, now_ns),
             Kind.LISTING: Bucket(policy.listings, now_ns),
             Kind.WHAT_IF: Bucket(policy.what_ifs, now_ns),
+            Kind.LOG: Bucket(policy.logs, now_ns),
             Kind.ORDER: matching,
             Kind.CANCEL: matching,
         }
@@ -135,6 +146,10 @@ class Credits:
     def take(self, kind: Kind, now_ns: int) -> int:
         """Take a credit and return how long to wait before the request may be sent."""
         return self._buckets[kind].take(now_ns, self._kept(kind))
+
+    def give_back(self, kind: Kind) -> None:
+        """Take back the credit of a request that was not sent."""
+        self._buckets[kind].give_back()
 
     def refused(self, kind: Kind, now_ns: int, wait_s: float | None) -> None:
         """Slow a kind of request down: the venue said that it comes too often."""

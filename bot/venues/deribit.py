@@ -5,7 +5,7 @@ import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from bot.core.actions import (
     Action,
@@ -14,18 +14,20 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
-from bot.core.events import Fact, Link
-from bot.venues import ccxt_venue, deribit_errors, deribit_network
+from bot.core.events import BadMessage, Fact, Link
+from bot.venues import ccxt_venue, deribit_cash, deribit_errors, deribit_network
 from bot.venues import deribit_line as lines
 from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
 from bot.venues import deribit_what_if as what_if
 from bot.venues.ccxt_socket import AnswerLostError, DialError, NotSentError, RpcError
 from bot.venues.ccxt_venue import Clocks, LinkError, Upkeep, brief, keep_link
+from bot.venues.complaints import Complaints
 from bot.venues.credits import Kind
 from bot.venues.deribit_account import Reader
 from bot.venues.deribit_berth import RollWatch, Shared
@@ -40,6 +42,8 @@ from bot.venues.deribit_translate import MessageError
 from bot.venues.pacing import Backoff, Pacer, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 from bot.venues.transit import Transit
+
+KINDS: Final = {INSTRUMENTS: Kind.LISTING, deribit_cash.TRANSACTION_LOG: Kind.LOG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,7 @@ class DeribitVenue:
         self._deafness: asyncio.Future[None] | None = None
         self._pacer = Pacer(policy=limits.credits, monotonic_ns=clocks.monotonic_ns, sleep=sleep)
         self.transit = Transit(age_ns=clocks.age_ns, late_s=limits.late_after_s)
+        self._complaints = Complaints(clocks.monotonic_ns)
         self._listing = self._new_listing()
         shared = Shared(
             make=self._line,
@@ -229,7 +234,7 @@ class DeribitVenue:
     async def _keep(self, link: Link) -> None:
         is_market = link is Link.MARKET
         berth = self._feed.berth if is_market else self._desk.berth
-        mind = self._feed.mind if is_market else _no_concern
+        mind = self._feed.mind if is_market else self._desk.mind
         upkeep = Upkeep(
             link=link,
             connect=berth.connect,
@@ -250,7 +255,9 @@ class DeribitVenue:
         except Exception as error:  # noqa: BLE001  # of any type: the port promises a fact
             return outcomes.gone_wrong(action, f"{type(error).__name__}: {brief(error)}")
 
-    async def _perform(self, action: Action) -> tuple[Fact, ...]:
+    async def _perform(  # noqa: PLR0911 (one case an action is the point)
+        self, action: Action
+    ) -> tuple[Fact, ...]:
         match action:
             case SubmitOrder():
                 return await self._desk.submit(action)
@@ -262,9 +269,11 @@ class DeribitVenue:
                 facts = await self._reader.account(action)
                 self._desk.told(facts)
                 return facts
+            case ReadCash():
+                return await deribit_cash.read(action, self._reader)
             case AskMargin():
                 now_ns = self._clocks.monotonic_ns
-                return await what_if.opinion(action, lambda: self._trading, self._pacer, now_ns)
+                return await what_if.opinion(action, lambda: self._market, self._pacer, now_ns)
             case Watch():
                 await self._feed.watch(action.instruments)
                 return ()
@@ -278,8 +287,6 @@ class DeribitVenue:
 
     async def market_time_ms(self) -> int:
         """Ask the venue for its time, over a socket if one is up.
-
-        Over HTTP ccxt's limiter may hold the question back, which makes the answer look old.
 
         Raises:
             VenueUnreachableError: no answer.
@@ -319,7 +326,7 @@ class DeribitVenue:
         self, line_of: Callable[[], Line], rest: Any, method: str, params: dict[str, Any]
     ) -> Any:
         """Ask one question, again after a moment if there was no answer; a refusal is final."""
-        kind = Kind.LISTING if method == INSTRUMENTS else Kind.QUESTION
+        kind = KINDS.get(method, Kind.QUESTION)
         attempt = 1
         while True:
             await self._pacer.wait(kind)
@@ -343,8 +350,11 @@ class DeribitVenue:
     # ------------------------------------------------------------------ pushes
 
     def _tell(self, fact: Fact) -> None:
+        told = self._complaints.told(fact) if isinstance(fact, BadMessage) else fact
+        if told is None:
+            return
         try:
-            self._post(fact)
+            self._post(told)
         # Of any type: raised here it would vanish in ccxt's receive loop, and facts with it. So it
         # ends `run`, and with it the process that has to reconcile.
         except Exception as error:
@@ -362,10 +372,6 @@ def _no_tls() -> ssl.SSLContext:
 
 def _unheard(fact: Fact) -> None:
     """Nobody listens before `open`; nothing is said then."""
-
-
-async def _no_concern() -> str | None:
-    return None
 
 
 async def _end_with(deafness: asyncio.Future[None]) -> None:

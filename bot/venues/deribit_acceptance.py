@@ -116,7 +116,6 @@ class _Inspection:
             "secret": subject.credentials.secret,
             "urls": {"api": {"rest": subject.rest_url, "ws": subject.ws_url}},
             "options": ccxt_venue.client_options(means.limits.sockets),
-            "enableRateLimit": False,  # its pauses would count as the way to the venue's clock
         }
         self._pair = ccxt_venue.pair(self._exchange, config)
         self._trading = self._socket(self._pair.trading)
@@ -393,7 +392,7 @@ class _Inspection:
 
 def _readable(rows: Iterable[Any]) -> Iterable[Instrument]:
     for row in rows:
-        if isinstance(row, dict) and row.get("kind") in {"option", "future"}:
+        if isinstance(row, dict) and row.get("kind") in deribit_instruments.KINDS:
             try:
                 yield deribit_instruments.instrument(row)
             except MessageError:

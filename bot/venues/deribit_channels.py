@@ -155,15 +155,20 @@ class QuoteSession:
         await self._change("public/unsubscribe", surplus)
         self._channels.removed(surplus)
         self.books.end(surplus)
-        missing = self._channels.missing()
+        await self._complete()
+
+    async def _complete(self) -> None:
+        """Subscribe what is wanted and missing: new, left over, or refused a while ago."""
+        refused_for_ns = int(self.line.limits.refused_retry_s * units.NS_PER_SECOND)
+        missing = self._channels.missing(self.line.monotonic_ns(), refused_for_ns)
         confirmed = await self._subscribe(missing)
         for channel in sorted(set(missing) - confirmed):
-            self._channels.refused(channel)
+            self._channels.refused(channel, self.line.monotonic_ns())
             self.line.post(BadMessage(source=channel, reason="the venue did not subscribe it"))
         await self._snapshot(list(filter(_is_ticker, missing)))
 
     async def chase(self) -> str | None:
-        """Chase silent channels and lost books; return why the connection must be recycled."""
+        """Chase silent channels, lost books and what is missing; return why to recycle the line."""
         now_ns = self.line.monotonic_ns()
         limit_s = self.line.limits.stall_after_s
         stalls = self._channels.stalled(
@@ -181,6 +186,7 @@ class QuoteSession:
         again = sorted({*stalls.resubscribe, *quiet, *self.books.due(now_ns)})
         try:
             await self._resubscribe(again)
+            await self._complete()
         except UNCERTAIN as error:
             return f"channels could not be subscribed again: {brief(error)}"
         return None

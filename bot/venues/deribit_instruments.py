@@ -14,6 +14,7 @@ from bot.core.instruments import Instrument, Kind, Settlement, TickStep
 from bot.venues import deribit_translate as raw
 from bot.venues.deribit_translate import MessageError
 
+KINDS = ("option", "future")
 SETTLEMENTS: Mapping[str, Settlement] = {
     "reversed": Settlement.INVERSE,
     "linear": Settlement.LINEAR,
@@ -45,7 +46,7 @@ def is_wanted(row: Mapping[str, Any], currencies: Collection[str]) -> bool:
     """Return whether a row is an active option, perpetual or future that settles in one of them."""
     return (
         row.get("settlement_currency") in currencies
-        and row.get("kind") in {"option", "future"}
+        and row.get("kind") in KINDS
         and row.get("is_active", True) is not False
     )
 

@@ -17,9 +17,10 @@ class VenueLimits:
     `credits` keep every kind of request under the venue's rates; an order that would wait longer
     than `order_wait_s` for its credit is not sent. A frame may hold 32 kB and, by the venue's
     advice, 500 channels. `silence_max_s` is for a whole connection, which hears a heartbeat every
-    `heartbeat_s` at the least; `stall_after_s` is for one channel. Lists of instruments are asked
-    for at most every `reload_every_s`. A quote whose stamp is older than `late_after_s` on arrival
-    is not believed. `recycle_after_ms` is market time after 08:00 UTC.
+    `heartbeat_s` at the least; `stall_after_s` is for one channel, and one that the venue refused
+    is asked for again after `refused_retry_s`. Lists of instruments are asked for at most every
+    `reload_every_s`. A quote whose stamp is older than `late_after_s` on arrival is not believed.
+    `recycle_after_ms` is market time after 08:00 UTC.
     """
 
     sockets: SocketLimits = field(default_factory=SocketLimits)
@@ -35,6 +36,7 @@ class VenueLimits:
     heartbeat_s: int = HEARTBEAT_MIN_S
     silence_max_s: float = 25.0
     stall_after_s: float = 30.0
+    refused_retry_s: float = 60.0
     late_after_s: float = 5.0
     check_every_s: float = 0.5
     reload_every_s: float = 5.0

@@ -20,6 +20,7 @@ from bot.venues.pacing import Sleep
 from bot.venues.port import Post, VenueRefusedError
 
 TOKEN_SHARE = 0.8  # of a token's life, after which it is renewed
+TOKEN_LONGEST_S = 86_400.0  # however long it is said to live
 RETRY_SHARE = 0.25  # of what is left of a token's life, before a renewal that failed is tried again
 
 
@@ -81,6 +82,7 @@ class Line:
         self._epoch_ms = clocks.epoch_ms
         self._exchange = exchange
         self._logins = 0
+        self.renewals = 0  # of the login, over all connections
         self._renew_at_ns = 0
         self._ends_at_ns = 0
         self._is_logged_in = False
@@ -135,9 +137,11 @@ class Line:
         if refusal is not None:
             raise VenueRefusedError(refusal)
         try:
-            life_s = raw.figure(result, "expires_in")
+            life_s = min(raw.figure(result, "expires_in"), TOKEN_LONGEST_S)
         except MessageError as error:
             raise LinkError(f"login: {error}") from error
+        if life_s <= 0.0:  # it would be renewed without end
+            raise LinkError(f"login: expires_in is {life_s:g}")
         now_ns = self.monotonic_ns()
         self._ends_at_ns = now_ns + int(life_s * units.NS_PER_SECOND)
         self._renew_at_ns = now_ns + int(life_s * TOKEN_SHARE * units.NS_PER_SECOND)
@@ -168,13 +172,14 @@ class Line:
         return f"no frame for {silent_ns / units.NS_PER_SECOND:.0f} s"
 
     async def _renewed(self) -> str | None:
-        """Log in again before the token ends; private channels live on over the same connection."""
+        """Log in again over the same connection, before the token ends."""
         if self._is_disowned:
             return "the venue no longer knows the login"
         if self.monotonic_ns() < self._renew_at_ns:
             return None
         try:
             await self._login()
+            self.renewals += 1
         except LINK_ERRORS as error:
             left_ns = self._ends_at_ns - self.monotonic_ns()
             if _is_final(error) or left_ns <= 0:

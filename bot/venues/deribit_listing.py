@@ -66,7 +66,7 @@ class Listing:
         self._take(await self._pair.load(again=False))
 
     async def reload(self) -> None:
-        """Ask for the list over the socket and post it.
+        """Ask for the list over the socket and post it. One that does not come is still wanted.
 
         Raises:
             VenueUnreachableError: no usable answer.
@@ -74,10 +74,16 @@ class Listing:
         async with self._loading:
             self._wanted.clear()  # what is asked now answers every reason until now
             try:
-                rows = await self._ask(INSTRUMENTS, {"currency": "any"})
-            except (NotSentError, AnswerLostError, RpcError) as error:
-                raise VenueUnreachableError(f"{INSTRUMENTS}: {brief(error)}") from error
-            self._take(rows)
+                self._take(await self._listed())
+            except BaseException:  # of any type: whoever asked may also have stopped waiting
+                self._wanted.set()
+                raise
+
+    async def _listed(self) -> Any:
+        try:
+            return await self._ask(INSTRUMENTS, {"currency": "any"})
+        except (NotSentError, AnswerLostError, RpcError) as error:
+            raise VenueUnreachableError(f"{INSTRUMENTS}: {brief(error)}") from error
 
     def _take(self, rows: Any) -> None:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -105,7 +111,6 @@ class Listing:
             try:
                 await self.reload()
             except (VenueUnreachableError, MessageError) as error:
-                self._wanted.set()
                 self._post(ReadFailed(what="instruments", reason=brief(error)))
             await self._sleep(self._every_s)
 

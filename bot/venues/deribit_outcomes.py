@@ -9,10 +9,12 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
+from bot.core.cash import MOVES
 from bot.core.events import (
     SECOND_OPINION,
     BadMessage,
@@ -60,7 +62,9 @@ def unknown(action: SubmitOrder, reason: str) -> OrderUnknown:
     return OrderUnknown(order_id=action.order_id, reason=reason)
 
 
-def gone_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
+def gone_wrong(  # noqa: PLR0911 (one case an action is the point)
+    action: Action, reason: str
+) -> tuple[Fact, ...]:
     """Return the fact of an action that failed: an order is unknown, a read has failed."""
     match action:
         case SubmitOrder():
@@ -71,6 +75,8 @@ def gone_wrong(action: Action, reason: str) -> tuple[Fact, ...]:
             return (ReadFailed(what=f"order {action.order_id}", reason=reason),)
         case ReadAccount():
             return (ReadFailed(what="account", reason=reason),)
+        case ReadCash():
+            return (ReadFailed(what=MOVES, reason=reason),)
         case AskMargin():
             return (ReadFailed(what=SECOND_OPINION, reason=reason),)
         case ReloadInstruments():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bot.venues import ccxt_venue, deribit_network, deribit_requests
-from bot.venues.ccxt_socket import NotSentError, RpcSocket
+from bot.venues.ccxt_socket import RpcSocket
 from bot.venues.ccxt_venue import LINK_ERRORS, Clocks, brief
 from bot.venues.deribit_limits import VenueLimits
 from bot.venues.deribit_line import TappedDeribit
@@ -89,11 +89,18 @@ class DeribitSweeper:
             await exchange.close()
 
     async def _asked(self, method: str, params: dict[str, Any]) -> Any:
-        """Ask once, over a connection that is dialled if need be; a cancel does no harm twice."""
+        """Ask over the connection there is, and over a fresh one if that is of no use.
+
+        It may have outlived its login, or its network, since it was last asked for something; a
+        cancel does no harm twice.
+        """
+        is_old = self._socket is not None and self._socket.is_up
         try:
             try:
                 return (await (await self._dialled()).call(method, params)).result
-            except NotSentError:
+            except LINK_ERRORS:
+                if not is_old:
+                    raise
                 await self.close()
                 return (await (await self._dialled()).call(method, params)).result
         except (*LINK_ERRORS, CannotCancelError) as error:

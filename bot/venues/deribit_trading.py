@@ -14,7 +14,7 @@ from bot.venues import deribit_errors, deribit_names, deribit_requests, deribit_
 from bot.venues import deribit_outcomes as outcomes
 from bot.venues import deribit_translate as raw
 from bot.venues.ccxt_socket import AnswerLostError, NotSentError, RpcError
-from bot.venues.ccxt_venue import LinkError
+from bot.venues.ccxt_venue import LINK_ERRORS, LinkError, brief
 from bot.venues.credits import Kind
 from bot.venues.deribit_account import Reader
 from bot.venues.deribit_berth import Berth, Shared
@@ -24,11 +24,12 @@ from bot.venues.port import NOT_SENT_CODE
 CHANGES = "user.changes.any.any.raw"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TradingSession:
-    """What trades: one line."""
+    """What trades: one line, and for which renewal of its login it was armed and subscribed."""
 
     line: Line
+    renewals: int = 0
 
 
 def _only_looks() -> str:
@@ -64,8 +65,8 @@ class TradingDesk:
     ) -> None:
         self._shut = _only_looks if looks_only else shut
         self._looks_only = looks_only
-        self._currencies = currencies
         self._scope = frozenset(currencies)
+        self._channels = [CHANGES, *(f"user.portfolio.{currency}" for currency in currencies)]
         self._pacer = shared.pacer
         self._listing = shared.listing
         self._transit = shared.transit
@@ -83,16 +84,31 @@ class TradingDesk:
 
     async def _establish(self, session: TradingSession) -> None:
         """Dial, log in, prove that orders are cancelled with the connection, subscribe."""
-        line = session.line
-        await line.open()
-        if not self._looks_only:  # a key that may only read may not arm, and has nothing to cancel
-            await _arm(line)
-        portfolios = (f"user.portfolio.{currency}" for currency in self._currencies)
-        channels = [CHANGES, *portfolios]
-        confirmed = await line.subscribe("private/subscribe", channels)
-        missing = {name.lower() for name in channels} - {name.lower() for name in confirmed}
+        await session.line.open()
+        confirmed = await self._equip(session)
+        missing = {name.lower() for name in self._channels} - {name.lower() for name in confirmed}
         if missing:
             raise LinkError(f"the venue did not subscribe {', '.join(sorted(missing))}")
+
+    async def _equip(self, session: TradingSession) -> list[str]:
+        session.renewals = session.line.renewals
+        if not self._looks_only:  # a key that may only read may not arm, and has nothing to cancel
+            await _arm(session.line)
+        return await session.line.subscribe("private/subscribe", self._channels)
+
+    async def mind(self) -> str | None:
+        """Arm and subscribe again after each renewal of the login; return why the line is no good.
+
+        The venue promises of neither that it outlives the login that it was asked under.
+        """
+        session = self.berth.session
+        if session.renewals == session.line.renewals:
+            return None
+        try:
+            await self._equip(session)
+        except LINK_ERRORS as error:
+            return f"after the login was renewed: {brief(error)}"
+        return None
 
     def _pushed(self, channel: str, data: Any, arrived_ns: int) -> None:
         facts = raw.pushed(channel, data, arrived_ns)

@@ -139,8 +139,7 @@ def position(data: Mapping[str, Any]) -> PositionRow:
         MessageError: a name or size is missing, or size and direction disagree.
     """
     size = exact(data, "size")
-    sign = SIGNS.get(data.get("direction", ""), 0)
-    if size * sign < 0:
+    if size * SIGNS.get(optional_text(data, "direction"), 0) < 0:
         raise MessageError(f"size {size} with direction {data.get('direction')!r}")
     return PositionRow(
         instrument=text(data, "instrument_name"),
@@ -367,7 +366,7 @@ def exact(data: Mapping[str, Any], key: str) -> Decimal:
 
 
 def _sign(data: Mapping[str, Any]) -> int:
-    sign = SIGNS.get(data.get("direction", ""))
+    sign = SIGNS.get(optional_text(data, "direction"))
     if sign is None:
         raise MessageError(f"direction is {data.get('direction')!r}")
     return sign

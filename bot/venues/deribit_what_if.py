@@ -25,9 +25,10 @@ SIMULATE: Final = "private/simulate_portfolio"
 async def opinion(
     action: AskMargin, line_of: Callable[[], Line], pacer: Pacer, monotonic_ns: Callable[[], int]
 ) -> tuple[Fact, ...]:
-    """Ask once, over the trading line; whoever wants to know more asks again later.
+    """Ask once, over the market-data line; whoever wants to know more asks again later.
 
-    No refusal ends the line, for orders go over it: if its login is gone, the next read shows it.
+    No order shall wait behind a portfolio that is reckoned through, nor lose its line over it. The
+    line is logged in with the same key; no refusal ends it, for quotes come over it.
 
     Raises:
         NotSentError: the line is not ready.
@@ -37,7 +38,7 @@ async def opinion(
     await pacer.wait(Kind.QUESTION)
     line = line_of()
     if not line.is_ready:
-        raise NotSentError("the trading connection is down")
+        raise NotSentError("the market-data connection is down")
     asked_ns = monotonic_ns()
     try:
         answer = await line.socket.call(SIMULATE, _params(action))

@@ -28,8 +28,13 @@ class Pacer:
     async def wait(self, kind: Kind) -> None:
         """Take a credit for one request, sleeping until there is one."""
         wait_ns = self._credits.take(kind, self._monotonic_ns())
-        if wait_ns:
+        if not wait_ns:
+            return
+        try:
             await self._sleep(wait_ns / NS_PER_SECOND)
+        except BaseException:  # whoever asked waits no more: nothing is sent
+            self._credits.give_back(kind)
+            raise
 
     async def wait_at_most(self, kind: Kind, limit_s: float) -> float | None:
         """Take a credit for one request, if it comes in time.

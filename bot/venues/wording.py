@@ -5,9 +5,16 @@ import re
 # "Cannot connect to host h:1 ssl:default [Connect call failed ('h', 1)]" says the place twice.
 _UNREACHED = re.compile(r"Cannot connect to host (\S+) ssl:\S+ \[(.*)\]$")
 
+# "WSMessage(type=..., data=WebSocketError(<WSCloseCode...: 1002>, 'why'), extra=None)" is a message
+# that aiohttp makes of bytes that are none.
+_NO_FRAME = re.compile(r"WSMessage\w*\(.*WebSocketError\([^'\"]*(['\"])(?P<why>.*)\1\).*\)$")
+
 
 def plain(text: str) -> str:
-    """Return what aiohttp says of a connection that could not be opened, without its repetition."""
+    """Return what aiohttp says of a connection that failed, without repetition and type names."""
+    broken = _NO_FRAME.search(text)
+    if broken is not None:
+        return f"{text[: broken.start()]}not a frame: {broken['why']}"
     found = _UNREACHED.search(text)
     if found is None:
         return text

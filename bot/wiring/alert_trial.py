@@ -25,14 +25,14 @@ ADVICE: Final = "nothing; what you read here is what a real call looks like"
 async def tried(settings: Settings, secrets: AlertSecrets) -> tuple[Finding, ...]:
     """Send every channel of a configuration a test, and say what became of it."""
     wire = WireClock()
-    message = _message(paging.spoken(settings), wire)
+    message = _message(paging.spoken(settings), paging.place(settings), wire)
     async with httpx.AsyncClient() as client:
         ways = paging.ways(settings, secrets)
         found = await asyncio.gather(*(_channel(way, message, client) for way in ways))
         return (*found, *await _beat(settings, secrets, wire, client))
 
 
-def _message(daemon: str, wire: WireClock) -> Message:
+def _message(daemon: str, place: str, wire: WireClock) -> Message:
     page = Page(
         kind=PageKind.NEW,
         number=0,
@@ -42,7 +42,7 @@ def _message(daemon: str, wire: WireClock) -> Message:
         text=TEXT,
         raised_ms=wire.epoch_ms(),
     )
-    scene = Scene(daemon=daemon, mode="not running, or not asked")
+    scene = Scene(daemon=daemon, mode="not running, or not asked", place=place)
     said = page_words.worded(page, scene, f"{wire.epoch_ms()}-test")
     return replace(said, head=f"TEST ({daemon})", do=ADVICE)
 

@@ -1,5 +1,6 @@
 """Who is told of alerts: the section `alerts` and its secrets become a pager and a heartbeat."""
 
+import socket
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def callers(settings: Settings, secrets: AlertSecrets, wire: WireClock, *, of: s
         ),
         wire=wire,
         heard=None if of else heard_path(Path(settings.journal.path)),
+        place=place(settings),
     )
     switch = dead_man(settings, secrets)
     if switch is None:
@@ -91,6 +93,12 @@ def spoken(settings: Settings) -> str:
     currencies = "+".join(settings.account.currencies)
     venue, prefix = settings.venue.name, settings.account.label_prefix
     return f"deltaband {settings.mode} {venue} {currencies} {prefix}"
+
+
+def place(settings: Settings) -> str:
+    """Say where a person types who is called: on which machine, with which ledger."""
+    ledger = Path(settings.journal.path).absolute()
+    return f"On {socket.gethostname()}, --journal {ledger}"
 
 
 def ways(settings: Settings, secrets: AlertSecrets) -> tuple[Channel, ...]:

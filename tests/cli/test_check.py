@@ -103,3 +103,28 @@ def test_nothing_is_ordered_beside_a_daemon_that_it_would_halt(tmp_path: Path) -
     assert "a daemon is running on ledger" in beside.stderr
     assert "stop it first" in beside.stderr
     assert "failed" in alone.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ((), "NOBODY IS CALLED when it stops hedging"),
+        (("--set", "alerts.heartbeat={url: {env: BEAT}}"), ""),
+        (("--set", "alerts.channels=[{name: desk, kind: slack, url: {env: BEAT}}]"), ""),
+    ],
+)
+def test_real_money_that_calls_nobody_is_said_to(
+    change: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DERIBIT_KEY", "DERIBIT_SECRET"):
+        monkeypatch.setenv(name, "x" * 8)
+    monkeypatch.setenv("BEAT", "https://beats.example/a")
+
+    shown = verb("check", LIVE, *change)
+    note = told(verb("check", LIVE, *change, "--json"))["note"]
+
+    assert shown.exit_code == 0
+    assert note.startswith(says)
+    assert bool(note) == bool(says)
+    assert shown.stdout.endswith(f"{note}\n")
+    assert told(verb("check", DEMO, "--json"))["note"] == ""

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli.app import app
+from bot.dashboard.models import CommandAsked
 from bot.runtime import records
 from tests.cli.desk import daemon_that_says, ledger_with, told, verb
 from tests.dashboard.scenes import running
@@ -139,3 +140,18 @@ def test_a_dead_daemon_s_ledger_tells_of_the_halt_that_waits(tmp_path: Path) -> 
     assert status.exit_code == 1
     assert str(flag) in status.stderr
     assert "`deltaband explain` reads the ledger" in status.stderr
+
+
+def test_whoever_gives_a_command_under_whatever_name_the_daemon_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "ledger.db"
+    monkeypatch.setenv("LOGNAME", "TRADING\\k\u00fcm" + "x" * 80)
+    answer = {"accepted": True, "command": "resume", "next": "goes on"}
+    with daemon_that_says({COMMANDS: (202, answer)}, journal) as posted:
+        result = verb("resume", "--journal", str(journal), "--reason", "\udcff seen")
+
+    assert result.exit_code == 0
+    (body,) = posted
+    assert CommandAsked.model_validate(body).actor.startswith("cli:TRADING-k-m")
+    assert body["note"] == "? seen"

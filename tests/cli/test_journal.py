@@ -159,3 +159,27 @@ def test_a_crash_shows_the_error_that_ended_the_core() -> None:
     body = codec.dumps({"fold": 1, "facts": [], "error": error}).decode()
 
     assert words("crash", body) == "AssertionError: time ran back"
+
+
+def test_a_kind_that_no_row_has_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    journal = tmp_path / "ledger.db"
+    ledger_with(journal)
+
+    result = verb("journal", "tail", str(journal), "--kind", "decision")
+
+    assert result.exit_code == 0
+    assert "no row is of kind decision; there are: run" in result.stderr
+
+
+def test_the_ids_of_commands_are_counted_and_not_listed() -> None:
+    world, _ = hedging()
+    before = world.state.standing
+    command = CommandGiven(command=Command.PAUSE, command_id="0f" * 16, actor="cli:kim", note="")
+    after = world.fold(command).state.standing
+    change = records.change_text(2, before, after)
+    assert change is not None
+
+    said = words("change", change.decode())
+
+    assert "commands seen (1); pause reason paused by cli:kim" in said
+    assert command.command_id not in said

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -138,3 +140,14 @@ def test_repair_says_what_was_lost_and_where_it_lies(journal: Path) -> None:
     again = verb("journal", "repair", str(journal))
     assert again.exit_code == 0
     assert "is whole: nothing to repair" in again.stdout
+
+
+def test_who_reads_only_the_first_rows_of_an_export_is_no_failure(journal: Path) -> None:
+    words = [sys.executable, "-m", "bot", "journal", "export", str(journal)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
+        assert export.stdout is not None
+        assert export.stderr is not None
+        export.stdout.close()
+        said = export.stderr.read()
+
+    assert (export.returncode, said) == (0, b"")

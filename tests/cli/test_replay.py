@@ -21,7 +21,7 @@ def journal(tmp_path: Path) -> Path:
 def test_a_day_that_comes_out_again_is_said_to_be_identical(journal: Path) -> None:
     answer = verb("replay", str(journal))
     assert answer.exit_code == 0
-    assert "5 folds with 18 facts repeated, 1 orders among 6 actions" in answer.stdout
+    assert "5 folds with 18 facts repeated, 1 orders among 7 actions" in answer.stdout
     assert answer.stdout.splitlines()[-1].startswith("identical: 5 folds")
 
     payload = told(verb("replay", str(journal), "--json"))

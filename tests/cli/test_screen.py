@@ -8,7 +8,7 @@ from rich.console import Console
 from bot.cli import summary
 from bot.cli.live import LiveView
 from bot.core.engine import Step
-from bot.core.events import Command, CommandGiven
+from bot.core.events import Command, CommandGiven, Link, LinkDown
 from bot.lab.rehearsal import Rehearsal, figures
 from bot.runtime.loop import Stepped
 from tests.builders import CALL, World
@@ -119,6 +119,16 @@ def test_a_book_without_a_price_shows_no_number_for_its_delta() -> None:
 
     assert "not known" in seen
     assert "unpriced: BTC-" in seen
+
+
+def test_the_parting_of_the_daemon_is_not_what_stays_on_the_screen() -> None:
+    screen = Screen()
+    screen.hedge()
+    screen.rehearsal.is_over = True
+    reason = "the daemon is stopping"
+    screen.see(screen.world.fold(LinkDown(link=Link.MARKET, reason=reason)))
+
+    assert reason not in screen.drawn()
 
 
 def test_the_summary_says_what_was_hedged_what_it_cost_and_that_the_books_agree() -> None:

@@ -11,7 +11,7 @@ from bot.core.dealing import BookPlan
 from bot.core.exposure import Exposure
 from bot.core.hedger import deviation_coin
 from bot.dashboard import triggers
-from bot.dashboard.models import About
+from bot.dashboard.models import About, OrderShown
 from bot.dashboard.window import Frame, Window
 from bot.lab.rehearsal import Rehearsal, figures
 from bot.quant.conventions import Convention
@@ -36,9 +36,9 @@ def plans() -> tuple[BookPlan, ...]:
     )
 
 
-def drawn(screen: object) -> str:
+def drawn(screen: object, width: int = 120) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, height=40).print(screen)
+    Console(file=out, width=width, height=40).print(screen)
     return out.getvalue()
 
 
@@ -149,6 +149,68 @@ def test_the_status_shows_every_currency_and_how_far_the_venue_is_away() -> None
     assert "own delta less the venue's, coin: BTC" in text
     assert "the venue's what-if on " not in text, "nothing was asked yet"
     assert "(discounted)" in text or "(undiscounted)" in text
+
+
+def test_the_account_is_read_whole_on_a_terminal_of_sixty_columns() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    row = status.balances[0].model_copy(
+        update={
+            "equity": 3_300_000.0, "available_funds": 24.8241, "stressed_use": 0.324,
+            "stressed_at": "spot -15% vol +20", "margin_doubt": "no forward of BTC-1JAN27",
+        }
+    )  # fmt: skip
+    answer = status.model_copy(update={"balances": [row, *status.balances[1:]]})
+    text = drawn(screens.status(answer.model_dump(mode="json")), width=60)
+    told = {line.split("  ")[0].strip(): line.split()[-3:] for line in text.splitlines()}
+
+    assert told["equity"][0] == "3,300,000"
+    assert told["available funds"][0] == "24.8241"
+    assert told["in the stress"][0] == "32.4%"
+    assert "worst in the stress: BTC at spot -15% vol +20, USDC at " in " ".join(text.split())
+    assert f"own {row.currency} margin is not reckoned: no forward of BTC-1JAN27" in text
+
+
+def test_a_hedge_of_millions_is_shown_to_the_dollar() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    held = status.positions[1].model_copy(
+        update={"size_native": -1_952_720.0, "venue_size_native": 1_234_560.0}
+    )
+    text = drawn(screens.status(status.model_copy(update={"positions": [held]}).model_dump()))
+    numbers = screens._numbers({"sent_native": -1_952_720.0, "delta_coin": -0.0987654321})
+
+    assert "-1,952,720" in text
+    assert "+1,234,560" in text
+    assert numbers == "sent_native -1,952,720, delta_coin -0.0987654"
+
+
+def test_the_words_of_a_venue_are_no_markup_of_ours() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    order = OrderShown(
+        order_id="db1", instrument="BTC-PERPETUAL", size_native=10, filled_native=0, limit=1,
+        status="unknown", reason="no answer [/api/v2] [red]", age_seconds=3, valid_until_ms=0,
+        books={},
+    )  # fmt: skip
+    answer = status.model_copy(update={"open_orders": [order]}).model_dump(mode="json")
+
+    assert "no answer [/api/v2] [red]" in " ".join(drawn(screens.status(answer), 200).split())
+
+
+def test_the_status_says_what_to_type_where_a_person_is_waited_for() -> None:
+    _, _, _, window = rehearsed()
+    status = window.status()
+    assert status is not None
+    halted = status.mode.model_copy(
+        update={"name": "halt", "reason": "smoke", "clears": "a person resumes"}
+    )
+    text = drawn(screens.status(status.model_copy(update={"mode": halted}).model_dump(mode="json")))
+
+    assert "cleared by: a person resumes: `deltaband resume --reason WHY`" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("convention", list(Convention))

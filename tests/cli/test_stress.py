@@ -8,6 +8,7 @@ import pytest
 
 from bot.cli import stress as stress_verb
 from bot.cli.answer import VerbError
+from bot.settings.margin_parameters import SHIPPED
 from tests.cli.desk import daemon_that_says, told, verb
 from tests.cli.test_check import DEMO, at, exchange
 
@@ -90,6 +91,19 @@ def test_the_exchange_of_a_demo_that_runs_here_is_found_through_its_daemon(
         {"/api/v1/status": (200, {"about": live})}, tmp_path / "var" / "demo.sqlite3"
     ):
         assert stress_verb._demo_place() is None
+
+
+def test_an_account_that_the_model_has_no_parameters_for_is_a_line(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    known = (SHIPPED / "deribit.yaml").read_text(encoding="utf-8")
+    mine.write_text(known.replace("    btc_usd:", "    sol_usd:"), encoding="utf-8")
+    model = ("--set", "margin.model=deribit_portfolio", "--set", f"margin.parameters={mine}")
+    with exchange() as place:
+        done = verb("stress", DEMO, "--json", *model, *at(place, tmp_path / "l.db"))
+
+    answer = told(done)
+    assert answer["accounts"] == []
+    assert "deribit_portfolio has no parameters for btc_usd" in answer["notes"]
 
 
 def test_an_account_without_positions_is_a_line(tmp_path: Path) -> None:

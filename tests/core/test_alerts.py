@@ -1,12 +1,17 @@
 """What a person is told of a change of mode, and how loudly."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from bot.core.actions import Alert, Severity, Topic
 from bot.core.engine import Step
-from bot.core.events import Command, CommandGiven, FillCause, OrderUnknown
+from bot.core.events import AccountRead, Command, CommandGiven, FillCause, OrderUnknown
 from bot.core.hedger import Verdict
+from bot.quant.conventions import Convention
 from tests.builders import CALL, PERP, World, fill, positions
+from tests.core.pairs import BTC, Account
 
 
 def alerts(step: Step, topic: Topic) -> list[Alert]:
@@ -143,3 +148,31 @@ def test_every_alert_of_a_mode_says_which_mode() -> None:
         Severity.INFO
     ]
     assert [alert.severity for alert in alerts(halted, Topic.HALT)] == [Severity.CRITICAL]
+
+
+def read_again(account: Account) -> list[str]:
+    """Quote everything, read the account once more, and return what was told of strays."""
+    account.quotes()
+    world = account.world
+    step = world.fold(AccountRead(asked_ns=world.now_ns))
+    return [alert.text for alert in alerts(step, Topic.UNHEDGED)]
+
+
+def test_a_position_that_no_book_takes_in_is_told_once() -> None:
+    call = BTC.option(110_000, "C")
+    account = Account(BTC.plan(Convention.COIN), held={call: "-3", BTC.future: "20000"})
+    told = [read_again(account) for _ in range(3)]
+
+    assert told == [[f"{BTC.future} is held and in no book: nobody hedges it"], [], []]
+
+
+def test_an_option_that_leaves_its_book_by_the_time_that_is_left_is_told() -> None:
+    call, plan = BTC.option(110_000, "C"), BTC.plan(Convention.COIN)
+    selector = replace(plan.book.selector, expiry_min=timedelta(days=7))
+    account = Account(
+        replace(plan, book=replace(plan.book, selector=selector)), held={call: "-3", BTC.perp: "10"}
+    )
+    assert read_again(account) == []
+    account.quotes(after_ms=24 * 86_400_000)
+
+    assert read_again(account) == [f"{call} is held and in no book: nobody hedges it"]

@@ -1,5 +1,6 @@
 """Where the money came from, and that the parts are the whole."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.attribution import Pnl, pnl_of
+from bot.core.events import PositionRow
+from bot.core.instruments import Kind
 from bot.core.state import State
+from bot.quant.conventions import Convention
 from tests.builders import CALL, PERP, World, fill, positions, quote
+from tests.core.pairs import BTC, Account
 
 PRICES = st.floats(min_value=20_000, max_value=200_000)
 TRADES = st.lists(st.tuples(st.integers(-100, 100).filter(bool), PRICES), min_size=1, max_size=8)
@@ -106,3 +111,22 @@ def test_another_currency_is_another_account() -> None:
     found = pnl_of(world.state, "ETH")
 
     assert found == Pnl(options=0.0, hedge=0.0, fees=0.0, funding=0.0)
+
+
+def test_funding_of_a_perpetual_that_hedges_no_book_is_earned_all_the_same() -> None:
+    """A book that is hedged with a dated future, and holds a perpetual."""
+    wanted = BTC.plan(Convention.COIN, kinds=(Kind.OPTION, Kind.PERPETUAL))
+    plan = replace(wanted, book=replace(wanted.book, hedge_instrument=BTC.future))
+    account = Account(plan, held={BTC.perp: "50000", BTC.option(110_000, "C"): "-3"})
+    account.quotes()
+    for realized in (0.0, -0.02):
+        row = PositionRow(
+            instrument=BTC.perp,
+            size_native=Decimal(50_000),
+            average_price=1.0,
+            realized_funding_coin=realized,
+        )
+        seen = positions({}, complete=False, asked_ns=None)
+        account.world.fold(replace(seen, positions=(row,)))
+
+    assert worth(account.world.state).funding == pytest.approx(-0.02)

@@ -8,6 +8,7 @@ import pytest
 from bot.core.events import BalanceSeen, Link, LinkDown
 from bot.core.hedger import Code, Verdict
 from bot.core.margin.gating_stages import GatePolicy
+from bot.core.safety import SafetyPolicy
 from bot.core.state import Mode
 from tests.builders import CALL, PERP, PUT, World, balance, book, policy, quote
 
@@ -15,10 +16,17 @@ ALLOWED = GatePolicy(gap_max=1e9, buy_back_options=True, emergency_hedges=True)
 SHORT = {CALL: "-2", PUT: "-2"}
 
 
-def thin(rules: GatePolicy, held: dict[str, str], has: float, needs: float, **plan: float) -> World:
+def thin(
+    rules: GatePolicy,
+    held: dict[str, str],
+    has: float,
+    needs: float,
+    safety: SafetyPolicy = SafetyPolicy(),  # noqa: B008  it is frozen
+    **plan: float,
+) -> World:
     """A book whose account has `has` coins of balance, of which `needs` must be maintained."""
     wide = {"band_low_coin": -1e9, "band_high_coin": 1e9} | plan
-    world = World(policy(book(**wide), gate=rules))  # type: ignore[arg-type]
+    world = World(policy(book(**wide), gate=rules, safety=safety))  # type: ignore[arg-type]
     world.begin(held, equity=has)
     world.quotes()
     told(world, has, needs)
@@ -83,6 +91,24 @@ def test_in_an_emergency_the_hedge_goes_before_any_option_although_the_mode_is_h
     assert order.size_native > 0
 
 
+@pytest.mark.parametrize(
+    ("limits", "name", "size"),
+    [
+        (SafetyPolicy(), PERP, 500_000),
+        (SafetyPolicy(turnover_per_hour_max_usd=70_000.0), PERP, 70_000),
+        (SafetyPolicy(fees_per_day_max_usd=20.0), PERP, 40_000),
+        (SafetyPolicy(turnover_per_hour_max_usd=9.0), CALL, 5),  # no room for a lot of the hedge
+    ],
+)
+def test_a_hedge_in_an_emergency_stays_within_what_hedges_may_trade_and_cost(
+    limits: SafetyPolicy, name: str, size: int
+) -> None:
+    held = {CALL: "-20", PERP: "-500000"}
+    (order,) = thin(ALLOWED, held, has=1.0, needs=0.97, safety=limits).orders()
+
+    assert (order.instrument, int(order.size_native)) == (name, size)
+
+
 def test_the_next_trade_waits_for_the_end_of_the_last_and_for_a_younger_balance() -> None:
     world = thin(ALLOWED, SHORT, has=1.0, needs=0.75)
     (order,) = world.orders()
@@ -95,6 +121,20 @@ def test_the_next_trade_waits_for_the_end_of_the_last_and_for_a_younger_balance(
     assert world.orders() == []  # what the balance says is older than the fill
     told(world, has=1.0, needs=0.74)
     assert len(world.orders()) == 1 or len(world.state.standing.orders) == 2
+
+
+def test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill() -> None:
+    """Judged by it, what was bought back would be bought once more."""
+    world = thin(ALLOWED, SHORT, has=1.0, needs=0.75)
+    (order,) = world.orders()
+    world.fold(figures(world, 1.0, 0.75), after_ms=500)
+    world.settle(order)
+    assert world.orders() == []
+    for _ in range(5):
+        world.quotes()
+        assert world.orders() == []
+    told(world, has=1.0, needs=0.74)
+    assert len(world.state.standing.orders) == 2
 
 
 def test_no_more_is_bought_back_than_leaves_the_stage() -> None:

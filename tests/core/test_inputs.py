@@ -132,7 +132,25 @@ def test_a_host_that_does_badly_is_careful_until_it_was_well_for_a_while(
     assert (mode_of(world), world.state.mode_reason) == (mode, reason)
     told(world, after_ms=9_000)
     world.fold(measured())
+    told(world, after_ms=9_000)
     assert mode_of(world) is mode, "one good measurement is not enough"
+    told(world, after_ms=2_000)
+    assert mode_of(world) is Mode.RUN
+
+
+def test_a_clock_that_stays_off_is_told_once_and_holds_until_it_is_told_to_be_right() -> None:
+    """The watch of the host says nothing more while it is off by as much as it was."""
+    world = made()
+    world.fold(measured(clock_skew_ms=5_000.0))
+    for _ in range(40):
+        told(world, after_ms=1_000)
+        assert (mode_of(world), world.orders()) == (Mode.HOLD, [])
+    world.fold(measured(clock_skew_ms=None))
+    told(world, after_ms=20_000)
+    assert mode_of(world) is Mode.HOLD, "that nobody knows now how far it is off mends nothing"
+    world.fold(measured())
+    told(world, after_ms=9_000)
+    assert mode_of(world) is Mode.HOLD, "it was off until a moment ago"
     told(world, after_ms=2_000)
     assert mode_of(world) is Mode.RUN
 

@@ -34,7 +34,7 @@ def unknown() -> Order:
     return order_of(told(requested(), LOST))
 
 
-def none(order: Order, *sources: Source, after_ms: int = 3_001, says: Position = AGREES) -> Order:
+def none(order: Order, *sources: Source, after_ms: int = 4_001, says: Position = AGREES) -> Order:
     asked_ms = START_MS + after_ms
     fact = OrderNotFound(order_id=ID, sources=sources, asked_ms=asked_ms)
     return ladder.not_found(
@@ -68,11 +68,11 @@ def test_the_ladder_is_climbed_rung_by_rung_and_each_says_what_it_waits_for() ->
         "waits for the trade history"
     )
 
-    order = none(order, *EVERY, after_ms=3_000, says=Position.UNREAD)
+    order = none(order, *EVERY, after_ms=4_000, says=Position.UNREAD)
     assert order.evidence.rung is Rung.DEADLINE
     assert ladder.words(order) == (
         "asked 2 times; label: none, open orders: none, trade history: none; "
-        "position not read since it could last start; waits for valid_until + 1 s"
+        "position not read since it could last start; waits for valid_until + 2 s"
     )
 
     order = none(order, *EVERY, says=Position.DIFFERS)
@@ -92,8 +92,25 @@ def test_one_source_alone_waits_for_another() -> None:
     assert none(unknown(), Source.TRADES).evidence.rung is Rung.QUERY
 
 
+@pytest.mark.parametrize(("skew_s", "settle_s"), [(1, 2), (3, 0.5), (0.25, 1)])
+def test_what_the_clocks_may_be_apart_is_waited_for_beside_what_lists_may_lag(skew_s, settle_s):
+    """A venue whose clock is behind ours begins an order when ours says that it no longer can."""
+    rules = replace(POLICY, skew_ns=int(skew_s * 1e9), settle_ns=int(settle_s * 1e9))
+    dead_ms = START_MS + 2_000 + int((skew_s + settle_s) * 1_000)
+
+    def asked_at(asked_ms: int) -> Order:
+        fact = OrderNotFound(order_id=ID, sources=EVERY, asked_ms=asked_ms)
+        return ladder.not_found(
+            unknown(), fact, policy=rules, rate=1.0, position=AGREES, now_ms=asked_ms
+        )
+
+    assert asked_at(dead_ms).evidence.rung is Rung.DEADLINE
+    assert ladder.words(asked_at(dead_ms)).endswith(f"valid_until + {skew_s + settle_s:g} s")
+    assert asked_at(dead_ms + 1).outcome is Outcome.ABSENT
+
+
 def test_the_wait_before_the_proof_is_market_time_and_grows_with_the_speed_of_a_rehearsal() -> None:
-    asked_ms = START_MS + 62_000
+    asked_ms = START_MS + 122_000
     fact = OrderNotFound(order_id=ID, sources=EVERY, asked_ms=asked_ms)
 
     def asked_at(rate: float) -> Order:
@@ -103,7 +120,7 @@ def test_the_wait_before_the_proof_is_market_time_and_grows_with_the_speed_of_a_
 
     assert asked_at(59.0).outcome is Outcome.ABSENT
     assert asked_at(60.0).evidence.rung is Rung.DEADLINE
-    assert ladder.words(asked_at(60.0)).endswith("waits for valid_until + 60 s")
+    assert ladder.words(asked_at(60.0)).endswith("waits for valid_until + 120 s")
 
 
 def test_a_label_that_is_no_longer_kept_proves_nothing_and_trades_and_open_orders_do() -> None:
@@ -114,7 +131,7 @@ def test_a_label_that_is_no_longer_kept_proves_nothing_and_trades_and_open_order
         none_by=(Source.TRADES,),
         forgotten_by=(Source.LABEL,),
         none_ms=START_MS + old_ms,
-        dead_ms=START_MS + 3_000,
+        dead_ms=START_MS + 4_000,
         position=AGREES,
     )
     assert none(unknown(), *EVERY, after_ms=old_ms).reason == (
@@ -219,7 +236,7 @@ def test_the_call_about_an_unknown_order_says_what_was_asked_and_answered() -> N
 
     assert "is unknown for 10 s: timeout; asked" in text
     assert "label: none, open orders: none, trade history: none" in text
-    assert text.endswith("waits for valid_until + 1 s")
+    assert text.endswith("waits for valid_until + 2 s")
     world.fold(after_ms=1_000)
     assert alerts(world, Topic.ORDER_UNKNOWN) == []
 

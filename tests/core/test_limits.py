@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core import codec, engine, hedger, tally, units
+from bot.core import codec, engine, hedger, limits, tally, units
 from bot.core.actions import Alert, Severity
 from bot.core.events import (
     Command,
@@ -266,6 +266,32 @@ def test_a_limit_that_a_new_configuration_widens_is_told_once_with_both_numbers(
     ]
     assert step.state.standing.limits["safety.order_max_usd"] == 900_000.0
     assert not [one for one in after.fold().actions if isinstance(one, Alert)]
+
+
+@pytest.mark.parametrize("of", ["safety.delta_gap_skew", "margin.gap_skew"])
+def test_comparing_fewer_figures_with_the_venue_s_allows_more(of: str) -> None:
+    """Nothing is compared any more: once that was told as a limit that had become narrower."""
+    key = f"{of}_max_seconds"
+    ((text, wider),) = limits.changed({key: 2.0}, {key: 0.01})
+
+    assert wider
+    assert text == f"{key} 2 -> 0.01 (wider)"
+
+
+def test_a_limit_that_a_new_configuration_takes_away_or_sets_is_told_as_well() -> None:
+    """The stressed stage of reduce-only, never reached any more: once nobody heard of it."""
+    world = made(wide=True)
+    told(world)
+    gate = replace(world.policy.gate, stressed_reduce_only=None, stressed_hold=1.5)
+    after = World(replace(world.policy, gate=gate), standing=world.state.standing)
+    alerts = [(one.severity, one.text) for one in after.fold().actions if isinstance(one, Alert)]
+    assert alerts == [
+        (Severity.INFO, "limit changed: margin.stressed_hold_percent none -> 150 (narrower)"),
+        (
+            Severity.WARNING,
+            "limit changed: margin.stressed_reduce_only_percent 100 -> none (wider)",
+        ),
+    ]
 
 
 def test_a_resume_without_a_reason_is_refused_with_words_and_changes_nothing() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.core import codec, units
+from bot.core.cash import CashMoved, CashRead
 from bot.core.events import Command, CommandGiven
 from bot.core.safety import SafetyPolicy, Stop
 from bot.core.standing import Standing
@@ -12,6 +13,7 @@ from tests.builders import CALL, START_MS, World, balance, book, policy
 
 LIMITS = SafetyPolicy(loss_per_day_max=0.10, drawdown_max=0.20)
 HOUR_MS = units.MS_PER_HOUR
+READ_AFTER_MS = 6_000
 
 
 def steady(convention: Convention = Convention.COIN, **changes: object) -> World:
@@ -28,6 +30,21 @@ def told(world: World, equity: float, price: float = 100_000.0, after_ms: int = 
     """The venue tells of the equity, with quotes."""
     at = world.now_ns + after_ms * units.NS_PER_MS
     world.quotes(price, balance(equity=equity, arrived_ns=at), after_ms=after_ms)
+
+
+def log_read(world: World, *moved: CashMoved, price: float = 100_000.0) -> None:
+    """Some seconds later the venue's log was read, and told of this; nothing else moved."""
+    asked_ns = world.now_ns + READ_AFTER_MS * units.NS_PER_MS
+    read = CashRead(asked_ns=asked_ns, asked_ms=world.now_ms + READ_AFTER_MS)
+    world.quotes(price, *moved, read, after_ms=READ_AFTER_MS)
+
+
+def sure(world: World, equity: float, after_ms: int = 100) -> None:
+    """The venue tells of the equity, and by its log nothing had moved until then."""
+    told(world, equity, after_ms=after_ms)
+    log_read(world)
+    told(world, equity)
+    log_read(world)
 
 
 def mode_of(world: World) -> Mode:
@@ -64,11 +81,11 @@ def test_a_coin_book_loses_nothing_when_the_coin_falls_and_a_dollar_book_does() 
 
 def test_a_new_market_day_counts_anew_but_the_peak_stays() -> None:
     world = steady()
-    told(world, 9.2)
-    told(world, 9.2, after_ms=24 * HOUR_MS)
+    sure(world, 9.2)
+    sure(world, 9.2, after_ms=24 * HOUR_MS)
     told(world, 8.5)
     assert mode_of(world) is Mode.RUN, "7.6 % of today's 9.2"
-    told(world, 8.0, after_ms=24 * HOUR_MS)
+    sure(world, 8.0, after_ms=24 * HOUR_MS)
     assert mode_of(world) is Mode.HOLD
     assert world.state.mode_reason.startswith("equity is 200,000 USD below its peak, 20.0%")
 
@@ -101,6 +118,8 @@ def test_a_person_who_resumes_begins_the_count_anew() -> None:
 def test_where_it_is_to_halt_it_stays_halted_though_the_equity_recovers() -> None:
     world = steady(loss_stop=Stop.HALT)
     told(world, 8.9)
+    assert mode_of(world) is Mode.HOLD, "it may be a withdrawal"
+    log_read(world)
     assert mode_of(world) is Mode.HALT
     told(world, 11.0)
     assert mode_of(world) is Mode.HALT
@@ -110,15 +129,15 @@ def test_where_it_is_to_halt_it_stays_halted_though_the_equity_recovers() -> Non
 def test_an_equity_that_creeps_up_is_not_written_down_with_every_tick() -> None:
     world = steady()
     before = world.state.standing.worths
-    told(world, 10.005)
+    sure(world, 10.005)
     assert world.state.standing.worths is before
-    told(world, 10.02)
+    sure(world, 10.02)
     assert world.state.standing.worths["BTC"].peak == 10.02
 
 
 def test_a_market_that_begins_anew_forgets_what_was_lost_in_another() -> None:
     world = steady()
-    told(world, 10.0, after_ms=72 * HOUR_MS)
+    sure(world, 10.0, after_ms=72 * HOUR_MS)
     known = world.state.standing
     after = World(policy(book(), safety=LIMITS), standing=known)
     assert after.now_ms == START_MS

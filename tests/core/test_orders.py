@@ -41,7 +41,7 @@ def told(known: Order, status: VenueStatus, filled: str = "0", now_ns: int = 1) 
 
 def missing(known: Order, **changes: object) -> Order:
     fact = OrderNotFound(
-        order_id=ID, sources=(Source.LABEL, Source.TRADES), asked_ms=START_MS + 3_001
+        order_id=ID, sources=(Source.LABEL, Source.TRADES), asked_ms=START_MS + 4_001
     )
     agrees = bool(changes.pop("position_agrees", True))
     fact = replace(fact, **changes)  # type: ignore[arg-type]
@@ -270,7 +270,7 @@ def test_absence_is_proved_by_two_sources_after_the_deadline_and_an_untouched_po
 @pytest.mark.parametrize(
     "lacking",
     [
-        {"asked_ms": START_MS + 3_000},
+        {"asked_ms": START_MS + 4_000},
         {"asked_ms": START_MS + 2_001},
         {"sources": (Source.LABEL,)},
         {"sources": (Source.TRADES,)},

@@ -52,6 +52,21 @@ def test_a_hedge_that_the_venue_took_is_not_bought_back_before_the_account_was_r
     assert order.size_native == Decimal(200_000)
 
 
+def test_a_hedge_that_shrank_beside_a_position_whose_terms_nobody_knows_yet_is_noted() -> None:
+    """Somebody traded what was listed a minute ago, and the hedge shrank: once it was the end."""
+    world = hedged()
+    new = "BTC-4FEB26-95000-P"
+    world.fold(fill(size="-1", name=new))
+    shrunk = positions(
+        {PERP: "87160"}, complete=False, asked_ns=None, arrived_ns=world.now_ns + 100_000_000
+    )
+    world.quotes(100_000.0, shrunk)
+
+    assert world.state.standing.positions[PERP] == Decimal(87_160)
+    assert world.state.mode is Mode.HOLD
+    assert f"{PERP} went from +287,160 to +87,160 by no trade known here" in world.state.mode_reason
+
+
 def test_each_further_liquidation_begins_the_wait_anew() -> None:
     world = hedged()
     world.fold(fill(size="-100000", cause=FillCause.LIQUIDATION))

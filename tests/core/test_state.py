@@ -108,7 +108,7 @@ def test_two_complete_reports_say_that_what_they_leave_out_is_flat() -> None:
     assert world.state.standing.positions == {}
 
 
-def test_funding_is_counted_of_hedges_only() -> None:
+def test_funding_is_counted_of_no_option() -> None:
     world = World()
     world.begin({CALL: "-10", PERP: "100"})
     world.quotes()

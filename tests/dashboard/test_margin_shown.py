@@ -18,6 +18,7 @@ def opinion(size: str, gap: float, seconds_ago: int, state: State) -> Opinion:
     return Opinion(
         trades=(Supposed(instrument=PERP, size_native=Decimal(size)),),
         compared_ns=state.now_ns - seconds_ago * SECOND_NS,
+        compared_ms=state.now_ms - seconds_ago * 1_000,
         initial=1.0 + gap,
         maintenance=0.5,
         venue_initial=1.0,

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from bot import settings
+from bot.dashboard.serve import SHUTDOWN_SECONDS_MAX
+from bot.runtime.channels import ATTEMPT_SECONDS_MAX
 from bot.runtime.daemon import ExitCode
 from bot.runtime.host import STALL_SECONDS_MAX
-from tests.deploy.files import DEPLOY, ROOT, unit
+from bot.runtime.pager import FAREWELL_SECONDS
+from bot.settings.host_models import Process
+from tests.deploy.files import DEPLOY, ROOT, unit, yaml
 
 UNIT = DEPLOY / "deltaband.service"
 WATCHDOG = DEPLOY / "deltaband-watchdog.service"
@@ -60,6 +64,22 @@ def test_systemd_counts_the_daemon_among_the_well_confined(installed: Path) -> N
 def test_the_manager_waits_for_readiness_and_gives_the_inner_alarm_its_turn_first() -> None:
     assert SERVICE["Type"] == ["notify"]
     assert float(SERVICE["WatchdogSec"][0]) > STALL_SECONDS_MAX
+
+
+@pytest.mark.parametrize("path", [UNIT, WATCHDOG], ids=["daemon", "watchdog"])
+def test_a_venue_that_is_away_for_an_hour_finds_the_service_still_trying(path: Path) -> None:
+    """Tries that are counted are over within two minutes of a maintenance, and nobody starts it."""
+    assert unit(path)["Unit"]["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_manager_and_the_container_s_engine_wait_until_the_daemon_has_parted() -> None:
+    process = Process()
+    parting = process.stop_seconds + FAREWELL_SECONDS + SHUTDOWN_SECONDS_MAX + ATTEMPT_SECONDS_MAX
+    grace = yaml(DEPLOY / "compose.yaml")["services"]["deltaband"]["stop_grace_period"]
+
+    assert float(SERVICE["TimeoutStopSec"][0]) > parting
+    assert float(grace.removesuffix("s")) > parting
+    assert float(SERVICE["WatchdogSec"][0]) > process.stall_max_seconds
 
 
 def test_a_halt_and_a_bad_configuration_are_not_restarted() -> None:

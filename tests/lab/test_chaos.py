@@ -46,6 +46,18 @@ def test_under_faults_every_invariant_holds(seed):
     assert len(result.faults) >= 5
 
 
+def test_in_every_fourth_world_margin_is_tight_and_options_are_bought_back_under_faults():
+    """A taped one, so that these orders are replayed, too."""
+    worlds: list[World] = []
+    result = chaos.run_seed(Plan(seed=10), worlds.append)
+    assert result.violations == ()
+    fills = worlds[0].exchange.engine.ledger_fills()
+    bought = [one for one in fills if one.label and one.instrument_name[-2:] in ("-C", "-P")]
+    assert len(bought) >= 10
+    assert all(one.reduce_only for one in bought)
+    assert [Plan(seed=seed).is_tight for seed in range(4)] == [False, False, True, False]
+
+
 def test_the_same_seeds_leave_the_same_traces_side_by_side_in_processes_with_other_hashes(
     monkeypatch,
 ):

@@ -10,7 +10,8 @@ from bot.core.orders import OrderStatus
 from bot.core.state import Mode
 from bot.core.units import NS_PER_SECOND
 from bot.lab import invariants, watches
-from tests.builders import CALL, PERP, World, policy, quote
+from tests.builders import CALL, PERP, PUT, World, policy, quote
+from tests.core.test_derisk import ALLOWED, thin
 
 SECOND = NS_PER_SECOND
 
@@ -30,9 +31,27 @@ class Sent:
         self.policy = policy()
 
 
+class Bought:
+    """A world short of margin, in which an order that buys an option back has just been sent."""
+
+    def __init__(self, option):
+        world = thin(ALLOWED, {option: "-2"}, has=1.0, needs=0.75)
+        (self.action,) = world.orders()
+        self.policy = world.policy
+        self.sent = world.state  # when it was sent
+        self.exposure = world.quotes().exposures["main"]  # with it in flight
+        self.state = world.state
+        (self.order,) = self.state.standing.orders.values()
+
+
 @pytest.fixture(scope="module")
 def sent():
     return Sent()
+
+
+@pytest.fixture(scope="module", params=[CALL, PUT])
+def bought(request):
+    return Bought(request.param)
 
 
 def test_i1_an_order_that_arrives_twice_or_executes_more_than_its_size_is_seen():
@@ -171,12 +190,62 @@ def test_i16_an_order_in_flight_that_the_interval_forgets_is_seen(sent):
     narrow = sent.exposure._replace(
         delta_low_coin=sent.exposure.delta_coin, delta_high_coin=sent.exposure.delta_coin
     )
-    assert invariants.spanned(wide, [sent.order], 500_000.0) is None
-    assert invariants.spanned(narrow, [sent.order], 500_000.0)
-    assert invariants.spanned(wide, [sent.order], 10.0)
+    small = replace(sent.policy, safety=replace(sent.policy.safety, order_max_usd=10.0))
+    assert invariants.spanned(wide, sent.state, [sent.order], sent.policy) is None
+    assert invariants.spanned(narrow, sent.state, [sent.order], sent.policy)
+    assert invariants.spanned(wide, sent.state, [sent.order], small)
     filled = replace(sent.order, filled_native=sent.order.size_native)
-    assert invariants.spanned(narrow, [filled], 500_000.0) is None
-    assert invariants.spanned("no number", [sent.order], 10.0) is None
+    assert invariants.spanned(narrow, sent.state, [filled], sent.policy) is None
+    assert invariants.spanned("no number", sent.state, [sent.order], small) is None
+
+
+def test_i16_an_option_on_its_way_back_counts_by_its_own_delta(bought):
+    def judged(exposure, order=bought.order):
+        return invariants.spanned(exposure, bought.state, [order], bought.policy)
+
+    known = bought.exposure
+    wide = max(
+        known.delta_high_coin - known.delta_coin,
+        known.delta_coin - known.delta_low_coin,
+    )
+    assert wide > 0.1
+    assert judged(known) is None
+    shifted = {"delta_low_coin": known.delta_low_coin, "delta_high_coin": known.delta_high_coin}
+    for bound, delta in shifted.items():
+        middle = 0.5 * (delta + known.delta_coin)
+        assert bool(judged(known._replace(**{bound: middle}))) is (delta != known.delta_coin)
+    gone = replace(bought.order, instrument="BTC-4FEB26-999000-C")
+    assert judged(known._replace(delta_low_coin=known.delta_coin), gone) is None, "it is not held"
+
+
+def test_i6_an_option_bought_back_dear_beyond_what_is_held_or_over_the_largest_order_is_seen(
+    bought,
+):
+    def judged(action=bought.action, rules=bought.policy):
+        return invariants.bounded(action, bought.sent, bought.exposure, rules)
+
+    assert judged() is None
+    assert judged(replace(bought.action, size_native=Decimal("2.1")))
+    assert judged(replace(bought.action, size_native=-bought.action.size_native))
+    assert judged(replace(bought.action, limit=Decimal("0.0395")))
+    small = replace(bought.policy.safety, order_max_usd=1_000.0)
+    assert judged(rules=replace(bought.policy, safety=small))
+
+
+def test_i7_an_option_bought_back_needs_what_is_asked_and_no_bid(bought):
+    name = bought.action.instrument
+
+    def judged(**changes):
+        told = replace(bought.sent.quotes[name], **changes)
+        seen = replace(bought.sent, quotes={**bought.sent.quotes, name: told})
+        return invariants.fresh(bought.action, seen, bought.policy)
+
+    assert judged() is None
+    assert judged(bid=None, mark=0.0) is None
+    assert judged(ask=None)
+    old_ns = bought.sent.now_ns - 31 * SECOND
+    assert judged(arrived_ns=old_ns + 2 * SECOND) is None, "options are quoted more seldom"
+    assert judged(arrived_ns=old_ns)
 
 
 def test_i18_a_secret_in_a_log_a_file_or_a_page_is_seen():
@@ -198,6 +267,8 @@ def test_i23_money_that_came_from_nowhere_is_seen():
     assert invariants.conserved(1.0, 1.004, 0.005) is None
     assert invariants.conserved(1.0, 1.006, 0.005)
     assert invariants.conserved(1.0, 0.994, 0.005)
+    assert invariants.counted(Decimal("1.50"), Decimal("1.5")) is None
+    assert invariants.counted(Decimal("1.5"), Decimal(0))
 
 
 def test_every_invariant_has_words():

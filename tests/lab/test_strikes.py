@@ -116,3 +116,11 @@ def test_while_one_option_is_silent_and_the_price_jumps_its_book_has_no_number()
     result, _ = lived(replace(SHORT, speed=8.0, script=(("M1", 10_000), ("M1", 11_000))))
     assert result.faults["M1"] > 20
     assert result.violations == ()
+
+
+def test_money_that_comes_and_goes_is_counted_once_though_the_daemon_is_away_meanwhile():
+    """Coins come in while it is killed, go out again when it is back, and some are taken out."""
+    script = (("P1", 40_000), ("A9", 40_500), ("A9", 90_000), ("P1", 100_000), ("A4", 150_000))
+    result, _ = lived(replace(SHORT, script=script))
+    assert {"A4", "A9", "P1"} <= result.faults.keys()
+    assert result.violations == ()

@@ -86,10 +86,19 @@ KNOWING = (
         name="absence proved by the market clock alone",
         incident="the venue's clock steps ahead while an order is on its way, and it goes again",
         file="bot/core/news.py",
-        was="order.requested_ns + policy.lifetime_ns + policy.settle_ns",
+        was="order.requested_ns + policy.lifetime_ns + policy.unproved_ns",
         becomes="order.requested_ns",
         killed_by="tests/core/test_proof.py"
         "::test_a_market_clock_that_steps_ahead_proves_nothing_before_its_wire_time",
+    ),
+    Mutant(
+        name="no room for a venue whose clock is behind",
+        incident="the order is held absent while the venue may still start it, and goes again",
+        file="bot/core/orders.py",
+        was="return self.skew_ns + self.settle_ns",
+        becomes="return self.settle_ns",
+        killed_by="tests/core/test_ladder.py"
+        "::test_what_the_clocks_may_be_apart_is_waited_for_beside_what_lists_may_lag",
     ),
     Mutant(
         name="absent without proof",

@@ -163,6 +163,24 @@ LIMITS = (
         "::test_a_loss_over_the_days_limit_holds_with_its_arithmetic_and_clears",
     ),
     Mutant(
+        name="money is counted with each reading of the log",
+        incident="a deposit of last night is taken for a loss, again every half minute",
+        file="bot/core/cash.py",
+        was="        if fact.move_id in self.seen or fact.venue_ms",
+        becomes="        if fact.venue_ms",
+        killed_by="tests/core/test_cash.py"
+        "::test_ids_are_kept_for_as_long_as_they_may_be_told_again_and_no_longer",
+    ),
+    Mutant(
+        name="a peak of money that was not earned",
+        incident="a deposit raises the peak, is then told by the log, and looks lost for ever",
+        file="bot/core/losses.py",
+        was="        if seen is not None and log.covers(seen.arrived_ns):",
+        becomes="        if seen is not None:",
+        killed_by="tests/core/test_cash.py"
+        "::test_a_deposit_raises_no_peak_from_which_it_would_be_lost",
+    ),
+    Mutant(
         name="turnover is not counted",
         incident="a hedge that goes to and fro trades the account's worth every hour",
         file="bot/core/pace.py",
@@ -229,8 +247,8 @@ LIMITS = (
         name="the flag file is not looked at",
         incident="HTTP is dead, a person leaves the file that halts, and orders go on",
         file="bot/runtime/stopcock.py",
-        was='is there" if _identity(self.flag) else ""',
-        becomes='is there" if not self.flag else ""',
+        was="return self._left or _seen(self.flag) or self.doubt()",
+        becomes="return self._left or self.doubt()",
         killed_by="tests/runtime/test_stopcock.py"
         "::test_a_flag_alone_shuts_and_the_words_of_whoever_left_it_stay",
     ),
@@ -269,5 +287,33 @@ LIMITS = (
         becomes="    if state.read_done_ns is None:",
         killed_by="tests/core/test_safety.py"
         "::test_the_market_connection_back_needs_no_new_read_but_the_trading_connection_does",
+    ),
+    Mutant(
+        name="the gate forgets options on their way back",
+        incident="a hedge is let pass on a premium that is spent as soon as the order fills",
+        file="bot/core/gate.py",
+        was="        and order.remaining_native\n    )",
+        becomes="        and order.remaining_native\n"
+        "        and listed[order.instrument].kind is not Kind.OPTION\n    )",
+        killed_by="tests/core/test_gate_in_doubt.py"
+        "::test_a_hedge_is_judged_by_the_worse_of_an_option_bought_back_and_not",
+    ),
+    Mutant(
+        name="a clock that stays off is forgotten",
+        incident="the host's clock is off by as much as it was, and ten seconds later orders go",
+        file="bot/core/strain.py",
+        was="    return name in dict(_over(state.host, policy))",
+        becomes="    return False",
+        killed_by="tests/core/test_inputs.py"
+        "::test_a_clock_that_stays_off_is_told_once_and_holds_until_it_is_told_to_be_right",
+    ),
+    Mutant(
+        name="bought back by a balance from before the fill",
+        incident="the money of the fill does not show yet, and the same is bought once more",
+        file="bot/core/derisk.py",
+        was="(*sent_ns, *state.fills_ns.items())",
+        becomes="sent_ns",
+        killed_by="tests/core/test_derisk.py"
+        "::test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill",
     ),
 )

@@ -12,11 +12,14 @@ HANG = -1
 
 
 class Services:
-    """Answers every path with its status, 200 by default; `HANG` never answers."""
+    """Answers every path with its status, 200 by default; `HANG` never answers.
+
+    A list of statuses is gone through, one a request, and its last one stays.
+    """
 
     def __init__(self) -> None:
         self.port = 0
-        self.status: dict[str, int] = {}
+        self.status: dict[str, int | list[int]] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.hanging = 0
         self.asked: list[str] = []
@@ -46,7 +49,7 @@ class Services:
             if line.lower().startswith("content-length")
         )
         body = await reader.readexactly(length)
-        status = self.status.get(name, 200)
+        status = self._next(name)
         if status == HANG:
             self.hanging += 1
             await asyncio.sleep(60)
@@ -56,11 +59,17 @@ class Services:
         writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()
 
+    def _next(self, name: str) -> int:
+        status = self.status.get(name, 200)
+        if isinstance(status, int):
+            return status
+        return status.pop(0) if len(status) > 1 else status[0]
+
 
 @contextlib.asynccontextmanager
-async def services(**status: int) -> AsyncIterator[Services]:
+async def services(**status: int | list[int]) -> AsyncIterator[Services]:
     made = Services()
-    made.status = status
+    made.status = dict(status)
     tasks: set[asyncio.Task[None]] = set()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

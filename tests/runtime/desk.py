@@ -15,11 +15,13 @@ from bot.core.actions import (
     CancelOrder,
     QueryOrder,
     ReadAccount,
+    ReadCash,
     ReloadInstruments,
     SubmitOrder,
     Watch,
 )
 from bot.core.books import BookPolicy, Selector
+from bot.core.cash import CashRead
 from bot.core.dealing import BookPlan
 from bot.core.events import (
     AccountRead,
@@ -46,6 +48,7 @@ from bot.core.margin.modelling import DeribitStandard
 from bot.core.orders import OrderPolicy
 from bot.core.safety import SafetyPolicy
 from bot.core.standing import Standing
+from bot.core.units import NS_PER_SECOND
 from bot.quant.conventions import Convention
 from bot.runtime.alerts import Alerts
 from bot.runtime.clock import SystemMarketClock, WireClock
@@ -87,13 +90,20 @@ POLICY = engine.Policy(
         ),
     ),
     external_book="main",
-    orders=OrderPolicy(label_prefix="db"),
+    # A test's machine may stand still for seconds, which is nobody's fault.
+    orders=OrderPolicy(
+        label_prefix="db", lifetime_ns=30 * NS_PER_SECOND, silence_max_ns=30 * NS_PER_SECOND
+    ),
     model=DeribitStandard(
         parameters=Rates(
             futures={"BTC": (FuturesRate(size_coin_upper=1e9, initial=0.02, maintenance=0.01),)}
         )
     ),
-    safety=SafetyPolicy(orders_per_minute_max=10_000),
+    safety=SafetyPolicy(
+        orders_per_minute_max=10_000,
+        loop_lag_max_ns=60 * NS_PER_SECOND,
+        journal_max_ns=60 * NS_PER_SECOND,
+    ),
 )
 
 
@@ -132,10 +142,20 @@ class Desk:
                 return self.account()
             case QueryOrder():
                 return ()
+            case ReadCash():
+                now_ns = self.wire.monotonic_ns()
+                return (CashRead(asked_ns=now_ns, asked_ms=self.wire.epoch_ms()),)
             case AskMargin():
                 return (NoOpinionHere(reason="this desk has none"),)
             case CancelOrder() | Watch() | ReloadInstruments() | Alert():
                 return ()
+
+    async def hedged(self, orders: int = 1) -> None:
+        """Wait for so many orders, with a fresh price meanwhile: one may grow old as we wait."""
+        async with asyncio.timeout(60.0):
+            while len(self.requests) < orders:
+                self.quote()
+                await asyncio.sleep(0.002)
 
     async def market_time_ms(self) -> int:
         return self.wire.epoch_ms()

@@ -152,6 +152,30 @@ def test_live_pins_the_rate_to_one_and_still_learns_the_offset():
     assert abs(clock.now_ms() - time.venue_ms) < 10
 
 
+@pytest.mark.parametrize("off_ms", [3_600_000, -3_600_000])
+def test_one_answer_an_hour_off_moves_no_real_venues_time(off_ms: int):
+    time = MadeUpTime()
+    clock = VenueMarketClock(time.wire, rate=1.0)
+    watched(time, clock, samples=10, every_ms=1_000)
+    time.venue_ms += off_ms
+    watched(time, clock, samples=1, every_ms=1_000)
+    time.venue_ms -= off_ms
+    assert abs(clock.now_ms() - time.venue_ms) < 10
+    watched(time, clock, samples=1, every_ms=1_000)
+    assert abs(clock.now_ms() - time.venue_ms) < 10
+    assert clock.jumps == 0
+
+
+def test_a_real_venues_time_that_two_answers_agree_on_is_followed():
+    time = MadeUpTime()
+    clock = VenueMarketClock(time.wire, rate=1.0)
+    watched(time, clock, samples=10, every_ms=1_000)
+    time.venue_ms += 3_600_000  # the machine slept for an hour
+    watched(time, clock, samples=2, every_ms=1_000)
+    assert abs(clock.now_ms() - time.venue_ms) < 10
+    assert clock.jumps == 1
+
+
 def test_setting_the_hosts_clock_changes_nothing_on_the_system_market_clock():
     time = MadeUpTime()
     calendar = [1_700_000_000_000]

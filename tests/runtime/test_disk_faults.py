@@ -197,7 +197,7 @@ async def test_d2_while_somebody_holds_the_file_nothing_is_sent_and_then_all_goe
         assert not loop.done()
         shell.execute("ROLLBACK")
         shell.close()
-        await until(lambda: house.desk.requests)
+        await house.desk.hedged()
         house.loop.stop()
         await loop
         outbox.cancel()

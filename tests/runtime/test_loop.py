@@ -61,7 +61,7 @@ async def test_an_order_is_in_the_ledger_before_the_venue_is_asked(tmp_path):
         desk.ledger_path = house.ledger.path
         async with folding(house):
             desk.somebody_trades(50_000)
-            await until(lambda: desk.requests)
+            await desk.hedged()
     order_id = desk.requests[0].order_id
     steps = [
         json.loads(body) for body in desk.ledger_rows if order_id in body and "actions" in body
@@ -79,16 +79,18 @@ async def test_a_burst_of_fifty_quotes_costs_one_decision_and_no_ledger_row(tmp_
     async with House(tmp_path, observers=(folds.append,)) as house, folding(house):
         await house.ledger.append([])  # until the disk has the rows of the folds before
         before, rows = house.loop.folds, house.ledger.head.seq
+        began_ns = time.monotonic_ns()
         for _ in range(50):
             house.desk.quote()
         await until(lambda: house.loop.folds > before)
         assert house.loop.folds == before + 1
+        took_ns = time.monotonic_ns() - began_ns
         await house.ledger.append([])
         assert house.ledger.head.seq == rows
     burst = folds[before]
     assert sum(isinstance(fact, QuoteSeen) for fact in burst.facts) == 1
     assert burst.tick_to_decision_ns is not None
-    assert 0 < burst.tick_to_decision_ns < 1_000_000_000
+    assert 0 < burst.tick_to_decision_ns < took_ns
     assert burst.journal_ns is None
 
 
@@ -113,7 +115,7 @@ async def test_an_observer_that_raises_is_dropped_and_the_hedging_goes_on(tmp_pa
     async with House(tmp_path, observers=(broken, lambda _: told.append("good"))) as house:
         async with folding(house):
             house.desk.somebody_trades(50_000)
-            await until(lambda: house.desk.requests)
+            await house.desk.hedged()
         assert house.loop.observers_dropped == 1
     assert told.count("broken") == 1
     assert told.count("good") == house.loop.folds
@@ -124,7 +126,8 @@ async def test_the_time_from_tick_to_order_includes_the_durable_row(tmp_path):
     async with House(tmp_path, observers=(folds.append,)) as house, folding(house):
         house.desk.quote()
         house.desk.somebody_trades(50_000)  # in the same fold as the quote
-        await until(lambda: house.loop.state.standing.positions == {} and house.desk.requests)
+        await house.desk.hedged()
+        await until(lambda: house.loop.state.standing.positions == {})
     took = house.loop.tick_to_order.quantiles()
     assert took is not None
     assert took.count == 1
@@ -168,7 +171,7 @@ async def test_news_does_not_wait_for_a_slow_disk_and_an_order_does(tmp_path, mo
             assert house.desk.requests == []
         finally:
             disk.set()  # or whoever leaves the house waits for it
-        await until(lambda: house.desk.requests)
+        await house.desk.hedged()
     rows = [entry.body for entry in entries(house.ledger.path)]
     news = next(at for at, body in enumerate(rows) if "planted" in body)
     order = next(at for at, body in enumerate(rows) if "SubmitOrder" in body)
@@ -236,8 +239,7 @@ async def test_ledger_and_tape_replay_every_fold_to_the_same_standing(tmp_path):
         for size in (50_000, -80_000, 30_000):
             house.desk.quote()
             house.desk.somebody_trades(size)
-            wanted = len(house.desk.requests) + 1
-            await until(lambda wanted=wanted: len(house.desk.requests) >= wanted)
+            await house.desk.hedged(len(house.desk.requests) + 1)
             await until(lambda: house.loop.state.standing.positions == {})
     told: dict[int, tuple[Any, ...]] = {}
     for entry in entries(house.ledger.path):
@@ -270,7 +272,7 @@ async def test_what_changed_adds_up_to_the_standing_that_the_next_start_takes_up
         for wanted, size in ((1, 50_000), (2, -80_000)):
             house.desk.quote()
             house.desk.somebody_trades(size)
-            await until(lambda wanted=wanted: len(house.desk.requests) == wanted)
+            await house.desk.hedged(wanted)
             await until(lambda: house.loop.state.standing.positions == {})
     kinds = counts(house.ledger.path)
     assert (kinds["standing"] > 1) == (changes_max < 4)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.core.actions import SubmitOrder, TimeInForce
 from bot.core.engine import Step
 from bot.core.events import Fact, OrderRejected, OrderUnknown, VenueStatus
 from bot.core.safety import SafetyPolicy
@@ -134,3 +135,24 @@ def test_a_refusal_is_told_when_its_kind_changes_not_with_every_tick():
     assert (refused["event"], refused["log_level"]) == ("hedge refused", "warning")
     assert (refused["book"], refused["kind"]) == ("main", "safety")
     assert "orders in the last minute, limit 0" in refused["reason"]
+
+
+def test_an_option_is_priced_in_its_coin_and_not_said_to_have_cost_nothing():
+    story = Story()
+    story.begun()
+    step = story.world.last
+    assert step is not None
+    (decided,) = step.decisions
+    bought = SubmitOrder(
+        order_id=decided.order_id,
+        instrument=CALL,
+        size_native=Decimal("0.9"),
+        limit=Decimal("0.0003"),
+        time_in_force=TimeInForce.IOC,
+        valid_until_ms=1,
+    )
+
+    (line,) = story.tell(step._replace(actions=(bought,)))
+
+    assert (line["event"], line["size_coin"], line["limit_coin"]) == ("hedge", 0.9, 0.0003)
+    assert "limit_usd" not in line

@@ -101,12 +101,13 @@ async def test_a_daemon_that_starts_halted_is_ready_too(tmp_path, manager):
 
 
 async def test_a_loop_that_stands_still_gives_the_watchdog_nothing(tmp_path, manager):
-    stuck = asyncio.Event()
+    stuck, waits = asyncio.Event(), asyncio.Event()
 
     async with House(tmp_path) as house:
         durable = house.ledger.append
 
         async def held_back(rows):
+            waits.set()
             await stuck.wait()
             await durable(rows)
 
@@ -115,7 +116,7 @@ async def test_a_loop_that_stands_still_gives_the_watchdog_nothing(tmp_path, man
 
             house.ledger.append = held_back  # type: ignore[method-assign]  # a disk that hangs
             house.desk.somebody_trades(50_000)
-            await asyncio.sleep(0.3)
+            await waits.wait()
             before = manager.count("WATCHDOG=1")
             await asyncio.sleep(0.3)
             assert manager.count("WATCHDOG=1") == before

@@ -103,5 +103,46 @@ def test_the_scene_of_a_book_without_a_delta_says_why() -> None:
     assert line.startswith("Book main: no delta now, ")
 
 
-def test_a_daemon_that_has_not_folded_yet_is_starting() -> None:
-    assert scenes.scene_of("d", None) == Scene(daemon="d", mode="starting")
+def test_who_has_seen_no_fold_says_nothing_of_the_mode() -> None:
+    scene = scenes.scene_of("watchdog of d", None, "On host, --journal /l")
+    called = page("no heartbeat of process 7", topic=Topic.WATCHDOG)
+
+    assert page_words.worded(called, scene, "1").fitted(4_096).splitlines() == [
+        "CRITICAL: watchdog (watchdog of d)",
+        "no heartbeat of process 7",
+        f"The daemon {ADVICE[Topic.WATCHDOG].did}",
+        f"You: {ADVICE[Topic.WATCHDOG].do}.",
+        "#7, 2026-01-01 03:02:05 UTC, repeated until it is over",
+        "On host, --journal /l",
+    ]
+
+
+def test_who_has_ended_is_in_no_mode_and_repeats_nothing() -> None:
+    ended = page("ended: a task died", topic=Topic.ENDED)
+    text = page_words.worded(ended, SCENE, "1").fitted(4_096)
+
+    assert "Now: " not in text
+    assert "repeated until" not in text
+    assert SCENE.books[0] in text
+
+
+@pytest.mark.parametrize("topic", [Topic.DEGRADED, Topic.MARGIN, Topic.EXTERNAL])
+def test_advice_fits_every_reason_of_its_topic(topic: Topic) -> None:
+    """A slow disk degrades as short margin does; the venue moves positions as strangers do."""
+    words = f"{ADVICE[topic].did} {ADVICE[topic].do}"
+    told = {
+        Topic.DEGRADED: ("bring delta nearer", "Margin: add collateral", "look after the machine"),
+        Topic.MARGIN: ("only what lowers its use", "not at all"),
+        Topic.EXTERNAL: ("neither you nor", "the venue"),
+    }
+
+    assert [piece for piece in told[topic] if piece not in words] == []
+
+
+def test_an_all_clear_does_not_claim_that_the_daemon_hedges() -> None:
+    over = page("process 7 beats again", Severity.INFO, Topic.RUN, PageKind.CLEARED)
+    text = page_words.worded(over, SCENE, "1").fitted(4_096)
+
+    assert "hedges" not in text
+    assert "You: nothing." in text
+    assert "Now: hold, order db-1 is unprovable." in text

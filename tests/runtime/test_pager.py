@@ -32,6 +32,12 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pager, "BACKOFF_SECONDS", 0.01)
     monkeypatch.setattr(pager, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(pager, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(channels, "ATTEMPT_SECONDS_MAX", 60.0)  # on a busy machine
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give an attempt up soon. On a busy machine one that was heard is then made again, too."""
     monkeypatch.setattr(channels, "ATTEMPT_SECONDS_MAX", 0.2)
 
 
@@ -74,6 +80,7 @@ async def test_each_channel_hears_what_is_loud_enough_for_it() -> None:
     assert [made.desks[name].delivered for name in ("phone", "desk")] == [1, 2]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("status", [HANG, 500, 404, 429])
 async def test_where_the_first_channel_fails_the_second_is_told(status: int) -> None:
     async with services(phone=status) as served:
@@ -82,28 +89,27 @@ async def test_where_the_first_channel_fails_the_second_is_told(status: int) -> 
             made.tell(alert("halted"))
             await until(lambda: made.desks["desk"].delivered == 1)
 
-    assert served.texts("desk") == ["halted"]
+    assert set(served.texts("desk")) == {"halted"}
     assert made.desks["phone"].failed == 1
     assert made.desks["phone"].failing
     assert not made.undelivered
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_channel_that_hangs_holds_up_no_other() -> None:
     async with services(phone=HANG) as served:
         async with at_work(pager_of(way(served, "phone"), way(served, "desk"))) as made:
             for number in range(5):
                 made.tell(alert("book " + "abcde"[number]))
-            await until(lambda: len(served.texts("desk")) == 5, seconds=20)
+            await until(lambda: len(set(served.texts("desk"))) == 5, seconds=20)
         assert served.texts("phone") == []
 
 
 async def test_a_passing_fault_is_tried_again_and_told_once() -> None:
-    async with services(phone=503) as served:
+    async with services(phone=[503, 200]) as served:
         phone = way(served, "phone", Severity.INFO, "desk")
         async with at_work(pager_of(phone, way(served, "desk", None))) as made:
             made.tell(alert("halted"))
-            await asyncio.sleep(0.005)
-            served.status["phone"] = 200
             await until(lambda: bool(served.heard))
             await asyncio.sleep(0.05)
 
@@ -198,7 +204,7 @@ async def running(house: House) -> AsyncIterator[None]:
             task.cancel()
 
 
-@pytest.mark.usefixtures("compiled_kernels")
+@pytest.mark.usefixtures("compiled_kernels", "impatient")
 async def test_orders_keep_flowing_while_every_channel_hangs(tmp_path) -> None:
     """Alerts by the thousand, channels that never answer: each hedge still goes out at once."""
     async with services(phone=HANG, desk=HANG) as served, House(tmp_path) as house:
@@ -263,22 +269,24 @@ class Mute(Desk):
         return ()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_the_end_is_told_with_what_still_waits() -> None:
     async with services(phone=HANG) as served:
         made = pager_of(way(served, "phone"))
         async with at_work(made):
             made.tell(alert("disk full"))
-            await until(lambda: served.hanging == 1)
+            await until(lambda: served.hanging >= 1)
         served.status.clear()
         await made.farewell("loop died: the ledger cannot be written", Severity.CRITICAL)
 
-    assert served.texts("phone") == ["disk full", "ended: loop died: the ledger cannot be written"]
+    heard = list(dict.fromkeys(served.texts("phone")))
+    assert heard == ["disk full", "ended: loop died: the ledger cannot be written"]
 
 
 async def test_an_end_is_not_held_up_by_a_channel_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pager, "FAREWELL_SECONDS", 0.5)
+    monkeypatch.setattr(pager, "FAREWELL_SECONDS", 4.0)  # longer than machines stand still
     async with services(phone=HANG) as served:
         made = pager_of(way(served, "phone"), way(served, "desk"))
         await asyncio.wait_for(made.farewell("stopped", Severity.INFO), 30)

@@ -102,7 +102,7 @@ async def test_an_order_that_arrives_after_the_sweep_is_cancelled_too_and_told()
     scene = Scene()
     await scene.passes(1, beating=True)
     await scene.passes(6)
-    assert "none was open" in scene.told[0].text
+    assert scene.told[0].text.endswith(" s: none of its orders is open now")
     scene.venue.labels.append(f"{LABELS}0000009")  # it was on its way
     await scene.passes(AGAIN_SECONDS + 0.5)
     assert scene.venue.cancelled == [f"{LABELS}0000009"]

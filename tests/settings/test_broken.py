@@ -149,6 +149,10 @@ SINGLE_KEYS = {
     "no mode": broken(
         "mode: rehearsal\n", "", line="# yaml-language-server", key="mode", says=("required",),
     ),
+    "a limit below what the watch of the host tells of": broken(
+        "loop_lag_max_seconds: 2 ", "loop_lag_max_seconds: 0.05 ",
+        key="safety.loop_lag_max_seconds", says=("0.1",),
+    ),
     "an anchor": broken(
         "port: 0", "port: &p 0", key="dashboard.port", says=("anchors",),
     ),
@@ -167,8 +171,8 @@ ACROSS_KEYS = {
         key="orders.silence_max_seconds", says=("at least lifetime_seconds 2", "found 1"),
     ),
     "giving up before the proof": broken(
-        "unprovable_seconds: 60", "unprovable_seconds: 4",
-        key="orders.unprovable_seconds", says=("more than", "5 seconds", "found 4"),
+        "unprovable_seconds: 60", "unprovable_seconds: 6",
+        key="orders.unprovable_seconds", says=("more than", "6 seconds", "found 6"),
     ),
     "a reversed range of expiries": broken(
         "include: []", "expiry_days_min: 30\n      expiry_days_max: 7\n      include: []",
@@ -210,6 +214,17 @@ ACROSS_KEYS = {
     "two sources of one secret": broken(
         "clock: venue", "clock: venue\n  secret: {env: A, file: b}\n  key: {env: K}",
         line="secret: {env", key="venue.secret", says=("exactly one",),
+    ),
+    "a directory where the ledger belongs": broken(
+        "path: var/demo.sqlite3", "path: var/",
+        key="journal.path", says=("the path of a file", "found var/, a directory"),
+    ),
+    "the root where the ledger belongs": broken(
+        "path: var/demo.sqlite3", "path: /", key="journal.path", says=("a directory",),
+    ),
+    "a home that nobody writes out": broken(
+        "path: var/demo.sqlite3", "path: ~/demo.sqlite3",
+        key="journal.path", says=("~ is not expanded", "write the whole path"),
     ),
     "overlapping selectors": Broken(
         change=books(

@@ -27,7 +27,7 @@ def test_the_shipped_shocks_are_the_five_crashes_in_order() -> None:
 
 def test_every_figure_has_a_source_and_what_was_not_found_is_unverified_and_moves_nothing() -> None:
     for one in historical_shocks():
-        for moved in (one.spot, one.vol_points, one.basis, one.spread):
+        for moved in (one.spot, one.vol_points, one.basis):
             assert moved.source
             if moved.move is None:
                 assert moved.evidence is Evidence.UNVERIFIED

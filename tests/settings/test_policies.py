@@ -230,6 +230,7 @@ def test_limits_reach_the_core_in_its_units_and_are_named_by_their_keys(tmp_path
     safety = settings.policy().safety
 
     assert (safety.clock_skew_max_ms, safety.repeats_within_ms) == (250.0, 1_500)
+    assert settings.policy().orders.skew_ns == 250_000_000, "and no order is absent any sooner"
     assert (safety.loss_stop, safety.executed_over_wished_max) == (Stop.HALT, 2.5)
     written = {
         f"{section}.{key}": value

@@ -235,6 +235,9 @@ class Server:
     def private_get_positions(self, params):
         return self.positions
 
+    def private_get_transaction_log(self, params):
+        return {"logs": [], "continuation": None}
+
     def private_get_account_summaries(self, params):
         told = {} if self.limits is None else {"limits": self.limits}
         return {"id": 1, "summaries": [summary(currency=c, **told) for c in self.currencies]}

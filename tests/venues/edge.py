@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -21,13 +22,14 @@ from tests.venues.payloads import NOW_MS, PERPETUAL
 FactT = TypeVar("FactT")
 
 QUICK = VenueLimits(
-    order_timeout_s=1.0,
+    order_timeout_s=60.0,
     read_attempts=2,
     read_pause_s=0.01,
     credits=CreditPolicy(
         questions=Rate(burst=1000.0, per_second=1000.0),
         subscriptions=Rate(burst=1000.0, per_second=1000.0),
         listings=Rate(burst=1000.0, per_second=1000.0),
+        logs=Rate(burst=1000.0, per_second=1000.0),
         matching=Rate(burst=1000.0, per_second=1000.0),
     ),
     reload_every_s=0.02,
@@ -35,6 +37,22 @@ QUICK = VenueLimits(
     backoff_first_s=0.01,
     backoff_longest_s=0.05,
 )
+
+
+SOON_UNKNOWN = replace(QUICK, order_timeout_s=1.0)  # where an order's answer never comes
+
+
+class HandClock:
+    """A wire clock that only the test moves: a machine that stands still makes nothing old."""
+
+    def __init__(self) -> None:
+        self.now_ns = time.monotonic_ns()
+
+    def read(self) -> int:
+        return self.now_ns
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1e9)
 
 
 class Facts(list[Any]):
@@ -51,6 +69,7 @@ def venue(
     market_ms: Callable[[], int] = lambda: NOW_MS,
     age_ns: Callable[[int, int], float] = lambda _stamp, _arrival: 0.0,
     shut: Callable[[], str] = str,
+    monotonic_ns: Callable[[], int] = time.monotonic_ns,
     **changes: Any,
 ) -> DeribitVenue:
     options = {
@@ -63,7 +82,7 @@ def venue(
         credentials=Credentials(key="demo", secret="demo-secret"),
         clocks=Clocks(
             epoch_ms=lambda: time.time_ns() // 1_000_000,
-            monotonic_ns=time.monotonic_ns,
+            monotonic_ns=monotonic_ns,
             market_ms=market_ms,
             age_ns=age_ns,
         ),

@@ -1,5 +1,6 @@
 """Order books of the hedges over the edge: depth while a book is whole, none while it is not."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from bot.core.actions import Watch
 from bot.core.events import BadMessage, QuoteSeen
 from tests.venues.deribit_server import Server, serving
-from tests.venues.edge import QUICK, Facts, both_up, running, until, venue
+from tests.venues.edge import QUICK, Facts, HandClock, both_up, running, until, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, ticker
 
 BOOK = f"book.{PERPETUAL}.100ms"
@@ -108,16 +109,16 @@ async def test_a_book_is_never_carried_over_a_reconnect():
 
 async def test_a_quiet_book_is_begun_anew_and_takes_no_line_down():
     async with serving() as server:
-        limits = replace(QUICK, stall_after_s=0.1)
-        async with running(edge := venue(server, limits)) as facts:
+        clock = HandClock()
+        limits = replace(QUICK, stall_after_s=15.0, silence_max_s=1e6)
+        edge = venue(server, limits, monotonic_ns=clock.read)
+        async with running(edge) as facts:
             await edge.perform(Watch(instruments=frozenset({PERPETUAL})))
             lines = len(server.sockets)
-            for _ in range(30):
+            while len(server.methods("public/unsubscribe")) < 3:
                 await quoted(server, facts)
-                if len(server.methods("public/unsubscribe")) >= 3:
-                    break
-                await until(lambda: True)
-                await edge._sleep(0.02)
+                clock.pass_s(8.0)
+                await asyncio.sleep(0.03)
 
             again = [item.params["channels"] for item in server.methods("public/unsubscribe")]
             assert again[:2] == [[BOOK], [BOOK]]

@@ -136,6 +136,7 @@ def test_a_linear_perpetual_counts_coins_in_its_own_contracts():
         {"kind": "option_combo"},
         {"kind": "future_combo"},
         {"kind": "spot"},
+        {"kind": ["option"]},
         {"settlement_currency": "USDC"},
         {"settlement_currency": None},
         {"is_active": False},

@@ -1,6 +1,10 @@
 """Opening the venue: what is refused, and in which words."""
 
+import asyncio
+import time
+
 import pytest
+from ccxt.async_support.base import throttler
 
 from bot.venues.deribit_network import Network
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
@@ -118,10 +122,27 @@ async def test_two_instances_share_their_markets_and_nothing_else():
         try:
             market, trading = edge._pair.market, edge._pair.trading
             assert trading.markets is market.markets
-            assert trading.throttler is not market.throttler
             for exchange in (market, trading):
-                assert exchange.enableRateLimit
+                assert not exchange.enableRateLimit
                 assert exchange.options.get("maxRetriesOnFailure", 0) == 0
             assert len(server.methods("public/get_instruments")) == 1
+        finally:
+            await edge.close()
+
+
+async def test_questions_over_http_keep_no_time_by_the_hosts_calendar(monkeypatch):
+    calendar_s = [time.time()]
+
+    def set_back() -> float:
+        calendar_s[0] -= 3_600.0
+        return calendar_s[0]
+
+    monkeypatch.setattr(throttler, "time", set_back)
+    async with serving() as server:
+        edge = venue(server)
+        try:
+            async with asyncio.timeout(30):
+                told = await asyncio.gather(*(edge.market_time_ms() for _ in range(4)))
+            assert told == [NOW_MS] * 4
         finally:
             await edge.close()

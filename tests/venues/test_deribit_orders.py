@@ -1,7 +1,7 @@
 """What becomes of an order: sent once, over the socket, and never guessed at."""
 
 import asyncio
-from dataclasses import replace
+import json
 from decimal import Decimal
 
 import pytest
@@ -20,7 +20,7 @@ from bot.core.events import (
 )
 from bot.venues import deribit_outcomes
 from tests.venues.deribit_server import Failure, Silent, Vanish, serving
-from tests.venues.edge import QUICK, kinds, one, running, submit, until, venue
+from tests.venues.edge import QUICK, SOON_UNKNOWN, kinds, one, running, submit, until, venue
 from tests.venues.payloads import NOW_MS, PERPETUAL, order, trade
 
 
@@ -107,7 +107,7 @@ async def test_an_error_that_proves_nothing_leaves_the_order_unknown(code):
     ids=lambda answer: type(answer).__name__,
 )
 async def test_an_answer_that_does_not_come_or_cannot_be_read_leaves_the_order_unknown(answer):
-    async with serving() as server, running(edge := venue(server)):
+    async with serving() as server, running(edge := venue(server, SOON_UNKNOWN)):
         server.rules["private/buy"] = lambda _: answer
 
         result = await edge.perform(submit())
@@ -116,6 +116,21 @@ async def test_an_answer_that_does_not_come_or_cannot_be_read_leaves_the_order_u
         assert kinds(result)[-1] is OrderUnknown
         await asyncio.sleep(0.1)
         assert len(server.placed) == 1
+
+
+async def test_an_answer_that_is_both_a_refusal_and_an_order_leaves_the_order_unknown():
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Silent()
+        sent = asyncio.get_running_loop().create_task(edge.perform(submit()))
+        await until(lambda: server.placed)
+        number = json.loads(server.placed[0].text)["id"]
+        both = {
+            "error": {"code": 10009, "message": "not_enough_funds"},
+            "result": server.trade({"amount": 100, "label": "db-1", "instrument_name": "X"}, "buy"),
+        }
+        await server.say(json.dumps({"jsonrpc": "2.0", "id": number} | both))
+
+        assert kinds(await sent) == [OrderSent, OrderUnknown]
 
 
 async def test_an_order_on_a_line_that_is_known_to_be_down_was_not_sent():
@@ -143,7 +158,7 @@ async def test_an_order_that_meets_a_halt_at_the_socket_is_not_sent():
 
 
 async def test_an_answer_that_comes_after_its_time_is_still_heard():
-    async with serving() as server, running(edge := venue(server)) as facts:
+    async with serving() as server, running(edge := venue(server, SOON_UNKNOWN)) as facts:
         server.rules["private/buy"] = lambda _: Silent()
         assert kinds(await edge.perform(submit())) == [OrderSent, OrderUnknown]
         number = max(int(heard.text.split('"id":')[1].split(",")[0]) for heard in server.placed)
@@ -171,13 +186,11 @@ async def test_a_cancelled_order_is_told_with_what_it_had_filled():
 
 
 async def test_a_cut_line_makes_its_order_unknown_at_once_and_not_after_a_timeout():
-    async with serving() as server:
-        limits = replace(QUICK, order_timeout_s=10.0)
-        async with running(edge := venue(server, limits)):
-            server.rules["private/buy"] = lambda _: Vanish()
+    async with serving() as server, running(edge := venue(server)):
+        server.rules["private/buy"] = lambda _: Vanish()
 
-            async with asyncio.timeout(8.0):
-                result = await edge.perform(submit())
+        async with asyncio.timeout(QUICK.order_timeout_s / 2):
+            result = await edge.perform(submit())
 
         assert "connection lost" in one(result, OrderUnknown).reason
 

@@ -1,7 +1,6 @@
 """Quotes over real sockets: exactly the wanted channels, none of them silent unnoticed."""
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 from bot.core.actions import (
@@ -13,9 +12,17 @@ from bot.core.events import (
     LinkDown,
     QuoteSeen,
 )
-from tests.venues.deribit_server import Failure, serving
-from tests.venues.edge import QUICK, running, until, venue
+from tests.venues.deribit_server import Failure, Server, Silent, serving
+from tests.venues.edge import QUICK, Facts, HandClock, running, until, venue
 from tests.venues.payloads import CALL, PERPETUAL, PUT, ticker
+
+
+async def spoken(server: Server, facts: Facts, name: str) -> None:
+    """Push quotes of one instrument until one is heard: its line may just be dialled again."""
+    told = len(facts.of(QuoteSeen))
+    while len(facts.of(QuoteSeen)) == told:
+        await server.push(f"ticker.{name}.raw", ticker(name, 1.0))
+        await asyncio.sleep(0.005)
 
 
 async def test_subscriptions_follow_the_wanted_set():
@@ -61,22 +68,53 @@ async def test_a_channel_that_the_venue_refuses_is_reported_and_not_insisted_on(
         assert len(refused) == 1
 
 
+async def test_a_channel_that_was_refused_once_is_asked_for_again_after_a_while():
+    async with serving() as server:
+        limits = replace(QUICK, refused_retry_s=0.05)
+        async with running(edge := venue(server, limits)) as facts:
+            server.rules["public/subscribe"] = lambda params: [
+                name for name in params["channels"] if CALL not in name
+            ]
+            await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
+            del server.rules["public/subscribe"]
+
+            await until(lambda: f"ticker.{CALL}.raw" in server.subscribed())
+            await until(lambda: CALL in {fact.instrument for fact in facts.of(QuoteSeen)})
+            assert facts.of(LinkDown) == []
+
+
+async def test_quotes_whose_subscription_was_broken_off_half_way_are_subscribed_after_all():
+    async with serving() as server:
+        limits = replace(QUICK, channels_per_frame=1)
+        async with running(edge := venue(server, limits)) as facts:
+            hangs = f"ticker.{CALL}.raw"
+            server.rules["public/subscribe"] = lambda params: (
+                Silent() if params["channels"] == [hangs] else params["channels"]
+            )
+            watch = Watch(instruments=frozenset({CALL, PUT}))
+            broken_off = asyncio.get_running_loop().create_task(edge.perform(watch))
+            await until(
+                lambda: server.methods("public/subscribe")[-1].params["channels"] == [hangs]
+            )
+            del server.rules["public/subscribe"]
+            broken_off.cancel()  # as by whoever bounds how long an action may take
+
+            await until(lambda: f"ticker.{PUT}.raw" in server.subscribed())
+            assert facts.of(LinkDown) == []
+
+
 async def test_a_silent_channel_is_subscribed_again_and_then_the_line_is_recycled_once():
     async with serving() as server:
-        limits = replace(QUICK, stall_after_s=0.15)
-        async with running(edge := venue(server, limits)) as facts:
+        clock = HandClock()
+        limits = replace(QUICK, stall_after_s=15.0, silence_max_s=1e6)
+        edge = venue(server, limits, monotonic_ns=clock.read)
+        async with running(edge) as facts:
             await edge.perform(Watch(instruments=frozenset({PERPETUAL, CALL})))
 
-            async def chatter() -> None:
-                while True:
-                    await server.push(f"ticker.{PERPETUAL}.raw", ticker(PERPETUAL, 1.0))
-                    await asyncio.sleep(0.02)
-
-            noise = asyncio.get_running_loop().create_task(chatter())
-            await until(lambda: len(facts.of(BadMessage)) >= 4)
-            noise.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await noise
+            while len(facts.of(BadMessage)) < 4:
+                await spoken(server, facts, PERPETUAL)
+                clock.pass_s(8.0)
+                await asyncio.sleep(0.03)
 
             assert {fact.source for fact in facts.of(BadMessage)} == {f"ticker.{CALL}.raw"}
             downs = [fact for fact in facts.of(LinkDown) if fact.link is Link.MARKET]

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.events import Link
 from bot.venues import deribit_errors, deribit_network, deribit_requests, wire_json
+from bot.venues.ccxt_venue import Upkeep, keep_link
 from bot.venues.channels import Channels
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.pacing import Backoff
-from tests.venues.edge import submit
+from tests.venues.edge import HandClock, submit
 
 LIVE = ("https://www.deribit.com", "wss://www.deribit.com/ws/api/v2")
 TEST = ("https://test.deribit.com", "wss://test.deribit.com/ws/api/v2")
@@ -174,6 +176,43 @@ def test_chance_cuts_a_wait_by_half_at_most():
     assert backoff.next_s() == 0.5
 
 
+class EndedError(Exception):
+    """The test has seen enough."""
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "waits_s"), [(3.0, [0.2, 0.4, 0.8, 1.6, 3.2]), (6.0, [0.2] * 5)]
+)
+async def test_a_venue_that_ends_every_connection_at_once_is_dialled_with_growing_waits(
+    lives_s: float, waits_s: list[float]
+):
+    clock, waited = HandClock(), list[float]()
+
+    async def nothing(_: str = "") -> None:
+        pass
+
+    async def live() -> str:
+        clock.pass_s(lives_s)
+        return "closed by the venue"
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == len(waits_s):
+            raise EndedError
+
+    upkeep = Upkeep(
+        link=Link.TRADING,
+        connect=nothing,
+        live=live,
+        drop=nothing,
+        backoff=Backoff(first_s=0.2, longest_s=30.0, chance=lambda: 1.0),
+    )
+    with pytest.raises(EndedError):
+        await keep_link(upkeep, lambda _: None, sleep, clock.read)
+
+    assert waited == pytest.approx(waits_s)
+
+
 def test_a_silent_channel_is_chased_in_three_steps_and_forgiven_when_it_speaks():
     channels = Channels()
     channels.want(["a", "b"])
@@ -203,11 +242,12 @@ def test_an_expired_contract_may_be_silent():
     assert (stalls.resubscribe, stalls.recycle, stalls.dead) == ((), (), ())
 
 
-def test_a_refused_channel_is_asked_again_when_the_wanted_set_changes():
+def test_a_refused_channel_is_asked_again_after_a_while_or_when_the_wanted_set_changes():
     channels = Channels()
     channels.want(["a"])
-    channels.refused("a")
+    channels.refused("a", 0)
     channels.want(["a"])
-    assert channels.missing() == []
+    assert channels.missing(59, 60) == []
+    assert channels.missing(60, 60) == ["a"]
     channels.want(["a", "b"])
-    assert channels.missing() == ["a", "b"]
+    assert channels.missing(1, 60) == ["a", "b"]

@@ -1,18 +1,22 @@
 """The watchdog's hand against the embedded exchange: it cancels by label, and proves it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
 from bot.runtime.clock import WireClock
+from bot.venues.ccxt_socket import SocketLimits
 from bot.venues.ccxt_venue import Clocks
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_requests import Credentials
 from bot.venues.deribit_sweeper import DeribitSweeper, Place, scope_refusal
 from bot.venues.port import CannotCancelError
 from bot.wiring.exchange import ExchangeOptions, build_exchange
+from tests.venues.deribit_server import Failure, Silent, Vanish, serving
+from tests.venues.edge import QUICK
 
 WIRE = WireClock()
 PERPETUAL = "BTC-PERPETUAL"
@@ -134,6 +138,38 @@ async def test_a_connection_that_ended_is_dialled_again(desk: Desk) -> None:
         await sweeper.prove()
     finally:
         await sweeper.close()
+
+
+@pytest.mark.parametrize(
+    "old",
+    [Failure(code=13009, message="unauthorized"), Vanish(), Silent()],
+    ids=["login", "cut", "mute"],
+)
+async def test_a_connection_that_outlived_its_login_or_its_network_is_no_alarm(old: object) -> None:
+    async with serving() as server:
+        sweeper = Desk(server.port).sweeper()
+        sweeper.limits = replace(QUICK, sockets=SocketLimits(answer_timeout_s=2.0))
+        try:
+            await sweeper.prove()
+            logins = len(server.methods("public/auth"))
+
+            def answer(_: object) -> object:
+                return 0 if len(server.methods("public/auth")) > logins else old
+
+            server.rules["private/cancel_by_label"] = answer
+            await sweeper.prove()
+            assert len(server.methods("public/auth")) == logins + 1
+        finally:
+            await sweeper.close()
+
+
+async def test_a_refusal_on_a_fresh_connection_is_told_at_once() -> None:
+    async with serving() as server:
+        sweeper = Desk(server.port).sweeper()
+        server.rules["private/cancel_by_label"] = lambda _: Failure(code=13021, message="forbidden")
+        with pytest.raises(CannotCancelError, match="forbidden"):
+            await sweeper.prove()
+        assert len(server.methods("public/auth")) == 1
 
 
 async def test_nobody_at_the_address_is_told_as_it_is() -> None:

@@ -149,6 +149,7 @@ def test_an_order_says_why_it_was_cancelled():
         {"instrument_name": None},
         {"direction": "long"},
         {"direction": None},
+        {"direction": ["buy"]},
         {"amount": None},
         {"amount": 0.0},
         {"amount": -10.0},
@@ -287,11 +288,12 @@ def test_positions_are_found_under_either_of_the_venues_names(key):
 
 
 def test_one_row_that_cannot_be_read_does_not_cost_the_others():
-    data = {"trades": [trade(), {"trade_id": "2"}, trade(trade_id="3")], "orders": [{}]}
+    odd = [{"trade_id": "2"}, trade(trade_id="4") | {"direction": []}]
+    data = {"trades": [trade(), *odd, trade(trade_id="3")], "orders": [{}]}
 
     facts = raw.changes(data, 9)
 
-    assert kinds(facts) == [FillSeen, BadMessage, FillSeen, BadMessage]
+    assert kinds(facts) == [FillSeen, BadMessage, BadMessage, FillSeen, BadMessage]
 
 
 @pytest.mark.parametrize(("size", "direction"), [(10.0, "sell"), (-10.0, "buy")])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.actions import ReadAccount, Watch
+from bot.core.actions import ReadAccount, ReloadInstruments, Watch
 from bot.core.events import (
     BadMessage,
     FillSeen,
@@ -22,6 +22,7 @@ from bot.core.events import (
     ReadFailed,
 )
 from bot.core.units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, NS_PER_SECOND
+from bot.venues import deribit_line
 from bot.venues.transit import Transit
 from tests.venues.deribit_server import Failure, Server, Silent, serving
 from tests.venues.edge import QUICK, Facts, kinds, one, running, submit, until, venue
@@ -37,16 +38,24 @@ NEW = "BTC-30JUN34-120000-C"
 
 
 async def listed_again(server: Server, facts: Facts, cause: Callable[[], Any]) -> bool:
-    """Do something, and return whether the list of instruments was read again soon after."""
+    """Do something, wait for the list that it has read again, and return whether by the socket."""
+    await _caused(facts, cause)
+    await until(lambda: facts.of(InstrumentsSeen))
+    return server.methods("public/get_instruments")[-1].transport == "ws"
+
+
+async def not_listed_again(facts: Facts, cause: Callable[[], Any]) -> bool:
+    """Do something, and return whether no list of instruments came for a while after it."""
+    await _caused(facts, cause)
+    await asyncio.sleep(0.5)
+    return not facts.of(InstrumentsSeen)
+
+
+async def _caused(facts: Facts, cause: Callable[[], Any]) -> None:
     facts.clear()
     result = cause()
     if asyncio.iscoroutine(result):
         await result
-    try:
-        await until(lambda: facts.of(InstrumentsSeen), within_s=0.5)
-    except TimeoutError:
-        return False
-    return server.methods("public/get_instruments")[-1].transport == "ws"
 
 
 async def test_the_list_is_read_again_when_something_comes_or_goes():
@@ -61,7 +70,7 @@ async def test_what_comes_and_goes_elsewhere_is_no_reason_to_ask():
     async with serving() as server, running(venue(server)) as facts:
         came = {"instrument_name": "SOL_USDC-PERPETUAL", "state": "started", "timestamp": NOW_MS}
 
-        assert not await listed_again(server, facts, lambda: server.push(STATE, came))
+        assert await not_listed_again(facts, lambda: server.push(STATE, came))
 
 
 @pytest.mark.parametrize("code", [10012, 10020, 11046, 13019, 13020])
@@ -77,7 +86,7 @@ async def test_a_position_in_something_new_has_the_list_read_again_once():
         held = {"positions": [position(NEW, 0.1)]}
 
         assert await listed_again(server, facts, lambda: server.push(CHANGES, held))
-        assert not await listed_again(server, facts, lambda: server.push(CHANGES, held))
+        assert await not_listed_again(facts, lambda: server.push(CHANGES, held))
         assert one(facts, PositionsSeen).positions[0].instrument == NEW
 
 
@@ -85,7 +94,7 @@ async def test_an_expired_instrument_is_no_reason_to_ask():
     async with serving() as server, running(venue(server)) as facts:
         gone = {"trades": [trade(instrument="BTC-1JAN21-1000-P", amount=0.1)]}
 
-        assert not await listed_again(server, facts, lambda: server.push(CHANGES, gone))
+        assert await not_listed_again(facts, lambda: server.push(CHANGES, gone))
         assert one(facts, FillSeen).instrument == "BTC-1JAN21-1000-P"
 
 
@@ -93,10 +102,22 @@ async def test_a_list_that_cannot_be_read_is_asked_for_until_it_can():
     async with serving() as server, running(venue(server)) as facts:
         server.rules["public/get_instruments"] = lambda _: []
         came = {"instrument_name": NEW, "state": "started", "timestamp": NOW_MS}
-        assert not await listed_again(server, facts, lambda: server.push(STATE, came))
+        assert await not_listed_again(facts, lambda: server.push(STATE, came))
+        await until(lambda: facts.of(ReadFailed))
         assert "no instrument at all" in facts.of(ReadFailed)[0].reason
 
         assert await listed_again(server, facts, lambda: server.rules.pop("public/get_instruments"))
+
+
+async def test_a_list_that_was_asked_for_by_order_and_did_not_come_is_asked_for_again():
+    async with serving() as server, running(edge := venue(server)) as facts:
+        facts.clear()
+        busy = Failure(code=10041, message="settlement_in_progress")
+        server.rules["public/get_instruments"] = lambda _: busy
+        assert kinds(await edge.perform(ReloadInstruments(reason="expiry-roll"))) == [ReadFailed]
+
+        del server.rules["public/get_instruments"]
+        await until(lambda: facts.of(InstrumentsSeen))
 
 
 # -------------------------------------------------------------------------- the daily roll
@@ -199,22 +220,63 @@ async def test_an_order_under_way_hears_its_answer_before_its_line_is_closed():
 # ------------------------------------------------------------------------------- the login
 
 
-async def test_a_renewal_that_fails_is_tried_again_while_the_token_lives():
+async def test_a_renewal_that_fails_is_tried_again_while_the_token_lives(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    # Due at once and with hours left: a machine that stands still does not outlast the token.
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 1e-5)
+    monkeypatch.setattr(deribit_line, "RETRY_SHARE", 1e-6)
     async with serving() as server:
-        server.expires_in = 0.6
+        server.expires_in = 36_000.0
         async with running(venue(server)) as facts:
             asked = len(server.methods("public/auth"))
             server.rules["public/auth"] = lambda _: Failure(code=10028, message="too_many_requests")
             await until(lambda: len(server.methods("public/auth")) >= asked + 4)
             assert facts.of(LinkDown) == []
             del server.rules["public/auth"]
-            server.expires_in = 900.0
             done = len(server.methods("public/auth"))
             await until(lambda: len(server.methods("public/auth")) >= done + 2)
             await asyncio.sleep(0.3)
 
             assert facts.of(LinkDown) == []
             assert {fact.source for fact in facts.of(BadMessage)} == {"deribit"}
+
+
+async def test_what_a_renewed_login_made_the_venue_forget_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 1e-5)
+    async with serving() as server:
+        server.expires_in = 36_000.0
+        async with running(venue(server)) as facts:
+            armed = len(server.methods("private/enable_cancel_on_disconnect"))
+
+            def forget(params: dict[str, Any]) -> Any:
+                for channels in server.channels.values():
+                    channels.difference_update({CHANGES, "user.portfolio.BTC"})
+                return server.public_auth(params)
+
+            server.rules["public/auth"] = forget
+            logins = len(server.methods("public/auth"))
+            await until(lambda: len(server.methods("public/auth")) >= logins + 2)
+            monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 0.8)
+            await until(lambda: {CHANGES, "user.portfolio.BTC"} <= server.subscribed())
+
+            assert len(server.methods("private/enable_cancel_on_disconnect")) > armed
+            assert facts.of(LinkDown) == []
+
+
+async def test_a_renewed_login_whose_orders_would_outlive_the_line_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 1e-5)
+    async with serving() as server:
+        server.expires_in = 36_000.0
+        async with running(venue(server)) as facts:
+            server.cancels_on_disconnect = False
+            await until(lambda: facts.of(LinkDown))
+
+            assert "cancel-on-disconnect is not armed" in facts.of(LinkDown)[0].reason
 
 
 @pytest.mark.parametrize("code", [10000, 13004, 13009])

@@ -13,8 +13,11 @@ from bot.core.events import (
     SECOND_OPINION,
     ClockSeen,
     Fact,
+    Link,
+    LinkDown,
     NoOpinionHere,
     OpinionGiven,
+    OrderSeen,
     QuoteSeen,
     ReadFailed,
 )
@@ -30,7 +33,7 @@ from bot.venues.deribit import DeribitVenue
 from bot.venues.deribit_what_if import SIMULATE
 from tests.builders import book, policy
 from tests.venues.deribit_server import Failure, Vanish, serving
-from tests.venues.edge import QUICK, Facts, running, until, venue
+from tests.venues.edge import QUICK, Facts, kinds, running, submit, until, venue
 from tests.venues.payloads import PERPETUAL, summary
 from tests.venues.test_embedded_exchange import edge_of, exchange
 
@@ -165,6 +168,17 @@ async def test_an_opinion_that_cannot_be_had_whole_is_none_and_is_asked_for_once
         assert len(server.methods(SIMULATE)) == 1
 
 
+async def test_a_question_that_the_venue_ends_its_connection_for_costs_no_order_its_line() -> None:
+    async with serving() as server, running(edge := venue(server, limits=FREELY)) as facts:
+        server.rules[SIMULATE] = lambda _: Vanish()
+        facts.clear()
+        await edge.perform(AS_IT_IS)
+        await until(lambda: facts.of(LinkDown))
+
+        assert OrderSeen in kinds(await edge.perform(submit()))
+        assert {fact.link for fact in facts.of(LinkDown)} == {Link.MARKET}
+
+
 async def test_an_opinion_refused_for_want_of_a_right_leaves_the_line_that_orders_go_over() -> None:
     async with serving() as server, running(edge := venue(server, limits=FREELY)):
         server.rules[SIMULATE] = lambda _: Failure(code=13009, message="unauthorized")
@@ -177,7 +191,7 @@ async def test_an_opinion_refused_for_want_of_a_right_leaves_the_line_that_order
 
 
 async def test_the_venue_is_not_asked_twice_within_its_second() -> None:
-    """More than one a second, and the venue ends the connection that orders go over."""
+    """More than one a second, and the venue ends the connection."""
     async with exchange(limits="venue") as server, running(edge := edge_of(server)):
         since_ns = time.monotonic_ns()
         told = [await edge.perform(AS_IT_IS) for _ in range(3)]

@@ -1,5 +1,6 @@
 """Credits: never more than the venue allows, a cancel before everything, and lessons learned."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -133,6 +134,32 @@ async def test_a_refusal_stops_the_questions_for_as_long_as_the_venue_said():
 
     assert wire.now_ns == 3.5 * SECOND_NS
     assert await pacer.wait_at_most(Kind.ORDER, 0.0) is None  # orders were not refused
+
+
+@pytest.mark.parametrize("seconds", [60, 86_400, 1e300])
+async def test_a_cancel_is_tried_soon_however_long_the_venue_says_to_wait(seconds: float):
+    wire, pacer = paced()
+
+    pacer.refused(Kind.ORDER, {"wait": seconds})
+    await pacer.wait(Kind.CANCEL)
+
+    assert wire.now_ns == 4 * SECOND_NS  # a cancel may take five, then it is given up
+
+
+async def test_whoever_stops_waiting_leaves_the_credit_to_the_next():
+    wire, pacer = paced()
+    pacer.refused(Kind.CANCEL, {"wait": 3})
+    hung = Pacer(policy=FEW, monotonic_ns=wire.read, sleep=asyncio.sleep)
+    hung._credits = pacer._credits
+    for _ in range(50):
+        waiting = asyncio.get_running_loop().create_task(hung.wait(Kind.CANCEL))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+    await pacer.wait(Kind.CANCEL)
+
+    assert wire.now_ns == 3 * SECOND_NS
 
 
 @pytest.mark.parametrize("data", [None, {}, "soon", {"wait": -1}, {"wait": "2"}, {"wait": True}])

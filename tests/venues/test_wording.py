@@ -31,3 +31,11 @@ def test_a_connection_that_could_not_be_opened_is_said_once(heard: str, said: st
 def test_any_other_trouble_of_a_line_keeps_its_words_and_its_kind() -> None:
     assert wording.plain("closed [really]") == "closed [really]"
     assert wording.named(NetworkError("closed")) == "NetworkError: closed"
+
+
+def test_a_frame_that_breaks_the_protocol_is_told_in_the_words_of_whoever_read_it():
+    error = NetworkError(
+        "WSMessage(type=<WSMsgType.ERROR: 258>, data=WebSocketError(<WSCloseCode.PROTOCOL_ERROR: "
+        "1002>, 'Received frame with non-zero reserved bits'), extra=None)"
+    )
+    assert wording.named(error) == "not a frame: Received frame with non-zero reserved bits"

@@ -106,8 +106,9 @@ class Footing(NamedTuple):
 class Node:
     """The account at one node.
 
-    `profit` is what it makes until there, `per_coin` what one coin more of each future would make,
-    and `scale` what one of today's coins of it is there.
+    `profit` is what it makes until there. `per_coin` is what one coin more would make, of each
+    future, and of each option if the balance counts them. `scale` is what one of today's coins of
+    each future is there; an option stays as many coins as it is.
     """
 
     name: str
@@ -118,13 +119,23 @@ class Node:
 
     def after(self, fills: Fills, balance: float, excess: float) -> Stressed:
         """Return what the account needs and has here after fills."""
-        there = {name: coins * self.scale[name] for name, coins in fills.items()}
-        made = sum(coins * self.per_coin[name] for name, coins in fills.items())
+        there = {name: coins * self.scale.get(name, 1.0) for name, coins in fills.items()}
+        made = sum(coins * self.per_coin.get(name, 0.0) for name, coins in fills.items())
         return Stressed(
             node=self.name,
             maintenance=self.valued.after(there).maintenance + excess,
             balance=balance + self.profit + made,
         )
+
+
+class Doubtful(NamedTuple):
+    """An order that may have filled whole, or not at all: what it then brings, and costs.
+
+    `paid` leaves the margin balance: the fee, and the premium of an option.
+    """
+
+    fills: Fills
+    paid: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,9 +152,9 @@ class Scene:
     excess: Needed
     doubts: tuple[str, ...]
 
-    def after(self, fills: Fills, fees: float) -> Footing:
-        """Return where the account stands after fills and their fees."""
-        needed, balance = self.now.after(fills), self.balance - fees
+    def after(self, fills: Fills, paid: float) -> Footing:
+        """Return where the account stands after fills and what was paid for them."""
+        needed, balance = self.now.after(fills), self.balance - paid
         at = [node.after(fills, balance, self.excess.maintenance) for node in self.nodes]
         return Footing(
             balance=balance,
@@ -152,12 +163,18 @@ class Scene:
             stressed=max(at, key=lambda one: one.usage),
         )
 
-    def worst(self, fills: Fills, doubtful: Sequence[Fills], fees: float) -> Footing:
+    def worst(self, fills: Fills, doubtful: Sequence[Doubtful], paid: float) -> Footing:
         """Return the worst of every outcome of orders in doubt: each filled whole, or not at all.
 
         Each figure is the worst by itself.
         """
-        footings = [self.after(added((fills, *chosen)), fees) for chosen in outcomes(doubtful)]
+        footings = [
+            self.after(
+                added((fills, *(one.fills for one in chosen))),
+                paid + sum(one.paid for one in chosen),
+            )
+            for chosen in outcomes(doubtful)
+        ]
         return Footing(
             balance=min(one.balance for one in footings),
             initial=max(one.initial for one in footings),
@@ -166,7 +183,7 @@ class Scene:
         )
 
 
-def outcomes(doubtful: Sequence[Fills]) -> Iterator[tuple[Fills, ...]]:
+def outcomes(doubtful: Sequence[Doubtful]) -> Iterator[tuple[Doubtful, ...]]:
     """Yield every choice of orders that filled, none of them first."""
     for choice in range(1 << len(doubtful)):
         yield tuple(order for at, order in enumerate(doubtful) if choice >> at & 1)
@@ -224,6 +241,9 @@ def _node(
     scale: dict[str, float] = {}
     for before, after in zip(account.pairs, moved.account.pairs, strict=True):
         names = before.futures.names
+        if model.counts_options:
+            change = after.options.mark - before.options.mark
+            per_coin.update(zip(before.options.names, change.tolist(), strict=True))
         per_coin.update(zip(names, profit_per_coin(before, after).tolist(), strict=True))
         scale.update(zip(names, coins_there(before, after).tolist(), strict=True))
     profit = moved.futures_profit + (moved.options_profit if model.counts_options else 0.0)

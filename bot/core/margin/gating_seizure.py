@@ -45,9 +45,11 @@ def of_positions(before: State, state: State) -> State:
         return state
     for name, was in before.standing.positions.items():
         now = state.standing.positions.get(name, units.ZERO)
-        terms = state.instruments[name]
+        terms = state.instruments.get(name)
+        if terms is None or terms.kind is Kind.OPTION:
+            continue  # of what nobody knows the terms of yet, nothing is adopted
         is_over = terms.expiry_ms is not None and state.now_ms >= terms.expiry_ms
-        if terms.kind is not Kind.OPTION and not is_over and abs(now) < abs(was):
+        if not is_over and abs(now) < abs(was):
             state = _taken(state, f"{name} went from {was:+,} to {now:+,} by no trade known here")
     return state
 

@@ -4,10 +4,10 @@ A model is a frozen value with its parameters in it, chosen by the configuration
 a run. What it cannot value it says in words (`Unmodelled`): whoever gates by it refuses then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -233,7 +233,7 @@ class OtherVenue:
     @property
     def name(self) -> ModelName:
         """Which model it is."""
-        return _NAMES[type(self.parameters)]
+        return _MODELS[type(self.parameters)].name
 
     @property
     def counts_options(self) -> bool:
@@ -242,49 +242,37 @@ class OtherVenue:
 
     def report(self, account: Account) -> Report:
         """Return what an account needs."""
-        return _reported(account, self.parameters)
+        return _MODELS[type(self.parameters)].reports(account, self.parameters)
 
     def valued(self, account: Account) -> Valued:
         """Value an account once."""
-        return _Whole(account=account, report=self.report(account), model=self)
+        return Whole(account=account, report=self.report(account), model=self)
 
 
-_NAMES: Mapping[type, ModelName] = {
-    derive_standard.Parameters: ModelName.DERIVE_STANDARD,
-    derive_portfolio.Parameters: ModelName.DERIVE_PORTFOLIO,
-    okx.Rates: ModelName.OKX_OPTIONS,
-    okx_portfolio.Parameters: ModelName.OKX_PORTFOLIO,
-    bybit.Rates: ModelName.BYBIT_OPTIONS,
-    bybit_portfolio.Parameters: ModelName.BYBIT_PORTFOLIO,
-    paradex.Rates: ModelName.PARADEX_STANDARD,
-    paradex_portfolio.Parameters: ModelName.PARADEX_PORTFOLIO,
-    hyperliquid.Rates: ModelName.HYPERLIQUID_CROSS,
+class _Row(NamedTuple):
+    """A model, and who reports by it: `reports(account, its parameters)`."""
+
+    name: ModelName
+    reports: Callable[..., Report]
+
+
+def _of_derive(reports: Callable[..., Report]) -> Callable[..., Report]:
+    return lambda account, parameters: reports(subaccount(account), parameters)
+
+
+_MODELS: Mapping[type, _Row] = {
+    derive_standard.Parameters: _Row(ModelName.DERIVE_STANDARD, _of_derive(derive_standard.report)),
+    derive_portfolio.Parameters: _Row(
+        ModelName.DERIVE_PORTFOLIO, _of_derive(derive_portfolio.report)
+    ),
+    okx.Rates: _Row(ModelName.OKX_OPTIONS, okx.report),
+    okx_portfolio.Parameters: _Row(ModelName.OKX_PORTFOLIO, okx_portfolio.report),
+    bybit.Rates: _Row(ModelName.BYBIT_OPTIONS, bybit.report),
+    bybit_portfolio.Parameters: _Row(ModelName.BYBIT_PORTFOLIO, bybit_portfolio.report),
+    paradex.Rates: _Row(ModelName.PARADEX_STANDARD, paradex.report),
+    paradex_portfolio.Parameters: _Row(ModelName.PARADEX_PORTFOLIO, paradex_portfolio.report),
+    hyperliquid.Rates: _Row(ModelName.HYPERLIQUID_CROSS, hyperliquid.report),
 }
-
-
-def _reported(  # noqa: PLR0911 (one case a model is the point)
-    account: Account, parameters: OtherParameters
-) -> Report:
-    match parameters:
-        case derive_standard.Parameters():
-            return derive_standard.report(subaccount(account), parameters)
-        case derive_portfolio.Parameters():
-            return derive_portfolio.report(subaccount(account), parameters)
-        case okx.Rates():
-            return okx.report(account, parameters)
-        case okx_portfolio.Parameters():
-            return okx_portfolio.report(account, parameters)
-        case bybit.Rates():
-            return bybit.report(account, parameters)
-        case bybit_portfolio.Parameters():
-            return bybit_portfolio.report(account, parameters)
-        case paradex.Rates():
-            return paradex.report(account, parameters)
-        case paradex_portfolio.Parameters():
-            return paradex_portfolio.report(account, parameters)
-        case hyperliquid.Rates():
-            return hyperliquid.report(account, parameters)
-    assert_never(parameters)
 
 
 def subaccount(account: Account) -> derive_account.Subaccount:
@@ -345,12 +333,12 @@ def _changes(names: tuple[str, ...], fills: Mapping[str, float]) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Whole:
+class Whole:
     """A model of which no part can be asked alone: the whole account is reported anew."""
 
     account: Account
     report: Report
-    model: OtherVenue
+    model: MarginModel
 
     @property
     def needed(self) -> Needed:

@@ -18,7 +18,8 @@ from bot.core.margin.account import Account, Pair
 from bot.core.margin.gating import usage
 from bot.core.margin.modelling import MarginModel, Unmodelled, valued
 from bot.core.margin.shocks import Shock, Shocked, Smile, shocked
-from bot.quant import black76
+from bot.quant import black76, conventions
+from bot.quant.conventions import Convention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,27 +93,35 @@ def balance_there(subject: Subject, there: Shocked) -> float:
 
 
 def delta_coin(pair: Pair) -> float:
-    """Return the net delta of a pair, in coins of its underlying.
+    """Return the net delta of a pair, in coins of its underlying: `conventions`, all marks moving.
 
-    Of inverse options Black's less the mark, which is what its coins change by.
+    Of inverse options Black's less the mark, which is what its coins change by. Linear contracts
+    move by their own price, not by the index: a forward above it makes more of a move of the spot.
     """
-    options = pair.options
-    held = options.size != 0.0
-    coins = float(pair.futures.size_coin.sum())
+    options, futures = pair.options, pair.futures
+    held, traded = options.size != 0.0, futures.size_coin != 0.0
+    coins = futures.size_coin[traded]
+    if pair.is_linear:
+        coins = conventions.linear_perp_delta_coin(coins, futures.mark_usd[traded], pair.index_usd)
     if not held.any():
-        return coins
+        return float(coins.sum())
+    forward, size = options.forward[held], options.size[held]
     black = black76.greeks(
-        options.forward[held],
+        forward,
         options.strike[held],
         options.years[held],
         options.iv[held],
         options.is_call[held],
         options.discount[held],
     )
-    each: Floats = black.delta
-    if not pair.is_linear:
-        each = each - black.price / options.forward[held]
-    return coins + float((options.size[held] * each).sum())
+    each = (
+        conventions.linear_option_delta_coin(size, black.delta, forward, pair.index_usd)
+        if pair.is_linear
+        else conventions.option_delta_coin(
+            Convention.COIN, size, black.delta, black.price / forward
+        )
+    )
+    return float(coins.sum() + each.sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

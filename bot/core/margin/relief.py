@@ -294,18 +294,18 @@ def _traded(
 def _costs(pair: Pair, offer: Offer, coins: float, price: float) -> tuple[float, float, float]:
     """Return what is lost against the mark, the fee, and the mark's premium, in the pair's money.
 
+    What is bought below the mark, or sold above it, is a gain: the venue's balance is by marks.
     An option's fee is a share of a coin of its underlying, at most an eighth of its price.
     """
     terms, size = offer.terms, abs(coins)
-    rate = float(terms.taker_fee)
+    lost, rate = coins * (price - offer.mark), float(terms.taker_fee)
     if terms.kind is Kind.OPTION:
         unit = pair.index_usd if pair.is_linear else 1.0
         fee = size * min(rate * unit, FEE_OF_PREMIUM_MAX * price)
-        return coins * (price - offer.mark), fee, coins * offer.mark
-    away = abs(price - offer.mark)
+        return lost, fee, coins * offer.mark
     if pair.is_linear:
-        return size * away, size * price * rate, 0.0
-    return size * away / price, size * rate, 0.0
+        return lost, size * price * rate, 0.0
+    return lost / price, size * rate, 0.0
 
 
 def _money(account: Account, pair: Pair) -> tuple[float, float]:

@@ -8,12 +8,14 @@ where the two differ.
 
 An opinion counts if nothing that it rests on has changed since it was asked for, and on quotes that
 arrived close to it. One that fails stops nothing, since the first opinion is still there; where a
-threshold is near a person is told.
+threshold is near a person is told. Nor does it end anything: a gap that was seen stays until both
+agree, and while nobody can say whether they do, until a person resumes.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from bot.core import instruments, units
@@ -42,7 +44,7 @@ Balances = Mapping[str, BalanceSeen]
 def asked(
     state: State, hedges: Hedges, policy: GatePolicy, order_max_usd: float
 ) -> tuple[State, tuple[AskMargin, ...]]:
-    """Ask the next question, which is due, if nothing is on its way.
+    """Ask the next question if it is due and nothing is on its way.
 
     Args:
         state: What is known.
@@ -50,6 +52,8 @@ def asked(
         policy: How often, and what is near.
         order_max_usd: What the largest order is worth.
     """
+    if state.now_ns < _due_ns(state.consulted, state.balances, state.margin_seen, policy):
+        return state, ()
     if not _is_known(state, hedges) or _is_moving(state):
         return state, ()
     question = _next(state, hedges, policy, order_max_usd)
@@ -63,7 +67,7 @@ def asked(
 
 
 @remembered
-def due_ns(
+def _due_ns(
     consulted: Consulted, balances: Balances, seen: Mapping[str, MarginSeen], policy: GatePolicy
 ) -> float:
     """Return from when on the next question may be asked, in wire time; every fold looks."""
@@ -90,7 +94,7 @@ def _is_near(
     currency: str, balances: Balances, seen: Mapping[str, MarginSeen], policy: GatePolicy
 ) -> bool:
     known = seen.get(currency, MarginSeen())
-    if any(opinion.gap_since_ns is not None for opinion in known.opinions.values()):
+    if _differs(known):
         return True
     used = [(usage_now(balances, currency), policy.now)]
     if known.stressed_ns is not None:
@@ -100,6 +104,11 @@ def _is_near(
         for usage, thresholds in used
         for _, limit in thresholds
     )
+
+
+def _differs(known: MarginSeen) -> bool:
+    """Whether a gap is open on some trade."""
+    return any(opinion.gap_since_ns is not None for opinion in known.opinions.values())
 
 
 def _is_known(state: State, hedges: Hedges) -> bool:
@@ -170,6 +179,15 @@ def _forgotten(state: State) -> State:
     return replace(state, margin_seen=seen)
 
 
+def forgiven(state: State) -> State:
+    """Forget gaps of which there is no newer word: a person has looked. A live one is seen anew."""
+    seen = {
+        name: one if one.failing_ns is None else replace(one, opinions={})
+        for name, one in state.margin_seen.items()
+    }
+    return replace(state, margin_seen=seen)
+
+
 def _compared(
     state: State,
     answer: OpinionGiven | ReadFailed,
@@ -226,6 +244,7 @@ def _opinion(state: State, answer: OpinionGiven, ours: Needed) -> Opinion:
     return Opinion(
         trades=answer.trades,
         compared_ns=state.now_ns,
+        compared_ms=state.now_ms,
         initial=ours.initial,
         maintenance=ours.maintenance,
         venue_initial=answer.initial,
@@ -266,14 +285,14 @@ def _key(trades: Iterable[Supposed]) -> str:
 def _told(
     state: State, currency: str, after: MarginSeen, policy: GatePolicy
 ) -> tuple[MarginSeen, tuple[Alert, ...]]:
-    """Tell a person, once, that opinions fail for long where a threshold is near."""
+    """Tell a person, once, that opinions fail for long where a threshold is near or a gap open."""
     since_ns = after.failing_ns
     if since_ns is None or after.failing_told or state.now_ns - since_ns < FAILING_MAX_NS:
         return after, ()
     if not _is_near(currency, state.balances, state.margin_seen, policy):
         return after, ()
-    why = after.opinion_failure
-    text = f"no second opinion on {currency} margin, which is near a limit: {why}"
+    where = "on which the last ones differed" if _differs(after) else "which is near a limit"
+    text = f"no second opinion on {currency} margin, {where}: {after.opinion_failure}"
     alert = Alert(severity=Severity.WARNING, text=text, topic=Topic.MARGIN)
     return replace(after, failing_told=True), (alert,)
 
@@ -287,11 +306,23 @@ def trouble(
             since_ns = opinion.gap_since_ns
             # Judged between two answers: one old figure must not age into a gap.
             if since_ns is not None and opinion.compared_ns - since_ns > policy.gap_grace_ns:
-                reason = f"own {currency} margin ({model.name}) {words(opinion, currency)}"
-                limit = f", limit {policy.opinion_gap_max:.0%}"
+                reason = (
+                    f"own {currency} margin ({model.name}) {words(opinion, currency)}, "
+                    f"limit {policy.opinion_gap_max:.0%}{_aging(opinion, seen)}"
+                )
                 clears = "both agree again on that trade"
-                return Judgement(mode=Mode.DEGRADED, reason=reason + limit, clears=clears)
+                if seen.opinion_failure:
+                    clears += ", or a person resumes"
+                return Judgement(mode=Mode.DEGRADED, reason=reason, clears=clears)
     return None
+
+
+def _aging(opinion: Opinion, seen: MarginSeen) -> str:
+    """Say of when an opinion is that there is no newer one to, and why; else nothing."""
+    if not seen.opinion_failure:
+        return ""
+    at = datetime.fromtimestamp(opinion.compared_ms / 1000.0, UTC)
+    return f", seen {at:%d %b %H:%M:%S} UTC and not since: {seen.opinion_failure}"
 
 
 def words(opinion: Opinion, currency: str) -> str:

@@ -65,6 +65,7 @@ def killed_often(
     early, violations = 0, list[str]()
     with exchange("--seed", "11", "--speed", SPEED) as venue:
         urls = (venue.rest_url, venue.ws_url)
+        shaker = Shaker(venue, every_seconds=SHAKE_SECONDS)
         for number in range(kills):
             starts = number > 0 and chance.random() < EARLY_SHARE
             wait_seconds = chance.uniform(0.0, EARLY_SECONDS_MAX if starts else 1.0)
@@ -74,15 +75,15 @@ def killed_often(
                     pause(wait_seconds)
                 else:
                     took.append(seconds_to_run(running))
-                    _busy_until_order(venue, running)
-                    violations += _kept_busy(venue, wait_seconds * KILL_AFTER_SECONDS_MAX)
+                    _busy_until_order(venue, shaker, running)
+                    violations += _kept_busy(venue, shaker, wait_seconds * KILL_AFTER_SECONDS_MAX)
                 running.kill()
             if (number + 1) % 10 == 0:
                 tell(f"{number + 1} kills, {len(venue.order_requests())} orders")
         with supervised(urls, journal) as running:
             took.append(seconds_to_run(running))
-            _busy_until_order(venue, running)
-            pair = Rig(venue, running, journal, Shaker(venue), heal_seconds)
+            _busy_until_order(venue, shaker, running)
+            pair = Rig(venue, running, journal, shaker, heal_seconds)
             pair.gets_well("all is well at the end")
             if running.leave() != 0:
                 violations.append(f"the last daemon did not leave in peace: {running.said()}")
@@ -153,9 +154,9 @@ def _trades_of(journal: Path) -> list[str]:
     return found
 
 
-def _busy_until_order(venue: Exchange, running: Daemon) -> None:
+def _busy_until_order(venue: Exchange, shaker: Shaker, running: Daemon) -> None:
     """Shake the market until the daemon sends one more order."""
-    shaker, before = Shaker(venue), len(venue.order_requests())
+    before = len(venue.order_requests())
 
     def trades() -> bool:
         shaker.shake()
@@ -166,10 +167,9 @@ def _busy_until_order(venue: Exchange, running: Daemon) -> None:
     until("an order", trades, RUN_SECONDS_MAX, running.said)
 
 
-def _kept_busy(venue: Exchange, seconds: float) -> list[str]:
+def _kept_busy(venue: Exchange, shaker: Shaker, seconds: float) -> list[str]:
     """Shake the market for a while; return each time that two orders lived on one instrument."""
     began_ns, found = WIRE.monotonic_ns(), list[str]()
-    shaker = Shaker(venue, every_seconds=SHAKE_SECONDS)
     while wire_seconds(WIRE.monotonic_ns() - began_ns) < seconds:
         shaker.shake()
         live = [row for row in venue.ledger()["orders"] if row["state"] == "open"]

@@ -1,6 +1,5 @@
 """How far an account is from liquidation, by the spot and by time."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,9 +24,10 @@ from bot.core.margin.modelling import (
     DeribitStandard,
     ModelName,
     Valued,
+    Whole,
 )
 from bot.core.margin.nodes import Subject, node_at
-from bot.core.margin.report import NO_SCENARIOS, Needed, PositionMargins, Report
+from bot.core.margin.report import NO_SCENARIOS, PositionMargins, Report
 from bot.core.margin.shocks import Shock
 from bot.settings.margin_parameters import Deribit, parameters
 from tests.core.margin.test_shocks import desk, marked
@@ -148,23 +148,7 @@ class Islands:
         )
 
     def valued(self, held: Account) -> Valued:
-        return _Reported(self.report(held))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reported:
-    report: Report
-
-    @property
-    def needed(self) -> Needed:
-        return Needed(initial=self.report.initial, maintenance=self.report.maintenance)
-
-    @property
-    def is_whole(self) -> bool:
-        return self.report.is_whole
-
-    def after(self, fills: Mapping[str, float]) -> Needed:
-        raise AssertionError(fills)
+        return Whole(account=held, report=self.report(held), model=self)
 
 
 def test_of_several_crossings_the_first_is_told_and_the_others_too() -> None:

@@ -10,44 +10,23 @@ from hypothesis import strategies as st
 from bot.core import codec
 from bot.core.margin.account import Account, OpenOrder
 from bot.core.margin.modelling import (
-    DeribitPortfolio,
-    DeribitStandard,
     Model,
     ModelName,
-    OtherVenue,
     Unmodelled,
     resized,
     valued,
     valued_each,
 )
 from bot.core.margin.shocks import Shock, shocked_each
-from bot.settings.margin_parameters import (
-    Bybit,
-    Deribit,
-    Derive,
-    Hyperliquid,
-    Okx,
-    Paradex,
-    parameters,
-)
+from bot.settings.margin_choice import named
 from tests.core.margin.vectors import account, futures, options, pair
 
 PERP = "BTC-PERPETUAL"
-DERIBIT, DERIVE = parameters(Deribit), parameters(Derive)
-OKX, BYBIT = parameters(Okx), parameters(Bybit)
-MODELS: tuple[Model, ...] = (
-    DeribitStandard(parameters=DERIBIT.standard),
-    DeribitPortfolio(parameters=DERIBIT.portfolio),
-    OtherVenue(parameters=DERIVE.standard),
-    OtherVenue(parameters=DERIVE.portfolio),
-    OtherVenue(parameters=OKX.options),
-    OtherVenue(parameters=OKX.portfolio),
-    OtherVenue(parameters=BYBIT.options),
-    OtherVenue(parameters=BYBIT.portfolio),
-    OtherVenue(parameters=parameters(Paradex).standard),
-    OtherVenue(parameters=parameters(Paradex).portfolio),
-    OtherVenue(parameters=parameters(Hyperliquid).cross),
-)
+MODELS: tuple[Model, ...] = tuple(named(name) for name in ModelName)
+
+
+def test_every_model_of_the_configuration_can_be_chosen_and_knows_its_name() -> None:
+    assert [model.name for model in MODELS] == list(ModelName)
 
 
 def sold(model: Model) -> Account:
@@ -111,7 +90,7 @@ def test_several_markets_are_valued_as_each_by_itself(model: Model) -> None:
 
 @pytest.mark.parametrize("wrong", ["mark", "order", "nothing"])
 def test_figures_without_a_report_know_what_is_missing_as_the_report_does(wrong: str) -> None:
-    model = DeribitStandard(parameters=DERIBIT.standard)
+    model = named(ModelName.DERIBIT_STANDARD)
     held = sold(model)
     pair = held.pairs[0]
     if wrong == "mark":

@@ -77,9 +77,8 @@ def test_the_delta_is_what_the_profit_changes_by(linear: bool) -> None:
     )
 
     (pair,) = held.pairs
-    # A future moves by its own mark over the index, a forward likewise: within the basis.
     unit = pair.index_usd if linear else 1.0
-    assert delta_coin(pair) == pytest.approx((up - down) / (2 * step) / unit, rel=0.02)
+    assert delta_coin(pair) == pytest.approx((up - down) / (2 * step) / unit, rel=1e-6)
     assert node_at(subject(held), Shock()).delta_usd == delta_coin(pair) * pair.index_usd
 
 

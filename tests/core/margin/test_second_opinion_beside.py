@@ -1,8 +1,9 @@
 """The venue's second opinion beside somebody else's orders, and while it fails for long."""
 
+import time
 from dataclasses import replace
 
-from bot.core.events import NoOpinionHere, OpenOrdersSeen, VenueStatus
+from bot.core.events import Command, CommandGiven, NoOpinionHere, OpenOrdersSeen, VenueStatus
 from tests.builders import PERP, World, order_seen
 from tests.core.margin.test_second_opinion import (
     answered,
@@ -96,3 +97,63 @@ def test_a_gap_is_forgotten_where_the_venue_gives_no_opinions_any_more() -> None
     world.quotes()
 
     assert mode_of(world) == "run"
+
+
+def degraded() -> World:
+    """A world in which the venue has reckoned otherwise for long enough."""
+    world = asking()
+    for _ in range(6):
+        question, _ = until_asked(world)
+        answered(world, question, times=0.5)
+    assert mode_of(world) == "degraded"
+    assert "not since" not in world.state.mode_reason
+    assert world.state.mode_clears == "both agree again on that trade"
+    return world
+
+
+def resumed(world: World) -> None:
+    note = "the venue's what-if is down"
+    world.fold(CommandGiven(command=Command.RESUME, command_id="r", actor="ann", note=note))
+
+
+def test_a_gap_that_nobody_can_close_says_of_when_it_is_and_why_there_is_no_newer_word() -> None:
+    world = degraded()
+    at_ms = max(one.compared_ms for one in opinions(world).values())
+    assert not failing(world, "no answer within 15.0 s", times=3)
+    world.quotes(after_ms=3_600_000)
+
+    assert mode_of(world) == "degraded"
+    stamps = {one.compared_ms for one in opinions(world).values()}
+    assert max(stamps) == at_ms, "nothing was compared since"
+    said = [f"seen {moment(at_ms)} and not since: no answer within 15.0 s" for at_ms in stamps]
+    assert any(world.state.mode_reason.endswith(one) for one in said)
+    assert world.state.mode_clears == "both agree again on that trade, or a person resumes"
+
+
+def test_a_person_is_told_that_a_gap_has_no_newer_word() -> None:
+    (alert,) = failing(degraded(), "no answer within 15.0 s")
+
+    assert alert.text == (
+        "no second opinion on BTC margin, on which the last ones differed: no answer within 15.0 s"
+    )
+
+
+def moment(at_ms: int) -> str:
+    return time.strftime("%d %b %H:%M:%S UTC", time.gmtime(at_ms // 1000))
+
+
+def test_who_resumes_closes_a_gap_of_which_there_is_no_newer_word() -> None:
+    world = degraded()
+    failing(world, "no answer within 15.0 s", times=3)
+    resumed(world)
+    world.quotes(after_ms=100)
+
+    assert mode_of(world) == "run"
+
+
+def test_who_resumes_does_not_close_a_gap_that_the_venue_still_sees() -> None:
+    world = degraded()
+    resumed(world)
+    world.quotes(after_ms=100)
+
+    assert mode_of(world) == "degraded"
