@@ -55,6 +55,8 @@ def export(
 
         path = journal_of(journal=ledger_path or named, config=config)
         chosen = _format(out, form, as_json=as_json)
+        if out is not None and _belongs(out, path):
+            raise VerbError(f"{out} belongs to the ledger: name another", exit_code=Exit.USAGE)
         try:
             count = _exported(_rows(path, kind), out, chosen)
         except LedgerRefusedError as error:
@@ -85,6 +87,12 @@ def _format(out: Path | None, form: Format | None, *, as_json: bool) -> Format:
         raise VerbError(
             f"{out} does not end in a known form ({known}): say --format", exit_code=Exit.USAGE
         ) from error
+
+
+def _belongs(out: Path, path: Path) -> bool:
+    """Whether a file is the ledger's own: its database, a volume, its mark, its lock."""
+    beside = out.resolve().parent == path.resolve().parent
+    return beside and out.name.startswith(path.name) and out.suffix[1:] not in set(Format)
 
 
 def _rows(path: Path, kind: str | None) -> Iterator[dict[str, Any]]:

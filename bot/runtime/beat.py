@@ -7,7 +7,7 @@ daemon went in peace.
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -92,12 +92,21 @@ class Heart:
     def _write(self, mode: str, ended: str = "") -> None:
         self._count += 1
         beat = Beat(pid=self._pid, count=self._count, labels=self._labels, mode=mode, ended=ended)
-        text = json.dumps(asdict(beat)).encode()[:BYTES].ljust(BYTES)
         try:
-            os.pwrite(self._file, text, 0)
+            os.pwrite(self._file, _text(beat), 0)
         except OSError as error:  # the watchdog will notice; the hedging goes on meanwhile
             if not self._is_ill:
                 log.warning("the heartbeat was not written", error=error.strerror)
             self._is_ill = True
         else:
             self._is_ill = False
+
+
+def _text(beat: Beat) -> bytes:
+    """Return what the file holds: a reason is cut until it fits, escaped as it is."""
+    text = json.dumps(asdict(beat)).encode()
+    while len(text) > BYTES:
+        assert len(beat.ended) > 1, "all but the reason fits"
+        beat = replace(beat, ended=beat.ended[: len(beat.ended) * 3 // 4])
+        text = json.dumps(asdict(beat)).encode()
+    return text.ljust(BYTES)

@@ -47,13 +47,19 @@ class Halting:
         self._give(self._halt("signal", f"signal {name}", ""))
 
     async def watch(self, standing: Callable[[], Standing], every_seconds: float) -> None:
-        """Halt while the file is there, however often somebody resumes. Never ends."""
+        """Halt while the file is there, however often somebody resumes. Never ends.
+
+        A halt that is still not durable after a look is left in the file for the next start.
+        """
         while True:
             note = self._stopcock.look()
             is_news = not (standing().halt_reason or self._stopcock.is_given)
             if note is not None and is_news:
                 self._give(self._halt("halt-file", f"the file {self._stopcock.flag.name}", note))
+            waits = self._stopcock.is_given
             await asyncio.sleep(every_seconds)
+            if waits and self._stopcock.is_given:  # the disk is slow, or locked by somebody
+                raise_flag(self._stopcock.flag, self._stopcock.reason)
 
     def _halt(self, way: str, actor: str, note: str) -> CommandGiven:
         return CommandGiven(

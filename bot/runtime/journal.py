@@ -21,9 +21,10 @@ from typing import Final, Self
 
 import structlog
 
+from bot.core.units import NS_PER_SECOND
 from bot.runtime import ledger_file, ledger_volumes
 from bot.runtime.clock import WireClock
-from bot.runtime.ledger_disk import HOST_DISK, Disk
+from bot.runtime.ledger_disk import HOST_DISK, Disk, answer
 from bot.runtime.ledger_file import (
     SCHEMA_VERSION,
     VOLUME,
@@ -34,7 +35,7 @@ from bot.runtime.ledger_file import (
     Verified,
 )
 from bot.runtime.ledger_lock import locked
-from bot.runtime.ledger_opening import RunHeader, checked, set_aside
+from bot.runtime.ledger_opening import RunHeader, checked, refuse_foreign, set_aside
 from bot.runtime.ledger_reading import counts, entries, since_last, tail, verify
 
 __all__ = [
@@ -117,6 +118,7 @@ class Ledger:
         self._volume_bytes = volume_bytes
         self._turn_ns = 0
         self._bytes = 0
+        self._inode = path.stat().st_ino
         self._head = self._high = opened.head
         self._high_ns = wire.monotonic_ns()
         self._wire = wire
@@ -150,7 +152,7 @@ class Ledger:
                 another account, or its directory takes no files.
             JournalFailedError: the disk does not take the header.
         """
-        ledger_file.refuse_foreign(path)
+        refuse_foreign(path)
         lock = locked(path)
         connection: sqlite3.Connection | None = None
         try:
@@ -170,7 +172,7 @@ class Ledger:
             if connection is not None:
                 connection.close()
             os.close(lock)
-            if isinstance(error, (sqlite3.Error, OSError)):
+            if isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
                 raise LedgerRefusedError(f"ledger {path} cannot be opened: {error}") from error
             raise
         ledger._scribe.start(ledger._write_all, ledger._write_waiting)
@@ -265,8 +267,7 @@ class Ledger:
         open_for_more = True
         while open_for_more:
             orders, open_for_more = self._gather()
-            if orders:
-                self._write(orders)
+            self._write(orders)
         with suppress(
             OSError, sqlite3.Error
         ):  # the rows are durable; a mark that lags is checked anyway
@@ -275,13 +276,15 @@ class Ledger:
     def _write_waiting(self) -> None:
         """Write what waits, if anything does, in one commit at the most."""
         if not self._orders.empty():
-            orders, _ = self._gather()
-            if orders:
-                self._write(orders)
+            self._write(self._gather()[0])
 
     def _gather(self) -> tuple[list[_Order], bool]:
-        """Wait for an order and take all that came meanwhile; False after the last."""
-        first = self._orders.get()
+        """Wait for an order or until a mark is due; take all that waits, False after the last."""
+        is_marked = self._high == self._head or bool(self.failure)
+        try:
+            first = self._orders.get(timeout=None if is_marked else HIGH_EVERY_NS / NS_PER_SECOND)
+        except queue.Empty:
+            return [], True
         orders: list[_Order] = []
         while first is not None:
             orders.append(first)
@@ -301,7 +304,7 @@ class Ledger:
             _answer(orders, None)
             if self._wire.monotonic_ns() - self._high_ns >= HIGH_EVERY_NS:
                 self._mark_high()
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
             # Never again, even if the next write went well: what the disk dropped it does not tell.
             self.failure = f"cannot write {self.path}: {error}"
             ledger_file.reserve_path(self.path).unlink(missing_ok=True)
@@ -319,7 +322,7 @@ class Ledger:
             self._commit(rows)
             return
         self._connection, self._head = found
-        self._high, self._bytes = self._head, 0
+        self._high, self._bytes, self._inode = self._head, 0, self.path.stat().st_ino
 
     def _begin_run(self) -> None:
         """Write what the run says of itself, durably."""
@@ -365,14 +368,15 @@ class Ledger:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-                if not busy or tries == LOCKED_TRIES_MAX:
+                if not ledger_file.is_busy(error) or tries == LOCKED_TRIES_MAX:
                     raise
                 log.warning("ledger locked by another program: nothing is sent", tries=tries)
             else:
                 return
 
     def _mark_high(self) -> None:
+        if self.path.stat().st_ino != self._inode:  # what is written now has no name any more
+            raise OSError("the file was replaced by another under its daemon")
         if self._high != self._head or not ledger_file.high_path(self.path).exists():
             ledger_file.write_high(self.path, self._head)
             self._high = self._head
@@ -381,19 +385,4 @@ class Ledger:
 
 
 def _answer(orders: list[_Order], error: JournalFailedError | None) -> None:
-    """Wake the callers that wait, each in its own event loop, one wake-up a loop."""
-    waiting = [order.done for order in orders if order.done is not None]
-    for loop in {done.get_loop() for done in waiting}:
-        mine = [done for done in waiting if done.get_loop() is loop]
-        with suppress(RuntimeError):  # that loop has ended, and nobody waits in it any more
-            loop.call_soon_threadsafe(_resolve, mine, error)
-
-
-def _resolve(waiting: "list[asyncio.Future[None]]", error: JournalFailedError | None) -> None:
-    for future in waiting:
-        if future.done():  # its caller was cancelled meanwhile
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+    answer([order.done for order in orders if order.done is not None], error)

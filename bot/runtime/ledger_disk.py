@@ -4,9 +4,11 @@ The shell that ships writes in a thread of its own, so that no decision waits fo
 lab writes in virtual time, over a connection that fails when the seed says so.
 """
 
+import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,3 +56,21 @@ class Disk:
 
 
 HOST_DISK = Disk()
+
+
+def answer(waiting: "Sequence[asyncio.Future[None]]", error: Exception | None) -> None:
+    """Wake those who wait for rows, each in its own event loop, one wake-up a loop."""
+    for loop in {done.get_loop() for done in waiting}:
+        mine = [done for done in waiting if done.get_loop() is loop]
+        with suppress(RuntimeError):  # that loop has ended, and nobody waits in it any more
+            loop.call_soon_threadsafe(_resolve, mine, error)
+
+
+def _resolve(waiting: "Sequence[asyncio.Future[None]]", error: Exception | None) -> None:
+    for future in waiting:
+        if future.done():  # its caller was cancelled meanwhile
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

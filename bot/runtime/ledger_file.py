@@ -11,20 +11,18 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterable
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 SCHEMA_VERSION: Final = 1
-SQLITE_START: Final = b"SQLite format 3\0"
 GENESIS: Final = bytes(32)
 FILE_MODE: Final = 0o600
 VOLUME: Final = "volume"  # the kind of a row that continues the chain of another file
+STANDING: Final = "standing"  # the kind of a row that a start goes on from
 RESERVE_BYTES: Final = 1_048_576
 SEQ_END: Final = 2**62
-HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start: a tenth of a second
+HEAD_CHECKED_ROWS: Final = 10_000  # re-hashed at every start (a tenth of a second), or more
 
 _DDL: Final = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -120,6 +118,7 @@ MEANS_OTHER: Final = (
     "the file was put back from a copy that had gone on by itself: orders may have been sent that "
     "it does not know"
 )
+MEANS_AROUND: Final = "every row that is there is whole, but no more can be written to this file"
 MEANS_UNREADABLE: Final = "the database file is damaged: from this row on it cannot be read"
 
 
@@ -170,12 +169,25 @@ def check_chain(rows: Iterable[Entry], prev: Head) -> Head | Broken:
         if row.prev_hash != prev.hash:
             reason = "does not follow from the row before it"
             return Broken(seq=row.seq, reason=reason, means=MEANS_MIXED)
-        numbers = (row.seq, row.at_ms, row.wire_epoch_ms)
-        if _digest(row.prev_hash, numbers, (row.run_id, row.kind, row.body)) != row.hash:
+        if not _is_whole(row):
             reason = "its content does not match its hash"
             return Broken(seq=row.seq, reason=reason, means=MEANS_BENT)
         prev = Head(seq=row.seq, hash=row.hash)
     return prev
+
+
+def check_alone(row: Entry) -> Broken | None:
+    """Say what is wrong with one row, whatever it follows; None if it is as it was written."""
+    found = check_chain([row], Head(seq=row.seq - 1, hash=row.prev_hash))
+    return found if isinstance(found, Broken) else None
+
+
+def _is_whole(row: Entry) -> bool:
+    numbers = (row.seq, row.at_ms, row.wire_epoch_ms)
+    try:
+        return _digest(row.prev_hash, numbers, (row.run_id, row.kind, row.body)) == row.hash
+    except (AttributeError, TypeError, struct.error):  # what was text is none any more, or the like
+        return False
 
 
 def create(path: Path, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
@@ -201,35 +213,6 @@ def create(path: Path, kind: type[sqlite3.Connection] = sqlite3.Connection) -> s
     return connection
 
 
-def refuse_foreign(path: Path) -> None:
-    """Refuse to write into a file that something else made, before anything is left beside it.
-
-    Raises:
-        LedgerRefusedError: the file is there, is not empty and holds no ledger.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(SQLITE_START))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise LedgerRefusedError(f"ledger {path} cannot be read: {error.strerror}") from error
-    if start and (start != SQLITE_START or not _holds_ledger(path)):
-        raise LedgerRefusedError(
-            f"{path} is no ledger of deltaband: name another journal.path, or move the file away"
-        )
-
-
-def _holds_ledger(path: Path) -> bool:
-    query = "SELECT COUNT(*), SUM(name = 'ledger') FROM sqlite_schema WHERE type = 'table'"
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            tables, ledgers = connection.execute(query).fetchone()
-    except sqlite3.Error:
-        return True  # busy or damaged: opening it as a ledger says which
-    return not tables or bool(ledgers)
-
-
 def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
@@ -239,10 +222,26 @@ def _refuse_newer(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else has the file locked, in whatever of SQLite's ways."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def read_head(connection: sqlite3.Connection) -> Head:
     """Return the last row's number and hash, `EMPTY_HEAD` in a new ledger."""
     row = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
     return EMPTY_HEAD if row is None else Head(seq=row[0], hash=row[1])
+
+
+def last_of(connection: sqlite3.Connection, kind: str) -> Entry | None:
+    """Return the last row of a kind, None without any.
+
+    By the rows alone: no chain runs through the index of kinds, and a bit that flips there hides a
+    row from whoever asks the index.
+    """
+    query = f"SELECT {COLUMNS} FROM ledger NOT INDEXED WHERE kind = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608  constants only
+    row = connection.execute(query, (kind,)).fetchone()
+    return None if row is None else entry_of(row)
 
 
 def rows_from(connection: sqlite3.Connection, seq: int, end: int = SEQ_END) -> Iterable[Entry]:
@@ -277,15 +276,17 @@ def origin(connection: sqlite3.Connection) -> Head:
 
 
 def check_end(connection: sqlite3.Connection) -> Head | Broken:
-    """Follow the chain over the last rows, as every start does."""
+    """Follow the chain over the last rows and over all that a start goes on from."""
     head = read_head(connection)
     prev = origin(connection)
     first = prev.seq + 1
-    start = max(first, head.seq - HEAD_CHECKED_ROWS)
+    known = last_of(connection, STANDING)
+    far = head.seq - HEAD_CHECKED_ROWS
+    start = max(first, far if known is None else min(far, known.seq))
     if start > first:
         query = "SELECT seq, hash FROM ledger WHERE seq < ? ORDER BY seq DESC LIMIT 1"
-        seq, hashed = connection.execute(query, (start,)).fetchone()
-        prev = Head(seq=seq, hash=hashed)
+        row = connection.execute(query, (start,)).fetchone()
+        prev = prev if row is None else Head(seq=row[0], hash=row[1])
     return check_chain(rows_from(connection, start), prev)
 
 
@@ -342,23 +343,26 @@ def sync_folder(folder: Path) -> None:
         os.close(directory)
 
 
-def read_high(path: Path) -> Head:
-    """Return the high-water mark, `EMPTY_HEAD` where none was written.
+def read_high(path: Path) -> Head | None:
+    """Return the high-water mark, None where there is none.
 
     Raises:
         LedgerRefusedError: it is there and unreadable.
     """
     target = high_path(path)
-    text = ""
-    with suppress(FileNotFoundError):
-        text = target.read_text()
-    if not text:
-        return EMPTY_HEAD
     try:
-        told = json.loads(text)
+        told = json.loads(target.read_bytes())
         return Head(seq=int(told["seq"]), hash=bytes.fromhex(told["hash"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise LedgerRefusedError(f"high-water mark {target} cannot be read: {error}") from error
+
+
+def wants_mark(connection: sqlite3.Connection) -> bool:
+    """Whether it holds more than first rows of runs, which a start writes before it marks them."""
+    query = "SELECT EXISTS (SELECT 1 FROM ledger NOT INDEXED WHERE kind != 'run')"
+    return bool(connection.execute(query).fetchone()[0])
 
 
 def check_high(connection: sqlite3.Connection, high: Head) -> Broken | None:

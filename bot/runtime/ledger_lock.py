@@ -13,7 +13,7 @@ def locked(path: Path) -> int:
     """Take a ledger for one daemon; the descriptor that is returned holds it until it is closed.
 
     Raises:
-        LedgerRefusedError: another daemon has it, or its directory takes no files.
+        LedgerRefusedError: another daemon has it, or its directory takes no files or no locks.
     """
     target = path.with_name(path.name + ".lock")
     try:
@@ -24,14 +24,22 @@ def locked(path: Path) -> int:
             f"ledger {path} cannot be made: directory {path.parent} takes no files "
             f"({error.strerror}); name another journal.path"
         ) from error
+    taken = f"another daemon is running on ledger {path}: stop it, or name another journal.path"
+    _hold(lock, path, taken)
+    return lock
+
+
+def _hold(lock: int, path: Path, taken: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         os.close(lock)
-        raise LedgerRefusedError(
-            f"another daemon is running on ledger {path}: stop it, or name another journal.path"
-        ) from error
-    return lock
+        unlockable = (
+            f"ledger {path} cannot be kept to one daemon: its directory {path.parent} knows no "
+            f"locks ({error.strerror}); put it on a disk of this machine"
+        )
+        reason = taken if isinstance(error, BlockingIOError) else unlockable
+        raise LedgerRefusedError(reason) from error
 
 
 @contextmanager
@@ -48,11 +56,7 @@ def kept_away(path: Path) -> Iterator[None]:
         return
     except OSError as error:
         raise LedgerRefusedError(f"ledger {path} cannot be looked at: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise LedgerRefusedError(f"a daemon is running on ledger {path}") from error
+    _hold(lock, path, f"a daemon is running on ledger {path}")
     try:
         yield
     finally:

@@ -10,15 +10,18 @@ from urllib.parse import quote
 
 from bot.runtime.ledger_file import (
     COLUMNS,
+    MEANS_AROUND,
     MEANS_UNREADABLE,
     Broken,
     Entry,
     Head,
     LedgerRefusedError,
     Verified,
+    check_alone,
     check_chain,
     check_high,
     entry_of,
+    last_of,
     origin,
     read_high,
     rows_from,
@@ -42,7 +45,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")  # one view of a file that a daemon may be writing
             yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # its words may be bent as well
         raise LedgerRefusedError(f"{path} cannot be read as a ledger: {error}") from error
 
 
@@ -50,7 +53,8 @@ def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
     """Return the last rows, oldest first; of one kind if it is named.
 
     Raises:
-        LedgerRefusedError: there is no ledger, or the file cannot be read as one.
+        LedgerRefusedError: there is no ledger, the file cannot be read as one, or one of the rows
+            is not what was written.
     """
     asked = min(max(rows, 0), TAIL_MAX)
     where = "" if kind is None else "WHERE kind = ?"
@@ -58,7 +62,12 @@ def tail(path: Path, rows: int, kind: str | None = None) -> tuple[Entry, ...]:
     values = (asked,) if kind is None else (kind, asked)
     with reading(path) as connection:
         found = connection.execute(query, values).fetchall()
-    return tuple(entry_of(row) for row in reversed(found))
+    last = tuple(entry_of(row) for row in reversed(found))
+    broken = next(filter(None, map(check_alone, last)), None)
+    if broken is not None:
+        said = f"row {broken.seq} {broken.reason}. `deltaband journal verify` says what that means"
+        raise LedgerRefusedError(f"{path}: {said}")
+    return last
 
 
 def entries(path: Path, first_seq: int = 1) -> Iterator[Entry]:
@@ -112,14 +121,13 @@ def since_last(path: Path, kind: str, *others: str) -> tuple[Entry, ...]:
     """
     kinds = (kind, *others)
     marks = ", ".join("?" * len(kinds))
-    query = f"SELECT {COLUMNS} FROM ledger WHERE kind IN ({marks}) AND seq >= ? ORDER BY seq"  # noqa: S608  constants only
+    chosen = f"kind IN ({marks}) AND seq >= ? ORDER BY seq"
+    query = f"SELECT {COLUMNS} FROM ledger NOT INDEXED WHERE {chosen}"  # noqa: S608  constants only
     with reading(path) as connection:
-        (last,) = connection.execute(
-            "SELECT MAX(seq) FROM ledger WHERE kind = ?", (kind,)
-        ).fetchone()
+        last = last_of(connection, kind)
         if last is None:
             return ()
-        return tuple(entry_of(row) for row in connection.execute(query, (*kinds, last)))
+        return tuple(entry_of(row) for row in connection.execute(query, (*kinds, last.seq)))
 
 
 def verify(path: Path, prev: Head | None = None) -> Verified | Broken:
@@ -138,7 +146,7 @@ def verify(path: Path, prev: Head | None = None) -> Verified | Broken:
         head = followed(connection, begin)
         if isinstance(head, Broken):
             return head
-        behind = check_high(connection, high)
+        behind = None if high is None else check_high(connection, high)  # None: of a copy
     return behind or Verified(rows=head.seq - begin.seq, head=head)
 
 
@@ -155,7 +163,10 @@ def verify_closed(volume: Path, prev: Head | None) -> Verified | Broken:
 
 
 def followed(connection: sqlite3.Connection, begin: Head) -> Head | Broken:
-    """Follow the chain from `begin` to the last row, or to the first that cannot be read."""
+    """Follow the chain from `begin` to the last row, or to the first that cannot be read.
+
+    What lies around the rows is asked about last: a page of the index may be damaged by itself.
+    """
     reached = begin
 
     def noted() -> Iterator[Entry]:
@@ -165,7 +176,12 @@ def followed(connection: sqlite3.Connection, begin: Head) -> Head | Broken:
             reached = Head(seq=row.seq, hash=row.hash)
 
     try:
-        return check_chain(noted(), begin)
+        head = check_chain(noted(), begin)
+        (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if isinstance(head, Broken) or said == "ok":
+            return head
+        reason = f"may be missing: the file around the rows is damaged ({said})"
+        return Broken(seq=head.seq + 1, reason=reason, means=MEANS_AROUND)
     except sqlite3.DatabaseError as error:
         if reached is begin:
             raise

@@ -6,11 +6,13 @@ account with the venue: what was lost may have been orders.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,8 @@ from bot.core.units import MS_PER_SECOND
 from bot.runtime import ledger_file, ledger_reading, records
 from bot.runtime.clock import WireClock
 from bot.runtime.ledger_file import (
+    MEANS_OLD,
+    STANDING,
     Broken,
     Entry,
     Head,
@@ -28,9 +32,11 @@ from bot.runtime.ledger_file import (
     check_chain,
 )
 from bot.runtime.ledger_lock import kept_away
+from bot.runtime.stopcock import halt_path, raise_flag
 
 BATCH_ROWS: Final = 5_000
-SIDE_FILES: Final = ("", "-wal", "-shm")
+SIDE_FILES: Final = ("-wal", "-shm")
+NOT_THERE: Final = "not there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,11 @@ class Repaired:
             f"ledger repaired: rows {span} were lost ({self.broken.reason}); {self.kept_rows} were "
             f"kept, {self.lost_rows} that could still be read are in {self.side_file.name}"
         )
+
+    @property
+    def halting(self) -> str:
+        """Why the next start halts, and until when."""
+        return f"{self.words}; compare positions and trades with the venue, then resume"
 
 
 def repair(path: Path, code_version: str, wire: WireClock) -> Repaired | None:
@@ -92,47 +103,58 @@ def _repaired(path: Path, code_version: str, wire: WireClock) -> Repaired | None
             broken=verdict,
             kept_rows=verdict.seq - 1,
             lost_rows=lost,
-            lost_to=high.seq if high is not None and high.seq >= verdict.seq else None,
+            lost_to=high.seq if isinstance(high, Head) and high.seq >= verdict.seq else None,
             lost_kinds=kinds,
             side_file=side_file,
             damaged=damaged,
         )
         head = _sign(target, head, told, code_version, wire)
+        if ledger_file.last_of(target, STANDING) is None:  # it cannot hold the latch itself
+            _flag(path, told)
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _swap(path, fresh, damaged, head)
     return told
 
 
-def _high(path: Path) -> Head | None:
-    """Return the mark, None if it is there and unreadable."""
+def _high(path: Path) -> Head | str:
+    """Return the mark, or what became of it."""
     try:
-        return ledger_file.read_high(path)
+        return ledger_file.read_high(path) or NOT_THERE
     except LedgerRefusedError:
-        return None
+        return "unreadable"
 
 
-def _verdict(path: Path, high: Head | None) -> Broken | None:
+def _verdict(path: Path, high: Head | str) -> Broken | None:
     with ledger_reading.reading(path) as connection:
         begin = ledger_file.origin(connection)
         head = ledger_reading.followed(connection, begin)
-        if isinstance(head, Broken):
-            if head.seq == begin.seq + 1:
-                raise LedgerRefusedError(f"{path}: its first row is broken, nothing can be kept")
-            return head
-        if high is None:
-            reason, means = "is the last one of a ledger whose mark is unreadable", "the mark broke"
-            return Broken(seq=head.seq + 1, reason=reason, means=means)
-        behind = ledger_file.check_high(connection, high)
-    if behind is not None and behind.seq == 1:
-        raise LedgerRefusedError(f"{path}: it holds no row, nothing can be kept")
-    return behind
+        broken = head if isinstance(head, Broken) else _unlike_mark(connection, head, high)
+        kept = () if broken is None else ledger_file.rows_from(connection, 1, broken.seq)
+        if broken is not None and not any(row.kind == "run" for row in kept):
+            raise LedgerRefusedError(
+                f"{path}: no run's first row before row {broken.seq} is whole, so nothing can be "
+                "kept: put a backup in its place, which then wants a repair"
+            )
+    return broken
+
+
+def _unlike_mark(connection: sqlite3.Connection, head: Head, high: Head | str) -> Broken | None:
+    """Say what a ledger that is whole lacks by its mark."""
+    if isinstance(high, Head):
+        return ledger_file.check_high(connection, high)
+    if high == NOT_THERE and not ledger_file.wants_mark(connection):
+        return None
+    reason = f"may be missing from a ledger whose mark is {high}"
+    return Broken(seq=head.seq + 1, reason=reason, means=MEANS_OLD)
 
 
 def _copy(path: Path, target: sqlite3.Connection, end: int) -> Head:
     """Copy the rows before `end`, each asked once more."""
     with ledger_reading.reading(path) as source:
         head = ledger_file.origin(source)
-        for batch in _batches(ledger_file.rows_from(source, 1, end)):
+        # By their count: on a page out of order a row behind the end may claim a small number.
+        kept = islice(ledger_file.rows_from(source, 1), end - 1 - head.seq)
+        for batch in _batches(kept):
             followed = check_chain(batch, head)
             assert isinstance(followed, Head), "these rows were just found whole"
             head = followed
@@ -157,38 +179,26 @@ def _put_aside(path: Path, first: int, side_file: Path) -> tuple[int, dict[str, 
         side_file.chmod(ledger_file.FILE_MODE)
         with suppress(sqlite3.DatabaseError):  # what cannot be read stays in the damaged file
             for row in ledger_file.rows_from(source, first):
-                file.write(json.dumps(_plain(row)) + "\n")
-                kinds[row.kind] = kinds.get(row.kind, 0) + 1
+                file.write(json.dumps(asdict(row), default=bytes.hex) + "\n")
+                kind = str(row.kind)  # of a row that is bent it may be none
+                kinds[kind] = kinds.get(kind, 0) + 1
     return sum(kinds.values()), kinds
-
-
-def _plain(row: Entry) -> dict[str, object]:
-    return {
-        "seq": row.seq,
-        "run_id": row.run_id,
-        "at_ms": row.at_ms,
-        "wire_epoch_ms": row.wire_epoch_ms,
-        "kind": row.kind,
-        "body": row.body,
-        "prev_hash": row.prev_hash.hex(),
-        "hash": row.hash.hex(),
-    }
 
 
 def _sign(
     target: sqlite3.Connection, head: Head, told: Repaired, code_version: str, wire: WireClock
 ) -> Head:
     """Add the rows that tell of the repair and halt the next start."""
-    query = "SELECT body FROM ledger WHERE kind = 'run' ORDER BY seq DESC LIMIT 1"
-    (body,) = target.execute(query).fetchone()
+    run = ledger_file.last_of(target, "run")
+    assert run is not None, "nothing is kept without one"
     (at_ms,) = target.execute("SELECT at_ms FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
-    header = json.dumps({**json.loads(body), "code_version": code_version}, sort_keys=True)
+    header = json.dumps({**json.loads(run.body), "code_version": code_version}, sort_keys=True)
     rows = [("run", header), ("repair", json.dumps(_told(told), sort_keys=True))]
     known = _standing(target)
     epoch_ms = wire.epoch_ms()
     if known is not None:
-        halted = _latched(known, told)
-        rows.append(("standing", records.standing_text(0, halted).decode()))
+        halted = replace(known, forgiven_counter=known.order_counter, halt_reason=told.halting)
+        rows.append((STANDING, records.standing_text(0, halted).decode()))
     run_id = f"repair{epoch_ms:x}"
     made: list[Entry] = []
     for kind, text in rows:
@@ -236,29 +246,33 @@ def _standing(target: sqlite3.Connection) -> Standing | None:
         raise LedgerRefusedError(f"the standing is another version's: {error}") from error
 
 
-def _latched(known: Standing, told: Repaired) -> Standing:
-    """Halt the next start.
-
-    It goes on with ids beyond all that can have been given out in what was lost, as every start
-    does (`core.standing.renumbered`): a number of another kind here would undo that.
-    """
-    reason = f"{told.words}; compare positions and trades with the venue, then resume"
-    return replace(known, forgiven_counter=known.order_counter, halt_reason=reason)
+def _flag(path: Path, told: Repaired) -> None:
+    if failure := raise_flag(halt_path(path), told.halting):
+        raise OSError(f"the halt file cannot be left for the next start: {failure}")
 
 
 def _swap(path: Path, fresh: Path, damaged: Path, head: Head) -> None:
-    """Put the repaired file in the place of the damaged one, which keeps another name."""
+    """Put the repaired file in the place of the damaged one, which keeps another name.
+
+    There is a ledger at every moment, and until the last it is not what its mark says: wherever
+    this is ended, a start is refused and another repair goes on.
+    """
+    ledger_file.write_high(path, head)
+    if os.geteuid() == 0:  # the daemon, which is not root, has to read them
+        owner = path.stat()
+        for made in (fresh, ledger_file.high_path(path)):
+            os.chown(made, owner.st_uid, owner.st_gid)
+    os.link(path, damaged)
     for suffix in SIDE_FILES:
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(damaged.with_name(damaged.name + suffix))
-    for suffix in SIDE_FILES[1:]:
         fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
     fresh.rename(path)
-    ledger_file.write_high(path, head)
+    ledger_file.sync_folder(path.parent)
 
 
 def _discard(fresh: Path) -> None:
     """Take away what a repair that was interrupted left behind: it was a copy."""
-    for suffix in SIDE_FILES:
+    for suffix in ("", *SIDE_FILES):
         fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,7 +23,15 @@ import structlog
 
 from bot.core.units import MS_PER_DAY, NS_PER_MS
 from bot.runtime import ledger_file, ledger_reading
-from bot.runtime.ledger_file import Broken, Entry, Head, Verified
+from bot.runtime.ledger_file import (
+    EMPTY_HEAD,
+    Broken,
+    Entry,
+    Head,
+    LedgerRefusedError,
+    Verified,
+    check_chain,
+)
 
 PACKED: Final = ".gz"
 PACK_LEVEL: Final = 6
@@ -32,9 +41,25 @@ log = structlog.get_logger(__name__)
 
 
 def volumes(path: Path) -> list[Path]:
-    """Return the closed volumes of a ledger, oldest first."""
+    """Return the closed volumes of a ledger, oldest first.
+
+    Each once, and the ledger itself not among them, though a crash may have left a volume both
+    plain and compressed, or the ledger with a second name.
+    """
+    found: dict[int | None, Path] = {}
+    for one in _numbered(path):
+        if one.suffix == PACKED or not _is_same(one, path):
+            found[_number(path, one)] = one  # the compressed one comes last, and is whole
+    return list(found.values())
+
+
+def _numbered(path: Path) -> list[Path]:
     found = [one for one in path.parent.glob(f"{path.name}.*") if _number(path, one) is not None]
-    return sorted(found, key=lambda one: _number(path, one) or 0)
+    return sorted(found, key=lambda one: (_number(path, one) or 0, one.suffix == PACKED))
+
+
+def _is_same(volume: Path, path: Path) -> bool:
+    return path.exists() and volume.samefile(path)
 
 
 def _number(path: Path, volume: Path) -> int | None:
@@ -79,9 +104,9 @@ def turned(
     os.link(path, closed)
     fresh.rename(path)
     ledger_file.sync_folder(path.parent)
-    ledger_file.write_high(path, Head(seq=entries[-1].seq, hash=entries[-1].hash))
-    again = ledger_file.create(path, type(connection))
-    return again, ledger_file.read_high(path)
+    begun = Head(seq=entries[-1].seq, hash=entries[-1].hash)
+    ledger_file.write_high(path, begun)
+    return ledger_file.create(path, type(connection)), begun
 
 
 def _let_go(connection: sqlite3.Connection) -> bool:
@@ -93,17 +118,17 @@ def _let_go(connection: sqlite3.Connection) -> bool:
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if not ledger_file.is_busy(error):
+            raise  # a flush that failed is final, here as anywhere
         mode = ""
     connection.execute(f"PRAGMA busy_timeout = {int(patience)}")
     return bool(mode == "delete")
 
 
 def _next_volume(path: Path) -> Path:
-    closed = volumes(path)
-    if closed and closed[-1].samefile(
-        path
-    ):  # a crash came between its second name and the new file
+    closed = _numbered(path)
+    if closed and _is_same(closed[-1], path):  # a crash came before the new file took its name
         closed.pop().unlink()
     number = (_number(path, closed[-1]) or 0) + 1 if closed else 1
     return path.with_name(f"{path.name}.{number:04d}")
@@ -117,13 +142,13 @@ def tidy(path: Path, *, keep_days: int, epoch_ms: int) -> None:
 
     A disk that does not take it loses nothing: the volume stays as it is.
     """
-    for volume in volumes(path):
-        ended_ms = volume.stat().st_mtime_ns // NS_PER_MS
+    for volume in _numbered(path):
         try:
+            ended_ms = volume.stat().st_mtime_ns // NS_PER_MS
             if epoch_ms - ended_ms > keep_days * MS_PER_DAY:
                 volume.unlink()
                 log.info("old volume of the ledger deleted", volume=volume.name)
-            elif volume.suffix != PACKED and not volume.samefile(path):
+            elif volume.suffix != PACKED and not _is_same(volume, path):
                 _pack(volume)
         except OSError as error:
             log.warning("volume of the ledger not tidied", volume=volume.name, error=str(error))
@@ -157,14 +182,40 @@ def _pack(volume: Path) -> None:
 
 
 def all_entries(path: Path) -> Iterator[Entry]:
-    """Yield every row of every volume that is still kept, oldest first.
+    """Yield every row of every volume that is still kept, oldest first, up to the first broken one.
 
     Raises:
-        LedgerRefusedError: there is no ledger, or a volume cannot be read as one.
+        LedgerRefusedError: there is no ledger, a volume cannot be read as one, or the next row does
+            not follow from the one before.
     """
-    for volume in (*volumes(path), path):
+    head: Head | None = None
+    for volume in _in_turn(path):
         with _unpacked(volume) as file:
-            yield from ledger_reading.entries(file)
+            for entry in ledger_reading.entries(file):
+                head = _followed(volume, entry, head)
+                yield entry
+
+
+def _in_turn(path: Path) -> Iterator[Path]:
+    """Yield the volumes and then the ledger itself; what a daemon closes meanwhile among them."""
+    last = 0
+    while later := [one for one in volumes(path) if (_number(path, one) or 0) > last]:
+        last = _number(path, later[0]) or 0
+        yield later[0]
+    yield path
+
+
+def _followed(volume: Path, entry: Entry, before: Head | None) -> Head:
+    if before is None:  # the first that is kept
+        goes_on = entry.kind == ledger_file.VOLUME
+        before = Head(seq=entry.seq - 1, hash=entry.prev_hash) if goes_on else EMPTY_HEAD
+    head = check_chain([entry], before)
+    if isinstance(head, Broken):
+        raise LedgerRefusedError(
+            f"{volume}: row {head.seq} {head.reason}; nothing from it on is read. `deltaband "
+            "journal verify` says what that means"
+        )
+    return head
 
 
 def all_runs(path: Path) -> tuple[str, ...]:
@@ -174,7 +225,7 @@ def all_runs(path: Path) -> tuple[str, ...]:
         LedgerRefusedError: there is no ledger, or a volume cannot be read as one.
     """
     found: dict[str, None] = {}
-    for volume in (*volumes(path), path):
+    for volume in _in_turn(path):
         with _unpacked(volume) as file:
             found |= dict.fromkeys(ledger_reading.runs(file))
     return tuple(found)
@@ -188,26 +239,32 @@ def verify_all(path: Path) -> Verified | tuple[Path, Broken]:
     """
     head: Head | None = None
     rows = 0
-    for volume in volumes(path):
+    for volume in _in_turn(path):
+        asked = ledger_reading.verify if volume == path else ledger_reading.verify_closed
         with _unpacked(volume) as file:
-            found = ledger_reading.verify_closed(file, head)
+            found = asked(file, head)
         if isinstance(found, Broken):
             return volume, found
         head, rows = found.head, rows + found.rows
-    last = ledger_reading.verify(path, head)
-    if isinstance(last, Broken):
-        return path, last
-    return Verified(rows=rows + last.rows, head=last.head)
+    assert head is not None, "the ledger itself was asked last"
+    return Verified(rows=rows, head=head)
 
 
 @contextmanager
 def _unpacked(volume: Path) -> Iterator[Path]:
-    """Lend a volume as a plain file; what is beside it when it was written belongs to it."""
+    """Lend a volume as a plain file; what is beside it when it was written belongs to it.
+
+    Raises:
+        LedgerRefusedError: it is compressed, and cannot be unpacked any more.
+    """
     if volume.suffix != PACKED:
         yield volume
         return
     with tempfile.TemporaryDirectory(prefix="deltaband-volume-") as folder:
         plain = Path(folder) / volume.stem
-        with gzip.open(volume, "rb") as source, plain.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        try:
+            with gzip.open(volume, "rb") as source, plain.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except (OSError, EOFError, zlib.error) as error:
+            raise LedgerRefusedError(f"volume {volume} cannot be unpacked: {error}") from error
         yield plain

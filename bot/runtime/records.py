@@ -28,10 +28,10 @@ from bot.core.events import ClockSeen, CommandGiven, Fact, Link, QuoteSeen
 from bot.core.standing import Standing
 from bot.core.state import State
 from bot.runtime.journal import Row
-from bot.runtime.ledger_file import Entry
+from bot.runtime.ledger_file import STANDING, Entry
 
 CHANGES_MAX: Final = 500  # between two whole standings; a start reads no more than these
-STANDING_KINDS: Final = ("standing", "change")
+STANDING_KINDS: Final = (STANDING, "change")
 _FIELDS: Final = sorted(field.name for field in fields(Standing))
 
 

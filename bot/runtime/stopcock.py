@@ -14,6 +14,7 @@ import structlog
 
 from bot.core.events import Command, CommandGiven, Fact
 from bot.core.standing import Standing
+from bot.runtime.ledger_file import sync_folder
 
 FILE_MODE: Final = 0o600
 NOTE_CHARS_MAX: Final = 200
@@ -40,6 +41,7 @@ def raise_flag(flag: Path, reason: str) -> str:
     try:
         os.write(handle, f"{' '.join(reason.split())}\n".encode())
         os.fsync(handle)
+        sync_folder(flag.parent)
     except OSError as error:  # it is there, and that is what counts
         log.warning("the halt file has no words", file=str(flag), error=error.strerror)
     finally:
@@ -118,7 +120,7 @@ class Stopcock:
     def look(self) -> str | None:
         """Return what the flag says, None while it is not there."""
         self._known = _identity(self.flag)
-        return None if self._known is None else read_flag(self.flag)
+        return None if self._known is None else read_flag(self.flag) or ""
 
     def _flagged(self, reason: str) -> None:
         """Leave the flag for the next start: once, and again if somebody took it away."""
@@ -145,15 +147,18 @@ class Stopcock:
 def _seen(flag: Path) -> str:
     """Say that a flag is there, or may be for all that anybody can see; empty if it is not."""
     try:
-        return f"the file {flag.name} is there" if flag.exists() else ""
+        flag.lstat()  # a link that points nowhere is there as well
+    except FileNotFoundError:
+        return ""
     except OSError as error:
         return f"the halt file cannot be looked for: {error.strerror}"
+    return f"the file {flag.name} is there"
 
 
 def _identity(flag: Path) -> tuple[int, int] | None:
     """Tell one flag from another that took its place, None where there is none."""
     try:
-        seen = flag.stat()
+        seen = flag.lstat()
     except OSError:
         return None
     return seen.st_ino, seen.st_mtime_ns

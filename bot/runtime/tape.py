@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from bot.runtime.tape_blocks import TapedFold, TapedState, pack_folds, pack_stat
 MAGIC: Final = b"deltaband tape 2\n"
 SUFFIX: Final = ".tape"
 BLOCK_QUOTES: Final = 4_096
-BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a crash loses at most so much
+BLOCK_AGE_NS: Final = 2 * NS_PER_SECOND  # a kill loses so much and a fold, where the disk keeps up
 BLOCKS_WAITING_MAX: Final = 32
 PIECE_BYTES: Final = 32_768  # are compressed in half a millisecond
 STATE_EVERY_NS: Final = 3_600 * NS_PER_SECOND
@@ -75,6 +76,7 @@ class Tape:
         names = [int(path.stem) for path in segments(folder)]
         self._next_segment = max(names, default=0) + 1
         self._path: Path | None = None
+        self._holds = False  # a whole block is in it
         self._thread = thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="tape")
         self._rest = rest
         self._waiting: list[Future[None]] = []
@@ -123,14 +125,14 @@ class Tape:
     def _write(self, batch: _Batch) -> None:
         first, last = batch.folds[0], batch.folds[-1]
         try:
-            begun = self._segment_begun()
-            due = first.wire_ns - self._state_ns >= STATE_EVERY_NS
-            if batch.before is not None and (begun or due or first.number != self._written + 1):
+            self._begin_segment()
+            due = not self._holds or first.wire_ns - self._state_ns >= STATE_EVERY_NS
+            if batch.before is not None and (due or first.number != self._written + 1):
                 self._keep(batch.before, first)
             self._append(pack_folds(batch.folds, self._rest))
             self._written = last.number
-        except OSError as error:
-            self._path = None  # a torn block ends a segment; the next one starts clean
+        except Exception as error:  # noqa: BLE001  of a thread: nobody else would hear of it
+            self._end_segment()
             self._lost(str(error))
 
     def _keep(self, state: State, first: TapedFold) -> None:
@@ -144,22 +146,30 @@ class Tape:
         )
         self._state_ns = first.wire_ns
 
-    def _segment_begun(self) -> bool:
-        """Begin a new segment if it is time; say whether this one holds nothing yet."""
+    def _begin_segment(self) -> None:
+        """Begin a new segment if it is time."""
         if self._path is not None and self._path.stat().st_size < self._segment_bytes_max:
-            return False
+            return
         self._path = self._folder / f"{self._next_segment:08d}{SUFFIX}"
         self._next_segment += 1
+        self._holds = False
         self._path.touch(mode=0o600, exist_ok=False)
         self._path.write_bytes(MAGIC)
         self._forget_oldest()
-        return True
+
+    def _end_segment(self) -> None:
+        """End a segment, which a block may have torn; a full disk keeps none that holds nothing."""
+        if self._path is not None and not self._holds:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+        self._path = None
 
     def _append(self, block: bytes) -> None:
         assert self._path is not None, "a segment was begun"
         packed = self._compressed(block)
         with self._path.open("ab") as file:
             file.write(_FRAME.pack(len(packed), zlib.crc32(packed)) + packed)
+        self._holds = True
 
     def _compressed(self, block: bytes) -> bytes:
         packer = zlib.compressobj(6)
@@ -213,7 +223,11 @@ class TapeReader:
             yield from self._segment(path)
 
     def _segment(self, path: Path) -> Iterator[TapedFold | TapedState]:
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            self._tear(path, 0, f"cannot be read: {error.strerror}")
+            return
         offset = len(MAGIC)
         if raw[:offset] != MAGIC:
             self._tear(path, 0, "does not begin as a tape does")

@@ -71,6 +71,48 @@ def test_an_export_that_makes_no_sense_ends_with_2(
     assert says in answer.stderr
 
 
+@pytest.mark.parametrize("verb_words", [("journal", "export"), ("replay",)])
+@pytest.mark.parametrize(
+    "bent", ["body = 'no json'", "at_ms = 1 << 60", "body = replace(body, '10', '11')"]
+)
+def test_nothing_from_a_bent_row_on_is_exported_or_replayed(
+    journal: Path, verb_words: tuple[str, ...], bent: str
+) -> None:
+    bend(journal, f"UPDATE ledger SET {bent} WHERE seq = 7")
+
+    answer = verb(*verb_words, str(journal))
+
+    assert answer.exit_code == 1
+    assert "row 7 its content does not match its hash" in answer.stderr
+    rows = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [row["seq"] for row in rows] == ([] if "replay" in verb_words else list(range(1, 7)))
+
+
+@pytest.mark.parametrize("ending", ["", ".high", "-wal"])
+def test_an_export_never_overwrites_the_ledger_or_what_belongs_to_it(
+    journal: Path, ending: str
+) -> None:
+    out = journal.with_name(journal.name + ending)
+    out.touch()
+    before = out.read_bytes()
+
+    answer = verb("journal", "export", str(journal), "--format", "csv", "--out", str(out))
+
+    assert answer.exit_code == 2
+    assert "belongs to the ledger" in answer.stderr
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("bent", ["body = 'no json'", "at_ms = 1 << 60"])
+def test_a_tail_shows_no_bent_row_and_names_it(journal: Path, bent: str) -> None:
+    bend(journal, f"UPDATE ledger SET {bent} WHERE seq = 9")
+
+    answer = verb("journal", "tail", str(journal))
+
+    assert answer.exit_code == 1
+    assert "row 9 its content does not match its hash" in answer.stderr
+
+
 def test_verify_names_the_broken_row_what_it_means_and_what_to_do(journal: Path) -> None:
     bend(journal, "UPDATE ledger SET at_ms = 1 WHERE seq = 5")
 

@@ -247,8 +247,8 @@ LIMITS = (
         name="the flag file is not looked at",
         incident="HTTP is dead, a person leaves the file that halts, and orders go on",
         file="bot/runtime/stopcock.py",
-        was='is there" if self.flag.exists() else ""',
-        becomes='is there" if not self.flag else ""',
+        was="return self._left or _seen(self.flag) or self.doubt()",
+        becomes="return self._left or self.doubt()",
         killed_by="tests/runtime/test_stopcock.py"
         "::test_a_flag_alone_shuts_and_the_words_of_whoever_left_it_stay",
     ),

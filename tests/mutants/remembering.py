@@ -7,10 +7,37 @@ REMEMBERING = (
         name="the chain of hashes is not followed",
         incident="a bit flips on the disk, and a daemon starts on what it made of a position",
         file="bot/runtime/ledger_file.py",
-        was="row.body)) != row.hash:",
-        becomes="row.body)) is None:",
+        was="row.body)) == row.hash",
+        becomes="row.body)) is not None",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_damaged_row_is_found_and_the_daemon_does_not_start_on_it",
+    ),
+    Mutant(
+        name="the index of kinds is trusted",
+        incident="a bit flips in an index that no chain runs through, and a halt is forgotten",
+        file="bot/runtime/ledger_reading.py",
+        was="FROM ledger NOT INDEXED WHERE {chosen}",
+        becomes="FROM ledger WHERE {chosen}",
+        killed_by="tests/runtime/test_ledger_damage.py"
+        "::test_a_halt_is_remembered_though_the_index_lost_its_row",
+    ),
+    Mutant(
+        name="a copy without its mark is taken for whole",
+        incident="a backup of last week is put back on a new machine, and nobody compares",
+        file="bot/runtime/ledger_opening.py",
+        was="if high is None and ledger_file.wants_mark(connection):",
+        becomes="if high is None and not connection:",
+        killed_by="tests/runtime/test_ledger_damage.py"
+        "::test_a_ledger_put_back_without_its_mark_is_taken_up_only_after_a_repair",
+    ),
+    Mutant(
+        name="a halt waits for the disk alone",
+        incident="a halt is accepted while a backup holds the ledger; a kill undoes it",
+        file="bot/runtime/halting.py",
+        was="if waits and self._stopcock.is_given:",
+        becomes="if waits and not self._stopcock:",
+        killed_by="tests/runtime/test_halting.py"
+        "::test_a_halt_that_the_disk_keeps_waiting_is_left_for_the_next_start",
     ),
     Mutant(
         name="a restored backup goes unnoticed",
@@ -45,16 +72,8 @@ REMEMBERING = (
         name="two daemons on one ledger",
         incident="two writers fork the chain, and each sends its own hedge",
         file="bot/runtime/ledger_lock.py",
-        was="        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
-        "    except BlockingIOError as error:\n"
-        "        os.close(lock)\n"
-        "        raise LedgerRefusedError(\n"
-        '            f"another',
-        becomes="        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n"
-        "    except BlockingIOError as error:\n"
-        "        os.close(lock)\n"
-        "        raise LedgerRefusedError(\n"
-        '            f"another',
+        was="fcntl.flock(lock, fcntl.LOCK_EX",
+        becomes="fcntl.flock(lock, fcntl.LOCK_SH",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_second_daemon_on_the_same_ledger_is_refused",
     ),
@@ -89,8 +108,8 @@ REMEMBERING = (
         name="a ledger of another account is taken",
         incident="the positions of the test account are hedged with real money",
         file="bot/runtime/ledger_opening.py",
-        was="            if last[what] != asked:",
-        becomes="            if not last[what]:",
+        was="        if last[what] != asked:",
+        becomes="        if not last[what]:",
         killed_by="tests/runtime/test_journal.py"
         "::test_a_ledger_of_another_account_or_mode_is_refused",
     ),

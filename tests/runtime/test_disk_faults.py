@@ -138,6 +138,46 @@ def test_d1_on_a_full_disk_nothing_more_is_sent_and_the_halt_still_finds_room(tm
     assert said["verified"].startswith("Verified(")
 
 
+FULL_TAPE = """
+import json, sys
+from pathlib import Path
+from bot.runtime.tape import Tape, TapeReader
+from tests.runtime.test_tape import fold_of, quote
+
+folder = Path(sys.argv[1])
+tape = Tape(folder / "tape", bytes_max=1_000_000)
+filler = folder / "filler"
+for number in range(1, 41):
+    if number == 11:
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(512))
+            except OSError:
+                pass
+    if number == 31:
+        filler.unlink()
+    tape.fold(fold_of(number, [quote(number * 1.1 + i * i) for i in range(300)]))
+    tape.flush()
+    [one.result() for one in tape._waiting]
+tape.close()
+reader = TapeReader(folder / "tape")
+folds = [item.number for item in reader]
+print(json.dumps({"folds": folds, "torn": len(reader.torn), "lost": tape.blocks_dropped}))
+"""
+
+
+def test_d1_a_disk_that_is_full_for_the_tape_leaves_no_empty_segments_and_it_goes_on_after(
+    tmp_path,
+):
+    said = on_small_disk(FULL_TAPE, tmp_path, 1)
+
+    assert said["lost"] > 10
+    assert said["torn"] <= 1
+    assert said["folds"][-10:] == list(range(31, 41))
+    assert said["folds"][:10] == list(range(1, 11))
+
+
 async def test_d2_while_somebody_holds_the_file_nothing_is_sent_and_then_all_goes_on(
     tmp_path, monkeypatch
 ):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sqlite3
 
 import pytest
 
@@ -128,3 +129,22 @@ async def test_a_daemon_that_was_told_to_end_sends_nothing_that_it_had_decided(t
         async with running(house):
             assert house.outbox.stopcock.reason == ""
         assert house.outbox.stopcock.reason == "the daemon is stopping"
+
+
+async def test_a_halt_that_the_disk_keeps_waiting_is_left_for_the_next_start(tmp_path):
+    """Once a halt was answered with "accepted", and a kill before its row was durable undid it."""
+    async with House(tmp_path) as house, running(house):
+        shell = sqlite3.connect(house.ledger.path, isolation_level=None)
+        shell.execute("BEGIN IMMEDIATE")
+        command = CommandGiven(command=Command.HALT, command_id="c" * 8, actor="the page")
+        giver(house.inbox, house.outbox.stopcock)(command)
+        flag = halt_path(house.ledger.path)
+        await until(flag.exists, seconds=10)
+        assert read_flag(flag) == "halted by the page"
+        assert commands(house) == []
+        shell.execute("ROLLBACK")
+        shell.close()
+        await until(lambda: house.loop.state.mode is Mode.HALT)
+        resume(house)
+        await until(lambda: house.loop.state.mode is Mode.RUN)
+        assert not flag.exists()

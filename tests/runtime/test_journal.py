@@ -1,9 +1,12 @@
 """The ledger: what was acknowledged is there, whatever was killed, cut or bent."""
 
 import asyncio
+import errno
+import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.runtime import journal as journal_module
 from bot.runtime.journal import (
     Broken,
     JournalFailedError,
@@ -29,7 +33,9 @@ from bot.runtime.journal import (
     verify,
 )
 from bot.runtime.ledger_file import read_high
+from bot.runtime.ledger_lock import kept_away
 from tests.runtime.bent import bend
+from tests.runtime.desk import until
 
 HEADER = RunHeader(code_version="1", config_digest="c0ffee", account="demo", mode="rehearsal")
 
@@ -264,7 +270,9 @@ async def test_a_row_that_could_not_be_written_is_not_marked_and_the_next_start_
         ledger._connection.execute("PRAGMA query_only = ON")
         with pytest.raises(JournalFailedError):
             await ledger.append([row(2)])
-        assert read_high(path).seq <= 2
+        high = read_high(path)
+        assert high is not None
+        assert high.seq <= 2
     async with Ledger.open(path, HEADER) as again:
         assert again.head.seq == 3, "a run, its row, and the next run"
 
@@ -312,3 +320,54 @@ def test_five_kills_in_mid_write_lose_no_acknowledged_row(path):
         assert whole.rows >= acknowledged
     assert counts(path)["run"] == 5
     assert acknowledged > 5 * 3
+
+
+async def test_whatever_ends_the_writing_is_said_to_all_that_wait_and_everything_after(path):
+    ledger = Ledger.open(path, HEADER)
+    impossible = Row(kind="step", at_ms=1 << 70, body="{}")  # no column holds it
+    results = await asyncio.gather(
+        ledger.append([row(1)]), ledger.append([impossible]), return_exceptions=True
+    )
+    assert isinstance(results[1], JournalFailedError)
+    with pytest.raises(JournalFailedError, match="cannot write"):
+        ledger.check()
+    ledger.close()
+    assert isinstance(verify(path), Verified)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_in_one_sentence(path, monkeypatch, number):
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(LedgerRefusedError, match=r"its directory .* knows no locks"):
+        Ledger.open(path, HEADER)
+    with pytest.raises(LedgerRefusedError, match="knows no locks"), kept_away(path):
+        pass
+
+
+async def test_the_last_row_before_a_long_silence_is_marked_too(path, monkeypatch):
+    """A mark that moved with the next row only left the last order without one for hours."""
+    monkeypatch.setattr(journal_module, "HIGH_EVERY_NS", 50_000_000)
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        await until(lambda: read_high(path) == ledger.head, seconds=20)
+
+
+@pytest.mark.parametrize("put_back", [True, False])
+async def test_a_ledger_that_is_replaced_or_deleted_under_its_daemon_halts_it(
+    path, monkeypatch, put_back
+):
+    """Its rows would go on into a file that has no name any more, and be gone with the process."""
+    monkeypatch.setattr(journal_module, "HIGH_EVERY_NS", 0)
+    async with Ledger.open(path, HEADER) as ledger:
+        await ledger.append([row(1)])
+        backup = path.with_name("backup.db")
+        shutil.copy(path, backup)
+        backup.replace(path) if put_back else path.unlink()
+        ledger.post([row(2)])
+        await until(lambda: bool(ledger.failure), seconds=20)
+        assert "replaced" in ledger.failure if put_back else "No such file" in ledger.failure
+        with pytest.raises(JournalFailedError):
+            ledger.check()

@@ -5,8 +5,10 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from bot.core.state import Mode
 from bot.core.units import MS_PER_DAY
@@ -15,6 +17,7 @@ from bot.runtime import journal as journal_module
 from bot.runtime import ledger_file, records
 from bot.runtime.journal import (
     Broken,
+    JournalFailedError,
     Ledger,
     LedgerRefusedError,
     Row,
@@ -24,6 +27,7 @@ from bot.runtime.journal import (
     since_last,
     verify,
 )
+from bot.runtime.ledger_disk import Disk
 from bot.runtime.ledger_volumes import all_entries, all_runs, tidy, verify_all, volumes
 from tests.runtime.bent import bend
 from tests.runtime.desk import HEADER, House, until
@@ -35,6 +39,10 @@ def rows(first: int, count: int) -> list[Row]:
     return [
         Row(kind="step", at_ms=n, body=f'{{"number": {n}}}') for n in range(first, first + count)
     ]
+
+
+class Killed(BaseException):
+    """The process ends here."""
 
 
 FIRST = [Row(kind="standing", at_ms=0, body='{"number": 0}')]
@@ -85,6 +93,22 @@ def test_the_next_start_needs_the_last_volume_only(path):
         ))  # fmt: skip
 
 
+def test_whoever_reads_on_while_a_daemon_turns_misses_no_volume(path):
+    three_volumes(path)
+    reading = all_entries(path)
+    read = [next(reading)]
+    ledger = Ledger.open(path, HEADER)
+    ledger._turn_over(FIRST)
+    now_ms = volumes(path)[-1].stat().st_mtime_ns // 1_000_000
+    read += [next(reading) for _ in range(15)]
+    tidy(path, keep_days=30, epoch_ms=now_ms)
+    ledger._commit(rows(30, 5))
+    ledger.close()
+    read += reading
+    assert [entry.seq for entry in read] == list(range(1, len(read) + 1))
+    assert [entry.at_ms for entry in read if entry.kind == "step"] == list(range(35))
+
+
 def test_closed_volumes_are_compressed_and_read_as_before(path):
     three_volumes(path)
     before = list(all_entries(path))
@@ -96,6 +120,61 @@ def test_closed_volumes_are_compressed_and_read_as_before(path):
     assert list(all_entries(path)) == before
     assert isinstance(verify_all(path), Verified)
     assert not list(path.parent.glob("*.part"))
+
+
+@pytest.mark.parametrize("place", ["rename", "sync_folder", "unlink"])
+def test_a_crash_while_a_volume_is_compressed_shows_no_row_twice(path, monkeypatch, place):
+    three_volumes(path)
+    before = list(all_entries(path))
+    now_ms = max(one.stat().st_mtime_ns for one in volumes(path)) // 1_000_000
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as crash:
+        crash.setattr(ledger_file if place == "sync_folder" else Path, place, killed)
+        with pytest.raises(Killed):
+            tidy(path, keep_days=30, epoch_ms=now_ms)
+    assert list(all_entries(path)) == before
+    assert isinstance(verify_all(path), Verified)
+    tidy(path, keep_days=30, epoch_ms=now_ms)
+    assert sorted(one.name for one in path.parent.glob("*.000*")) == [
+        "ledger.db.0001.gz",
+        "ledger.db.0002.gz",
+    ]
+
+
+@pytest.mark.parametrize("bent", [lambda raw: raw[:-20], lambda raw: raw[:40] + b"?" + raw[41:]])
+def test_a_compressed_volume_that_is_damaged_is_named_in_words(path, bent):
+    three_volumes(path)
+    now_ms = max(one.stat().st_mtime_ns for one in volumes(path)) // 1_000_000
+    tidy(path, keep_days=30, epoch_ms=now_ms)
+    first = volumes(path)[0]
+    first.write_bytes(bent(first.read_bytes()))
+    for ask in (verify_all, all_runs, lambda ledger: list(all_entries(ledger))):
+        with pytest.raises(LedgerRefusedError, match=r"0001\.gz cannot be unpacked"):
+            ask(path)
+
+
+class DiesWhileTurning(sqlite3.Connection):
+    """Cannot flush what a volume needs to be closed."""
+
+    @override
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "PRAGMA journal_mode = DELETE":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return super().execute(sql, *parameters)
+
+
+async def test_a_flush_that_fails_while_a_volume_is_closed_is_no_reader_and_is_final(path):
+    ledger = Ledger.open(path, HEADER, disk=Disk(connection=DiesWhileTurning))
+    ledger.turn(FIRST)
+    with pytest.raises(JournalFailedError, match="disk I/O error"):
+        await ledger.append(rows(0, 1))
+    assert "disk I/O error" in ledger.failure
+    ledger.close()
 
 
 def test_old_volumes_are_deleted_and_what_is_left_is_still_whole(path):
@@ -156,10 +235,6 @@ def test_while_somebody_reads_the_ledger_it_goes_on_in_the_same_volume(path):
     assert steps(path) == list(range(30))
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 @pytest.mark.parametrize("place", ["write_high", "create", "link", "rename", "sync_folder"])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_crash_anywhere_between_two_volumes_loses_nothing(path, monkeypatch, place, after):
@@ -178,6 +253,8 @@ def test_a_crash_anywhere_between_two_volumes_loses_nothing(path, monkeypatch, p
         with pytest.raises(Killed):
             ledger._turn_over(FIRST)
     os.close(ledger._lock)
+    assert steps(path) == list(range(10))
+    assert isinstance(verify_all(path), Verified)
     again = Ledger.open(path, HEADER)
     again._commit(rows(10, 5))
     again._turn_over(FIRST)

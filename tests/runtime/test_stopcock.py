@@ -1,6 +1,8 @@
 """The tap before the socket: what shuts it, what alone opens it, and the flag beside the ledger."""
 
+import os
 from dataclasses import replace
+from stat import S_ISDIR
 
 import pytest
 
@@ -85,6 +87,29 @@ def test_a_daemon_that_leaves_sends_nothing_more(flag):
     stopcock.leave("the daemon is stopping")
     stopcock.settle(FREE, ())
     assert stopcock.reason == "the daemon is stopping"
+
+
+def test_a_flag_s_name_is_durable_too(flag, monkeypatch):
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(S_ISDIR(os.fstat(file).st_mode)))
+    raise_flag(flag, "the disk failed the ledger")
+    assert synced == [False, True]
+
+
+def test_a_flag_that_points_nowhere_is_there(flag):
+    flag.symlink_to("nowhere")
+    stopcock = Stopcock(flag)
+    assert stopcock.reason == "the file ledger.db.halt is there"
+    assert stopcock.look() is not None
+
+
+def test_a_flag_that_is_a_directory_halts_and_stays(flag):
+    flag.mkdir()
+    stopcock = Stopcock(flag)
+    assert stopcock.look() == "unreadable: Is a directory"
+    stopcock.settle(HALTED, ())
+    stopcock.settle(FREE, (RESUME,))
+    assert stopcock.reason == "the file ledger.db.halt is there"
 
 
 def test_a_flag_that_cannot_be_looked_for_shuts_and_says_why(tmp_path):

@@ -3,14 +3,18 @@
 import math
 import struct
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from bot.core.events import QuoteSeen
+from bot.core.units import NS_PER_MS
 from bot.runtime import tape as tape_module
 from bot.runtime.tape import BLOCK_QUOTES, PIECE_BYTES, Tape, TapeReader, segments
 from bot.runtime.tape_blocks import QUOTES_AT_ONCE, TapedFold, pack_folds
@@ -186,3 +190,45 @@ def test_a_disk_that_does_not_take_the_tape_costs_quotes_and_nothing_else(tmp_pa
     slow.close()
     assert slow.blocks_dropped == 1
     assert [fold.number for fold in TapeReader(tmp_path)] == [1]
+
+
+@given(pauses_ms=st.lists(st.integers(1, 250), min_size=1, max_size=60))
+def test_a_kill_costs_the_tape_two_seconds_and_a_quarter_at_most(tmp_path_factory, pauses_ms):
+    folder = tmp_path_factory.mktemp("killed")
+    tape = Tape(folder, bytes_max=10_000_000, thread=AtOnce())
+    now_ns = 0
+    for number, pause_ms in enumerate(pauses_ms, 1):  # a loop folds four times a second at least
+        now_ns += pause_ms * NS_PER_MS
+        tape.fold(replace(fold_of(number), wire_ns=now_ns))
+    kept = [fold.wire_ns for fold in folds_in(folder)]  # as a process that is killed here leaves it
+    assert now_ns - max(kept, default=0) <= 2_250 * NS_PER_MS
+
+
+class AtOnce(Executor):
+    """Writes when it is told to: a disk that keeps up."""
+
+    @override
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def test_a_segment_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path):
+    record(tmp_path, 2)
+    (tmp_path / "00000007.tape").mkdir()
+    reader = TapeReader(tmp_path)
+    assert [fold.number for fold in reader] == [0, 1]
+    assert [(torn.segment, "cannot be read" in torn.reason) for torn in reader.torn] == [
+        ("00000007.tape", True)
+    ]
+
+
+def test_a_block_that_cannot_be_packed_is_counted_as_lost(tmp_path):
+    tape = Tape(tmp_path, bytes_max=1_000_000)
+    tape.fold(fold_of(1, [replace(quote(), venue_ms=1 << 70)]))
+    tape.flush()
+    tape.fold(fold_of(2, [quote()]))
+    tape.close()
+    assert tape.blocks_dropped == 1
+    assert [fold.number for fold in folds_in(tmp_path)] == [2]

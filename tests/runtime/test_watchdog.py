@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.actions import Alert, Severity, Topic
 from bot.core.units import NS_PER_SECOND
-from bot.runtime.beat import Beat, Heart, beat_path, read_beat
+from bot.runtime.beat import BYTES, Beat, Heart, beat_path, read_beat
 from bot.runtime.watchdog import AGAIN_SECONDS, Bell, Watch, Watchdog, WatchdogPolicy
 from bot.venues.port import CannotCancelError
 
@@ -212,3 +212,15 @@ def test_the_heart_beats_on_the_wire_clock_and_says_how_it_stopped(tmp_path):
     assert last.ended.startswith("halted by somebody: xxx")
     assert replace(last, ended="") == Beat(pid=os.getpid(), count=2, labels=LABELS, mode="halt")
     assert path.stat().st_size == 512
+
+
+@pytest.mark.parametrize("reason", ["остановлен оператором " * 20, '"quoted" \\ ' * 30, "x" * 500])
+def test_a_good_bye_in_any_words_is_read(reason, tmp_path):
+    path = beat_path(tmp_path / "ledger.db")
+    with Heart(path, LABELS) as heart:
+        heart.ended("halt", reason)
+    told = read_beat(path)
+    assert told is not None
+    assert told.ended
+    assert reason.startswith(told.ended)
+    assert path.stat().st_size == BYTES
