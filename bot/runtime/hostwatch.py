@@ -20,6 +20,7 @@ from bot.runtime.clock import MarketClock, WireClock, wire_seconds
 from bot.runtime.host import Host, Used
 from bot.runtime.loop import Loop, Stepped
 
+BEAT_NS: Final = NS_PER_SECOND  # so much sooner than it says a stall may be ended
 LAG_SECONDS_LOUD: Final = 1.0
 SAY_NS: Final = NS_PER_SECOND
 LAG_NOTABLE_NS: Final = 100 * NS_PER_MS  # less is told once, when it has become less
@@ -105,6 +106,7 @@ class HostWatch:
         now_ns = wire.monotonic_ns()
         self._lag_ns = self._journal_ns = 0
         self._said_ns = self._folded_ns = self._budget_ns = now_ns
+        self._beaten_ns: int | None = None
         self._folds = loop.folds
         self._apart_ms = self._calendar_less_monotonic_ms()
         self._told: HostMeasured | None = None
@@ -122,7 +124,7 @@ class HostWatch:
             LoopStandsError: the loop has not folded for too long.
         """
         while True:
-            self._host.beat()
+            self._beat()
             asleep_ns = self._wire.monotonic_ns()
             await asyncio.sleep(self._host.beat_seconds)
             now_ns = self._wire.monotonic_ns()
@@ -135,6 +137,13 @@ class HostWatch:
             if now_ns - self._budget_ns >= BUDGET_NS:
                 self._budget_ns = now_ns
                 self._check_budget()
+
+    def _beat(self) -> None:
+        """Beat, but seldom: the thread that kept the deadline before is waited for each time."""
+        now_ns = self._wire.monotonic_ns()
+        if self._beaten_ns is None or now_ns - self._beaten_ns >= BEAT_NS:
+            self._beaten_ns = now_ns
+            self._host.beat()
 
     def stepped_ms(self) -> float:
         """Return by how much the calendar ran off from the monotonic clock since it was checked."""

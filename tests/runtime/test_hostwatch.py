@@ -42,6 +42,7 @@ class Bench:
     lags: list[float] = field(default_factory=list)
     redialled: list[str] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
+    beats: int = 0
 
     beat_seconds = 0.0
     look_seconds = 0.0
@@ -58,8 +59,12 @@ class Bench:
 
     def beat(self) -> None:
         """Nobody kills a bench."""
+        self.beats += 1
 
-    settle = leave = beat
+    def settle(self) -> None:
+        """It is as it is."""
+
+    leave = settle
 
     async def redial(self, reason: str) -> None:
         self.redialled.append(reason)
@@ -85,6 +90,7 @@ class Bench:
             self.now_ns += NS_PER_SECOND // 10
             self.calendar_ms += 100
             self.folds += folding
+            watch._beat()
             watch._check_loop(self.now_ns)
             await watch._check_clocks()
         watch._say(self.now_ns)
@@ -103,6 +109,15 @@ async def test_a_quiet_host_is_told_once_and_trouble_until_it_is_over():
     told = [fact.loop_lag_ns for fact in bench.facts if isinstance(fact, HostMeasured)]
     assert told == [0, 700 * NS_PER_MS, 0]
     assert bench.lags == [0.7]
+
+
+async def test_the_loop_puts_its_deadline_off_no_more_than_once_a_second():
+    bench = Bench()
+    watch = bench.watch()
+    await bench.passes(watch, 0.1)
+    assert bench.beats == 1
+    await bench.passes(watch, 10.0)
+    assert bench.beats == 11
 
 
 async def test_a_calendar_that_is_set_or_a_machine_that_slept_has_everything_read_afresh():
