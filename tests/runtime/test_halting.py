@@ -139,11 +139,13 @@ async def test_a_halt_that_the_disk_keeps_waiting_is_left_for_the_next_start(tmp
         command = CommandGiven(command=Command.HALT, command_id="c" * 8, actor="the page")
         giver(house.inbox, house.outbox.stopcock)(command)
         flag = halt_path(house.ledger.path)
-        await until(flag.exists, seconds=10)
-        assert read_flag(flag) == "halted by the page"
-        assert commands(house) == []
-        shell.execute("ROLLBACK")
+        with contextlib.suppress(TimeoutError):
+            await until(flag.exists, seconds=10)
+        left, written = read_flag(flag), commands(house)
+        shell.execute("ROLLBACK")  # or whoever leaves the house waits for it
         shell.close()
+        assert left == "halted by the page"
+        assert written == []
         await until(lambda: house.loop.state.mode is Mode.HALT)
         resume(house)
         await until(lambda: house.loop.state.mode is Mode.RUN)
