@@ -251,8 +251,8 @@ class World:
         """Return the orders of the last fold."""
         return submits(self.last.actions if self.last else ())
 
-    def settle(self, order: SubmitOrder) -> Step:
-        """Let the venue fill an order whole: fill, order and position in one frame."""
+    def settle(self, order: SubmitOrder, *also: Fact) -> Step:
+        """Let the venue fill an order whole: fill, order and position in one frame, with others."""
         before = self.state.standing.positions.get(order.instrument, Decimal(0))
         size = str(order.size_native)
         return self.fold(
@@ -267,6 +267,7 @@ class World:
                 asked_ns=None,
                 arrived_ns=self.now_ns,
             ),
+            *also,
         )
 
     def _fill_of(self, order: SubmitOrder) -> FillSeen:

@@ -95,11 +95,10 @@ def _waits(state: State, currency: str) -> bool:
         return True
     if any(_settles_in(state, order.instrument, currency) for order in open_orders(orders)):
         return True
-    sent_ns = ((order.instrument, order.requested_ns) for order in orders.values())
-    return any(
-        at_ns >= balance.arrived_ns and _settles_in(state, name, currency)
-        for name, at_ns in (*sent_ns, *state.fills_ns.items())
-    )
+    told_ns = balance.arrived_ns
+    unseen = [order.instrument for order in orders.values() if order.requested_ns >= told_ns]
+    unseen += [name for name, arrived_ns in state.fills_ns.items() if arrived_ns > told_ns]
+    return any(_settles_in(state, name, currency) for name in unseen)
 
 
 def _settles_in(state: State, name: str, currency: str) -> bool:

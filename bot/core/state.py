@@ -301,12 +301,13 @@ def _filled(state: State, fact: FillSeen, policy: ApplyPolicy) -> State:
     if fact.trade_id in state.standing.trades_seen:
         return state
     owner, terms = owner_of(fact.instrument, policy), state.instruments.get(fact.instrument)
+    arrived_ns = state.now_ns if fact.arrived_ns is None else fact.arrived_ns
     moved = succeeded(
         state,
         standing=news.filled(state.standing, fact, terms, owner, _moment(state)),
         foreign=news.stranger(state.standing, fact, policy.orders) or state.foreign,
         counts=replace(state.counts, fills=state.counts.fills + 1),
-        fills_ns={**state.fills_ns, fact.instrument: state.now_ns},
+        fills_ns={**state.fills_ns, fact.instrument: arrived_ns},
     )
     if terms is None:
         return replace(moved, reload_wanted=f"{fact.instrument} was traded")

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.core import units
 from bot.core.events import BalanceSeen, Link, LinkDown
 from bot.core.hedger import Code, Verdict
 from bot.core.margin.gating_stages import GatePolicy
@@ -134,6 +135,16 @@ def test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill()
         world.quotes()
         assert world.orders() == []
     told(world, has=1.0, needs=0.74)
+    assert len(world.state.standing.orders) == 2
+
+
+def test_a_balance_told_with_a_fill_holds_it_and_the_next_option_does_not_wait() -> None:
+    """In a quiet account no other balance comes: margin use stayed over its limit."""
+    world = thin(ALLOWED, SHORT, has=1.0, needs=0.75)
+    (order,) = world.orders()
+    at_once = world.now_ns + 100 * units.NS_PER_MS
+    world.settle(order, replace(figures(world, 1.0, 0.74), arrived_ns=at_once))
+    world.quotes()
     assert len(world.state.standing.orders) == 2
 
 
