@@ -199,17 +199,33 @@ def counted(brought: Decimal, moved: Decimal) -> str | None:
     return f"{told} came from outside by the venue's log, counted are {ours}"
 
 
-def one_doubt(orders: Iterable[Order], sent: Sequence[SubmitOrder]) -> str | None:
-    """I4: at most one order in doubt an instrument, and that is the one just sent."""
-    doubtful: dict[str, str] = {}
+def come_back(before: Mapping[str, Order], after: Mapping[str, Order]) -> frozenset[str]:
+    """Name the orders that were over and are in doubt: the venue told of more of them."""
+    return frozenset(
+        order_id
+        for order_id, order in after.items()
+        if order.status in DOUBTFUL
+        and order_id in before
+        and before[order_id].status is OrderStatus.CLOSED
+    )
+
+
+def one_doubt(
+    orders: Iterable[Order], sent: Sequence[SubmitOrder], returned: Collection[str] = ()
+) -> str | None:
+    """I4: nothing is sent beside an order in doubt, and so no two are, but what has `returned`."""
+    doubtful: dict[str, list[str]] = {}
     for order in orders:
         if order.status in DOUBTFUL:
-            if order.instrument in doubtful:
-                return f"{order.order_id} and {doubtful[order.instrument]} are both in doubt"
-            doubtful[order.instrument] = order.order_id
+            doubtful.setdefault(order.instrument, []).append(order.order_id)
+    for order_ids in doubtful.values():
+        ours = [one for one in order_ids if one not in returned]
+        if len(ours) > 1:
+            return f"{' and '.join(ours)} are all in doubt"
     for action in sent:
-        if doubtful.get(action.instrument, action.order_id) != action.order_id:
-            return f"{action.order_id} was sent beside {doubtful[action.instrument]}"
+        beside = [one for one in doubtful.get(action.instrument, ()) if one != action.order_id]
+        if beside:
+            return f"{action.order_id} was sent beside {' and '.join(beside)}"
     return None
 
 

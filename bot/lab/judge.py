@@ -54,6 +54,7 @@ class Judge:
     last: Stepped | None = None
     _inside_ns: int = 0
     _strangers: dict[str, bool] = field(default_factory=dict)
+    _returned: frozenset[str] = frozenset()
     _ran: dict[int, int] = field(default_factory=dict)
     _world: World | None = None
     _halts: HaltWatch | None = None
@@ -160,6 +161,7 @@ class Judge:
         """Judge what became of the standing."""
         standing = stepped.state.standing
         self.reckoning.note(standing.orders)
+        self._returned |= invariants.come_back(before.orders, standing.orders)
         self._hold("I1", invariants.noticed_excess(before.orders, standing))
         repeats = _repeats(stepped, before)
         self._hold("I19", invariants.obeyed_once(before, standing, repeated=repeats))
@@ -170,7 +172,7 @@ class Judge:
         """Judge the orders that are open, and those that are sent now."""
         state, standing = stepped.state, stepped.state.standing
         exposure = stepped.step.exposures.get(BOOK)
-        self._hold("I4", invariants.one_doubt(standing.orders.values(), sent))
+        self._hold("I4", invariants.one_doubt(standing.orders.values(), sent, self._returned))
         if not standing.halt_reason:
             new = {action.order_id for action in sent}  # sent after the book was valued
             known = [order for order in standing.orders.values() if order.order_id not in new]

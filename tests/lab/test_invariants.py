@@ -89,6 +89,16 @@ def test_i4_a_second_order_beside_one_in_doubt_is_seen(sent):
     assert invariants.one_doubt([doubtful], [sent.action])
 
 
+def test_i4_an_order_that_comes_back_beside_one_in_doubt_is_none_that_was_sent(sent):
+    over = replace(sent.order, order_id="over", status=OrderStatus.CLOSED)
+    back = replace(over, status=OrderStatus.UNKNOWN)
+    returned = invariants.come_back({"over": over}, {"over": back})
+    assert returned == {"over"}
+    assert invariants.come_back({"over": back}, {"over": back}) == frozenset()
+    assert invariants.one_doubt([back, sent.order], [], returned) is None
+    assert invariants.one_doubt([back], [sent.action], returned), "nothing goes beside it"
+
+
 def test_i5_a_position_that_is_not_the_venues_is_seen():
     assert invariants.agreed({PERP: Decimal(10)}, {PERP: Decimal(10)}) is None
     assert invariants.agreed({}, {PERP: Decimal(10)})
