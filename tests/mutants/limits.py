@@ -311,8 +311,8 @@ LIMITS = (
         name="bought back by a balance from before the fill",
         incident="the money of the fill does not show yet, and the same is bought once more",
         file="bot/core/derisk.py",
-        was="(*sent_ns, *state.fills_ns.items())",
-        becomes="sent_ns",
+        was="if arrived_ns > told_ns]",
+        becomes="if arrived_ns > told_ns and not orders]",
         killed_by="tests/core/test_derisk.py"
         "::test_a_balance_told_while_an_order_was_on_its_way_says_nothing_of_its_fill",
     ),
