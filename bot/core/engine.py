@@ -138,13 +138,15 @@ class Step(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
+def begin(standing: Standing, now_ms: int, now_ns: int, boot: str = "") -> State:
     """Start, or start again.
 
-    Every order that was not closed is unknown until the venue was asked.
+    Every order that was not closed is unknown until the venue was asked. `boot` names the start of
+    the host that `now_ns` counts from, empty if that is not known.
     """
+    goes_on = bool(boot) and boot == standing.boot
     recovered = {
-        order_id: orders.recovered(order, now_ms, now_ns)
+        order_id: orders.recovered(order, now_ms, now_ns, goes_on=goes_on)
         for order_id, order in sorted(standing.orders.items(), key=_age)
     }
     until_ms = min(standing.trades_until_ms, now_ms)  # a rehearsal's market may have begun anew
@@ -154,6 +156,7 @@ def begin(standing: Standing, now_ms: int, now_ns: int) -> State:
         trades_until_ms=until_ms,
         tallies=tally.begun(standing.tallies, now_ms),
         cash=standing.cash.started(now_ms, tally.BACK_MAX_MS),
+        boot=boot,
     )
     open_ids = frozenset(order_id for order_id, order in recovered.items() if not order.is_quiet)
     return State(

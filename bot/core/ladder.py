@@ -18,6 +18,16 @@ DOUBTFUL = frozenset({OrderStatus.UNKNOWN, OrderStatus.UNPROVABLE})
 SOURCES_MIN = 2
 
 
+def dead_ns(order: Order, policy: OrderPolicy) -> int:
+    """Return the wire time from which "not found" may prove something, since it was requested."""
+    return order.requested_ns + policy.lifetime_ns + policy.unproved_ns
+
+
+def dead_ms(order: Order, policy: OrderPolicy, rate: float) -> int:
+    """Return the market time from which "not found" may prove something, by its `valid_until`."""
+    return order.valid_until_ms + units.wire_to_market_ms(policy.unproved_ns, rate)
+
+
 def not_found(
     order: Order,
     fact: OrderNotFound,
@@ -42,7 +52,7 @@ def not_found(
         none_by=tuple(source for source in Source if source in kept),
         forgotten_by=tuple(source for source in Source if source in heard - kept),
         none_ms=fact.asked_ms,
-        dead_ms=order.valid_until_ms + units.wire_to_market_ms(policy.unproved_ns, rate),
+        dead_ms=dead_ms(order, policy, rate),
         position=position,
     )
     stands = _next(order, known)
@@ -85,6 +95,15 @@ def _proved(order: Order, now_ms: int) -> Order:
         return replace(orders.heard(order, News.ENDED, now_ms, 0, why), outcome=Outcome.CANCELLED)
     why = f"proved absent: {by} know of none, {order.evidence.position}"
     return replace(orders.heard(order, News.ABSENT, now_ms, 0, why), outcome=Outcome.ABSENT)
+
+
+def position_read(order: Order, position: Position, now_ms: int) -> Order:
+    """Take in what positions say of an order that waits for nothing else."""
+    known = replace(order.evidence, position=position)
+    if known == order.evidence:
+        return order
+    there = replace(order, evidence=known)
+    return _proved(there, now_ms) if _next(order, known) is None else there
 
 
 def asked(order: Order, now_ns: int) -> Order:

@@ -69,7 +69,7 @@ def _missed(
     known: Standing, order: Order, fact: OrderNotFound, at: Moment, policy: OrderPolicy
 ) -> Order:
     """Judge a "not found": positions read after the order could last start have their say."""
-    dead_ns = order.requested_ns + policy.lifetime_ns + policy.unproved_ns
+    dead_ns = ladder.dead_ns(order, policy)
     position = position_says(at.reported, known.positions, order.instrument, at.read_ns, dead_ns)
     return ladder.not_found(
         order, fact, policy=policy, rate=at.rate, position=position, now_ms=at.now_ms

@@ -54,6 +54,7 @@ class Outcome(StrEnum):
     FILLED = "filled"
 
 
+AGE_MAX_NS = 30 * units.NS_PER_SECOND  # of a recovered order: older than any proof takes
 NEVER_WAS = frozenset({Outcome.ABSENT, Outcome.TURNED_AWAY, Outcome.REJECTED})
 
 
@@ -379,21 +380,18 @@ def released(order: Order, now_ms: int, now_ns: int) -> Order:
 
 def _waived(order: Order) -> Order:
     """Wait no longer for what the venue said and no fill showed; hear it again without surprise."""
-    missing = order.reported_native - order.filled_native
-    return replace(
-        order,
-        reported_native=order.filled_native,
-        waived_native=order.waived_native + missing,
-    )
+    waived = order.waived_native + order.reported_native - order.filled_native
+    return replace(order, reported_native=order.filled_native, waived_native=waived)
 
 
-def recovered(order: Order, now_ms: int, now_ns: int) -> Order:
-    """Return an order as a new process must see it.
+def recovered(order: Order, now_ms: int, now_ns: int, *, goes_on: bool = False) -> Order:
+    """Return an order as a new process must see it: not closed is unknown until asked for.
 
-    Not closed means unknown, until the venue was asked.
+    Where the wire clock `goes_on`, that is as old as it was, up to `AGE_MAX_NS`.
     """
     fresh = replace(order, requested_ns=now_ns, asked_ns=None, unknown_since_ns=None)
     if order.status is OrderStatus.CLOSED:
         return fresh
-    asked = replace(fresh, status=OrderStatus.REQUESTED, evidence=NOTHING)
+    since_ns = min(now_ns, max(order.requested_ns, now_ns - AGE_MAX_NS)) if goes_on else now_ns
+    asked = replace(fresh, requested_ns=since_ns, status=OrderStatus.REQUESTED, evidence=NOTHING)
     return heard(asked, News.LOST, now_ms, now_ns, "the process ended before the answer came")

@@ -12,16 +12,18 @@ from decimal import Decimal
 from bot.core import fills, ladder, orders, standing, units
 from bot.core import state as states
 from bot.core.actions import Action, CancelOrder, QueryOrder, ReadAccount, ReloadInstruments, Watch
+from bot.core.evidence import Rung
 from bot.core.exposure import orders_in_flight
 from bot.core.immutable import remembered, remembered_while, steady
 from bot.core.instruments import Instrument, Kind, Settlement
 from bot.core.ladder import DOUBTFUL
 from bot.core.orders import Order, OrderPolicy, OrderStatus
-from bot.core.reported import Reported, names_reported
+from bot.core.reported import Reported, names_reported, position_says
 from bot.core.standing import EMPTY, Standing, open_orders
 from bot.core.state import ApplyPolicy, Mode, State, owner_of, retabled
 
 FILL_REST_NS = units.NS_PER_SECOND
+CLOCK_GRAIN_NS = 20 * units.NS_PER_MS  # by which the two clocks may part within a second
 READ_TIMEOUT_NS = 20 * units.NS_PER_SECOND
 READ_OVERLAP_MS = units.MS_PER_MINUTE
 READ_OVERLAP_NS = 5 * units.NS_PER_SECOND
@@ -186,10 +188,20 @@ def minded(state: State, policy: OrderPolicy) -> State:
     moved: dict[str, Order] = {}
     for order in open_orders(state.standing.orders):
         later = orders.went_silent(order, state.now_ms, state.now_ns, policy)
+        later = _placed(state, later, policy)
         later = ladder.gave_up(later, state.now_ms, state.now_ns, policy)
         if later is not order:
             moved[order.order_id] = later
     return _with_orders(state, moved) if moved else state
+
+
+def _placed(state: State, order: Order, policy: OrderPolicy) -> Order:
+    """Let positions that were read since have their say where nothing else is missing."""
+    if order.status not in DOUBTFUL or order.evidence.rung is not Rung.POSITION:
+        return order
+    known, dead_ns = state.standing.positions, ladder.dead_ns(order, policy)
+    position = position_says(state.reported, known, order.instrument, state.read_done_ns, dead_ns)
+    return ladder.position_read(order, position, state.now_ms)
 
 
 def _with_orders(state: State, moved: Mapping[str, Order]) -> State:
@@ -232,6 +244,18 @@ def _is_due(order: Order, now_ns: int, policy: OrderPolicy) -> bool:
     return order.asked_ns is None or now_ns - order.asked_ns > policy.query_interval_ns
 
 
+def _died_since(asked_ns: int | None, order: Order, state: State, policy: OrderPolicy) -> bool:
+    """Whether an order in doubt can start no longer, and still could when the venue was asked.
+
+    What it says now may be proof, and nothing is sent beside that order until then.
+    """
+    dead_ns = ladder.dead_ns(order, policy)
+    if order.status not in DOUBTFUL or asked_ns is None or asked_ns > dead_ns:
+        return False
+    is_past = state.now_ms > ladder.dead_ms(order, policy, state.rate)
+    return is_past and state.now_ns > dead_ns + CLOCK_GRAIN_NS
+
+
 def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, ...]]:
     """Ask the venue what is not certain.
 
@@ -241,7 +265,7 @@ def questions(state: State, policy: ApplyPolicy) -> tuple[State, tuple[Action, .
     listed = _listed(state)
     if open_orders(state.standing.orders):
         state = _ask_orders(state, policy.orders, asked)
-    state = _ask_account(state, listed, asked)
+    state = _ask_account(state, listed, policy.orders, asked)
     wanted = _joined(listed.live, policy.owners) if state.instruments else frozenset()
     if wanted is not state.watched:
         if wanted != state.watched:
@@ -306,7 +330,9 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
     for order in open_orders(state.standing.orders):
         doubtful = order.status in DOUBTFUL
         fills_late = order.status is OrderStatus.CLOSED and not order.is_quiet
-        due = _is_due(order, state.now_ns, policy)
+        due = _is_due(order, state.now_ns, policy) or _died_since(
+            order.asked_ns, order, state, policy
+        )
         if not state.links or not due or not (doubtful or fills_late):
             continue
         asked.append(
@@ -320,8 +346,8 @@ def _ask_orders(state: State, policy: OrderPolicy, asked: list[Action]) -> State
     return _with_orders(state, moved) if moved else state
 
 
-def _ask_account(state: State, listed: _Listed, asked: list[Action]) -> State:
-    reason = state.read_wanted or _doubt(state, listed)
+def _ask_account(state: State, listed: _Listed, policy: OrderPolicy, asked: list[Action]) -> State:
+    reason = state.read_wanted or _doubt(state, listed, policy)
     if not reason or not state.links or not state.instruments:
         return state
     if state.read_asked_ns is not None and state.now_ns - state.read_asked_ns < READ_TIMEOUT_NS:
@@ -341,13 +367,15 @@ def _asked_lately(state: State) -> bool:
     return state.read_last_ns is not None and state.now_ns - state.read_last_ns < FILL_REST_NS
 
 
-def _doubt(state: State, listed: _Listed) -> str:
+def _doubt(state: State, listed: _Listed, policy: OrderPolicy) -> str:
     """Say what only a fresh read of the account can settle; at most once a second."""
-    if _asked_lately(state):
-        return ""
+    is_lately = _asked_lately(state)
     for order in open_orders(state.standing.orders):
-        if order.status in DOUBTFUL:
+        is_due = not is_lately or _died_since(state.read_last_ns, order, state, policy)
+        if order.status in DOUBTFUL and is_due:
             return f"order {order.order_id} is {order.status}"
+    if is_lately:
+        return ""
     for name, held, report in states.differing(state):
         if not orders_in_flight(state.standing, name):
             return f"{name}: {held} here, {report.row.size_native} at the venue"

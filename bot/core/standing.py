@@ -63,7 +63,8 @@ class Standing:
     to `forgiven_counter` no longer count. `tallies` (by what they count), `sprees` (by instrument)
     and `worths` (by currency) are what limits count, `uncounted` the fills that wait for the terms
     of what was traded; `limits` are those that the last run obeyed, by their keys in the
-    configuration. `cash` is what came from outside or went there.
+    configuration. `cash` is what came from outside or went there. `boot` names the start of the
+    host that wire times in here count from, empty where it is not known.
     """
 
     instance: str
@@ -88,6 +89,7 @@ class Standing:
     uncounted: tuple[FillSeen, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     cash: Cash = field(default_factory=Cash)
+    boot: str = ""
 
 
 @remembered

@@ -274,8 +274,8 @@ class Judge:
         if known is None:
             return
         self._hold("I11", invariants.kept_open(known.orders, state.standing.orders))
-        once = engine.begin(known, state.now_ms, state.now_ns).standing
-        twice = engine.begin(once, state.now_ms, state.now_ns).standing
+        once = engine.begin(known, state.now_ms, state.now_ns, state.standing.boot).standing
+        twice = engine.begin(once, state.now_ms, state.now_ns, state.standing.boot).standing
         expected = codec.dumps(once)
         if expected != codec.dumps(state.standing):
             self._hold("I11", "what is recovered is not what was last written")

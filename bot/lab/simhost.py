@@ -89,10 +89,14 @@ class SimProcess:
 
 @dataclass(slots=True)
 class HostClock:
-    """The host's calendar, which can be set: `step_ms` is how far it is off."""
+    """The host's calendar, which can be set: `step_ms` is how far it is off.
+
+    `boots` counts how often the host lost its power.
+    """
 
     loop: SimLoop
     step_ms: int = 0
+    boots: int = 0
 
     def epoch_ms(self) -> int:
         """What the host's calendar says."""
@@ -104,7 +108,11 @@ class HostClock:
 
     def wire(self) -> WireClock:
         """The readings that a process is handed."""
-        return WireClock(monotonic_ns=lambda: self.loop.now_ns, epoch_ms=self.epoch_ms)
+        return WireClock(
+            monotonic_ns=lambda: self.loop.now_ns,
+            epoch_ms=self.epoch_ms,
+            boot=f"boot{self.boots}",
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -227,6 +235,8 @@ class SimMachine:
         if says_goodbye:
             for wire in tuple(self._network.wires):
                 wire.leave()  # the kernel closes what the process had open
+        else:
+            self.clock.boots += 1
         life.over.set()
         return True
 

@@ -145,7 +145,7 @@ def recovered_loop(
     outbox.stopcock.latch(standing.halt_reason)
     loop = Loop(
         step=engine.step,
-        state=engine.begin(standing, market.now_ms(), wire.monotonic_ns()),
+        state=engine.begin(standing, market.now_ms(), wire.monotonic_ns(), wire.boot),
         policy=policy,
         inbox=inbox,
         outbox=outbox,

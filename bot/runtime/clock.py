@@ -9,7 +9,9 @@ that from the venue's answers.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -20,6 +22,7 @@ SAMPLES_MAX: Final = 32  # half a minute at the sampler's pace: long for the rat
 SAMPLES_TRUSTED: Final = 4  # from so many on, a rate outlives a jump
 HOST_DRIFT: Final = 200e-6  # what a host's crystal may lose against a venue's, unlearned
 GIVE_WAY_SECONDS: Final = 100e-6
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 QUANTUM_MS: Final = 1.0  # a venue tells its time in whole milliseconds
 
 log = structlog.get_logger(__name__)
@@ -27,6 +30,15 @@ log = structlog.get_logger(__name__)
 
 def _epoch_ms() -> int:
     return time.time_ns() // NS_PER_MS
+
+
+@cache
+def host_boot() -> str:
+    """Name the start of this host, empty where it does not tell (proc_sys_kernel(5): boot_id)."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""
 
 
 def give_way() -> None:
@@ -42,11 +54,13 @@ class WireClock:
     """Readings of this host: `monotonic_ns` paces and measures, `epoch_ms` signs and stamps.
 
     Both are callables, to be handed to whoever needs one of them; a test or a simulation brings its
-    own.
+    own. `boot` names the start of the host that `monotonic_ns` counts from: readings of two
+    processes compare where it is the same, and nowhere where it is empty.
     """
 
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     epoch_ms: Callable[[], int] = _epoch_ms
+    boot: str = field(default_factory=host_boot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

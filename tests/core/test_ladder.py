@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
-from bot.core import ladder, orders
-from bot.core.actions import Alert, CancelOrder, QueryOrder, Topic
+from bot.core import engine, ladder, orders, reconcile
+from bot.core.actions import Action, Alert, CancelOrder, QueryOrder, ReadAccount, Topic
+from bot.core.engine import Step
 from bot.core.events import (
     AccountRead,
     OrderNotFound,
@@ -21,7 +22,7 @@ from bot.core.hedger import Code
 from bot.core.orders import IGNORED, NEXT, News, Order, OrderPolicy, OrderStatus, Outcome
 from bot.core.reported import position_says
 from bot.core.state import Mode
-from bot.core.units import MS_PER_DAY, MS_PER_MINUTE
+from bot.core.units import MS_PER_DAY, MS_PER_MINUTE, NS_PER_MS, NS_PER_SECOND
 from tests.builders import CALL, PERP, START_MS, World, fill, order_seen, positions
 from tests.core.order_truth import ID, LOST, later, order_of, requested, told
 
@@ -302,6 +303,77 @@ def test_each_question_is_counted() -> None:
         asked += sum(isinstance(action, QueryOrder) for action in step.actions)
 
     assert world.state.standing.orders[order_id].evidence.asked == asked == 5
+
+
+def dies_ns(world: World, order_id: str) -> int:
+    return ladder.dead_ns(world.state.standing.orders[order_id], world.policy.orders)
+
+
+def test_the_venue_is_asked_once_more_the_moment_that_an_order_can_start_no_longer() -> None:
+    world, order_id = doubtful()
+    for _ in range(3):
+        world.fold(AccountRead(asked_ns=world.now_ns), after_ms=1_001)  # at last 0.9 s before
+    left_ms = (dies_ns(world, order_id) - world.now_ns) // NS_PER_MS
+    assert 0 < left_ms < 1_000
+    before = world.fold(AccountRead(asked_ns=world.now_ns), after_ms=left_ms)
+    assert not asked_of(before, QueryOrder, ReadAccount)
+
+    after = world.fold(after_ms=reconcile.CLOCK_GRAIN_NS // NS_PER_MS + 1)
+    assert len(asked_of(after, QueryOrder)) == len(asked_of(after, ReadAccount)) == 1
+    again = world.fold(AccountRead(asked_ns=world.now_ns), after_ms=1)
+    assert not asked_of(again, QueryOrder, ReadAccount)
+
+
+def test_positions_that_come_after_the_other_proof_close_an_order_without_another_question():
+    world, order_id = doubtful()
+    world.fold(after_ms=5_000)
+    asked = world.state.standing.orders[order_id].evidence.asked
+    world.fold(OrderNotFound(order_id=order_id, sources=EVERY, asked_ms=world.now_ms))
+    order = world.state.standing.orders[order_id]
+    assert (order.status, order.evidence.rung) == (OrderStatus.UNKNOWN, Rung.POSITION)
+
+    agrees = positions({CALL: "-10"}, asked_ns=world.now_ns, arrived_ns=world.now_ns)
+    world.fold(agrees, AccountRead(asked_ns=world.now_ns))
+    order = world.state.standing.orders[order_id]
+    assert order.outcome is Outcome.ABSENT
+    assert order.reason.endswith("position agrees")
+    assert asked == 2
+
+
+def test_positions_that_differ_or_were_asked_for_too_early_close_nothing() -> None:
+    world, order_id = doubtful()
+    world.fold(after_ms=5_000)
+    world.fold(OrderNotFound(order_id=order_id, sources=EVERY, asked_ms=world.now_ms))
+    early_ns = dies_ns(world, order_id) - 1
+    agrees = positions({CALL: "-10"}, asked_ns=early_ns, arrived_ns=world.now_ns)
+    world.fold(agrees, AccountRead(asked_ns=early_ns))
+    assert world.state.standing.orders[order_id].evidence.position is Position.UNREAD
+
+    differs = positions({CALL: "-10", PERP: "500"}, asked_ns=world.now_ns, arrived_ns=world.now_ns)
+    world.fold(differs, AccountRead(asked_ns=world.now_ns))
+    assert world.state.standing.orders[order_id].evidence.position is Position.DIFFERS
+    assert world.state.standing.orders[order_id].status is OrderStatus.UNKNOWN
+
+
+def asked_of(step: Step, *kinds: type) -> list[Action]:
+    return [action for action in step.actions if isinstance(action, kinds)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "goes_on"),
+    [("one", "one", True), ("one", "two", False), ("", "", False)],
+)
+def test_an_order_in_doubt_keeps_its_age_over_a_restart_but_not_over_one_of_the_host(
+    before, now, goes_on
+) -> None:
+    world, order_id = doubtful()
+    known = replace(world.state.standing, boot=before)
+    later_ns = world.now_ns + 3 * NS_PER_SECOND
+    begun = engine.begin(known, world.now_ms + 3_000, later_ns, now).standing
+
+    was_ns = known.orders[order_id].requested_ns
+    assert begun.orders[order_id].requested_ns == (was_ns if goes_on else later_ns)
+    assert begun.boot == now
 
 
 def test_a_new_process_climbs_from_the_ground_again() -> None:

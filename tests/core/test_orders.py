@@ -324,6 +324,25 @@ def test_a_new_process_knows_nothing_of_what_was_not_closed(before) -> None:
     assert orders.recovered(known, LATE_MS, 77) == known
 
 
+@pytest.mark.parametrize(
+    ("requested_ns", "now_ns", "since_ns"),
+    [
+        (10**9, 3 * 10**9, 10**9),
+        (10**9, 10**12, 10**12 - orders.AGE_MAX_NS),  # as old as any proof takes, and no older
+        (10**9, 77, 77),  # a clock that went back
+    ],
+)
+def test_where_the_clock_goes_on_an_order_in_doubt_stays_as_old_as_it_is(
+    requested_ns, now_ns, since_ns
+) -> None:
+    old = order(S.REQUESTED, requested_ns=requested_ns)
+    known = orders.recovered(old, LATE_MS, now_ns, goes_on=True)
+
+    assert known.requested_ns == since_ns
+    assert (known.status, known.unknown_since_ns) == (S.UNKNOWN, now_ns)
+    assert orders.recovered(known, LATE_MS, now_ns, goes_on=True) == known
+
+
 def test_a_new_process_keeps_what_was_closed() -> None:
     ended = told(order(asked_ns=10**9), VenueStatus.CANCELLED, "30", 10**9)
     known = orders.recovered(ended, LATE_MS, 77)

@@ -85,11 +85,29 @@ KNOWING = (
     Mutant(
         name="absence proved by the market clock alone",
         incident="the venue's clock steps ahead while an order is on its way, and it goes again",
-        file="bot/core/news.py",
-        was="order.requested_ns + policy.lifetime_ns + policy.unproved_ns",
-        becomes="order.requested_ns",
+        file="bot/core/ladder.py",
+        was="return order.requested_ns + policy.lifetime_ns + policy.unproved_ns",
+        becomes="return order.requested_ns",
         killed_by="tests/core/test_proof.py"
         "::test_a_market_clock_that_steps_ahead_proves_nothing_before_its_wire_time",
+    ),
+    Mutant(
+        name="age of an order by another start of the host's clock",
+        incident="the host was switched off and on, the order may still start, and it goes again",
+        file="bot/core/engine.py",
+        was="goes_on = bool(boot) and boot == standing.boot",
+        becomes="goes_on = bool(boot)",
+        killed_by="tests/core/test_ladder.py"
+        "::test_an_order_in_doubt_keeps_its_age_over_a_restart_but_not_over_one_of_the_host",
+    ),
+    Mutant(
+        name="absence proved by positions from before",
+        incident="the position was read while the order could start, it did, and it goes again",
+        file="bot/core/reconcile.py",
+        was="known, dead_ns = state.standing.positions, ladder.dead_ns(order, policy)",
+        becomes="known, dead_ns = state.standing.positions, 0",
+        killed_by="tests/core/test_ladder.py"
+        "::test_positions_that_differ_or_were_asked_for_too_early_close_nothing",
     ),
     Mutant(
         name="no room for a venue whose clock is behind",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from structlog.testing import capture_logs
 
+from bot.runtime import clock
 from bot.runtime.clock import (
     SystemMarketClock,
     TimeSample,
@@ -278,3 +279,11 @@ async def test_a_sampler_in_a_hurry_asks_at_once_and_once() -> None:
     running.cancel()
 
     assert len(asked) == 1, "at once, and however often it is told to hurry, once an interval"
+
+
+def test_the_start_of_the_host_is_named_and_empty_where_nothing_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "BOOT", tmp_path / "boot_id")
+    host_boot = clock.host_boot.__wrapped__
+    assert host_boot() == ""
+    (tmp_path / "boot_id").write_text("6a9f\n")
+    assert host_boot() == "6a9f"

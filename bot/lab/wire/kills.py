@@ -35,14 +35,25 @@ DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How long a daemon took until it hedged, and whether it found an order of unknown fate first.
+
+    With one in doubt it waits for the venue's proof.
+    """
+
+    seconds: float
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """What came of it all. `to_run_seconds`: from each start's exec until the daemon hedged."""
+    """What came of it all. `starts` are counted from exec."""
 
     kills: int
     kills_while_starting: int
     orders: int
     fills: int
-    to_run_seconds: Sequence[float]
+    starts: Sequence[Start]
     violations: Sequence[str]
     journal: Path
 
@@ -61,27 +72,27 @@ def killed_often(
         WireLabError: a daemon did not start, or nothing happened that it could be killed in.
     """
     chance, journal = random.Random(seed), folder / "ledger.sqlite3"
-    took: list[float] = []
+    starts: list[Start] = []
     early, violations = 0, list[str]()
     with exchange("--seed", "11", "--speed", SPEED) as venue:
         urls = (venue.rest_url, venue.ws_url)
         shaker = Shaker(venue, every_seconds=SHAKE_SECONDS)
         for number in range(kills):
-            starts = number > 0 and chance.random() < EARLY_SHARE
-            wait_seconds = chance.uniform(0.0, EARLY_SECONDS_MAX if starts else 1.0)
-            with (daemon if starts else supervised)(urls, journal) as running:
-                if starts:
+            is_early = number > 0 and chance.random() < EARLY_SHARE
+            wait_seconds = chance.uniform(0.0, EARLY_SECONDS_MAX if is_early else 1.0)
+            with (daemon if is_early else supervised)(urls, journal) as running:
+                if is_early:
                     early += 1
                     pause(wait_seconds)
                 else:
-                    took.append(seconds_to_run(running))
+                    starts.append(to_run(running))
                     _busy_until_order(venue, shaker, running)
                     violations += _kept_busy(venue, shaker, wait_seconds * KILL_AFTER_SECONDS_MAX)
                 running.kill()
             if (number + 1) % 10 == 0:
                 tell(f"{number + 1} kills, {len(venue.order_requests())} orders")
         with supervised(urls, journal) as running:
-            took.append(seconds_to_run(running))
+            starts.append(to_run(running))
             _busy_until_order(venue, shaker, running)
             pair = Rig(venue, running, journal, shaker, heal_seconds)
             pair.gets_well("all is well at the end")
@@ -93,14 +104,14 @@ def killed_often(
         kills_while_starting=early,
         orders=sum(row["method"] in ORDER_METHODS for row in seen["requests"]),
         fills=sum(fill["cause"] == "trade" for fill in seen["fills"]),
-        to_run_seconds=took,
+        starts=starts,
         violations=[*violations, *violated(seen, journal)],
         journal=journal,
     )
 
 
-def seconds_to_run(running: Daemon) -> float:
-    """Wait until a daemon that has just been started hedges; return the seconds since its exec.
+def to_run(running: Daemon) -> Start:
+    """Wait until a daemon that has just been started hedges; return how long that took from exec.
 
     Raises:
         WireLabError: it ended, or does not hedge in time.
@@ -110,7 +121,8 @@ def seconds_to_run(running: Daemon) -> float:
         if not running.lives or seconds > RUN_SECONDS_MAX:
             raise WireLabError(f"it did not come to hedge in {seconds:.1f} s\n{running.said()}")
         pause(LOOK_SECONDS)
-    return wire_seconds(WIRE.monotonic_ns() - running.began_ns)
+    took = wire_seconds(WIRE.monotonic_ns() - running.began_ns)
+    return Start(seconds=took, in_doubt="order in doubt" in running.told())
 
 
 def _runs(running: Daemon) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.core.standing import Standing
-from bot.lab.wire.kills import seconds_to_run
+from bot.lab.wire.kills import Start, to_run
 from bot.lab.wire.processes import WIRE, Shaker, WireLabError, daemon, exchange, until
 from bot.lab.wire.rig import SHAKE_SECONDS, SPEED, Rig, standing
 from bot.runtime import ledger_reading, records
@@ -34,12 +34,12 @@ _OPENED: Final = re.compile(r"ledger opened.*?took_ms=([0-9.]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """How long starts on it took: from exec, and from the opening of the ledger, until RUN."""
+    """How long starts on it took: counted from exec, and from the opening of the ledger."""
 
     rows: int
     mb: float
-    to_run_seconds: Sequence[float]
-    opening_to_run_seconds: Sequence[float]
+    starts: Sequence[Start]
+    openings: Sequence[Start]
 
 
 def opened_often(
@@ -60,25 +60,26 @@ def opened_often(
         urls = (venue.rest_url, venue.ws_url)
         with daemon(urls, journal) as running:
             pair = Rig(venue, running, journal, Shaker(venue, every_seconds=SHAKE_SECONDS))
-            seconds_to_run(running)
+            to_run(running)
             pair.shaken("some orders", lambda: pair.orders() >= ORDERS_FIRST)
             until("all is well", pair.is_well, said=pair.why)
             running.leave()
         rows = grown(journal, megabytes)
         size_mb = journal.stat().st_size / BYTES_PER_MB
         tell(f"{rows:,} rows, {size_mb:,.0f} MB")
-        took, since_opening = [], []
+        starts, since_opening = list[Start](), list[Start]()
         for _ in range(openings):
             with daemon(urls, journal) as running:
-                took.append(seconds_to_run(running))
-                now_ms = WIRE.epoch_ms()
-                since_opening.append(_since_opening(journal, now_ms, running.said()))
+                start = to_run(running)
+                seconds = _since_opening(journal, WIRE.epoch_ms(), running.told())
+                starts.append(start)
+                since_opening.append(replace(start, seconds=seconds))
                 running.kill()
     return Opened(
         rows=rows,
         mb=size_mb,
-        to_run_seconds=took,
-        opening_to_run_seconds=since_opening,
+        starts=starts,
+        openings=since_opening,
     )
 
 
