@@ -102,8 +102,8 @@ class _LeftError(Exception):
 async def run_daemon(daemon: Daemon) -> Exit:
     """Run until a signal, `stop` or the death of a task; then let go of the venue.
 
-    On the first SIGTERM or SIGINT no new order is decided and those under way are resolved, for at
-    most `limits.leave_seconds`; a second signal ends that wait.
+    On the first SIGTERM, SIGINT or SIGHUP no new order is decided and those under way are resolved,
+    for at most `limits.leave_seconds`; a second of the first two ends that wait.
     """
     daemon.host.settle()
     halting = Halting(daemon.inbox, daemon.outbox.stopcock, daemon.wire)
@@ -284,7 +284,10 @@ async def _part(venue: Venue) -> None:
 
 
 class _Signals:
-    """SIGTERM and SIGINT stop the daemon, a second one hurries it; SIGUSR1 halts it."""
+    """SIGTERM and SIGINT stop the daemon, a second one hurries it; SIGUSR1 halts it.
+
+    SIGHUP, of a terminal that closes, stops it and hurries nothing: shell and kernel both send it.
+    """
 
     def __init__(self, stop: asyncio.Event, hurry: asyncio.Event, halt: Callable[[], None]) -> None:
         self._stop = stop
@@ -297,6 +300,8 @@ class _Signals:
             running.add_signal_handler(number, self._told)
         # Never taken back: without it the signal would kill, and a halt while leaving be forgotten.
         running.add_signal_handler(HALT_SIGNAL, self._halt)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+            running.add_signal_handler(signal.SIGHUP, self._stop.set)
 
     def __exit__(self, *_: object) -> None:
         running = asyncio.get_running_loop()

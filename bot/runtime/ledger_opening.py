@@ -23,10 +23,12 @@ from bot.runtime.ledger_file import (
     rows_from,
 )
 
-KINDS: Final = {
-    *("run", "begin", "policy", "end", "crash", VOLUME, "repair"),
-    *("facts", "command", "step", STANDING, "change"),
-}
+KINDS: Final = frozenset(
+    {
+        *("run", "begin", "policy", "end", "crash", VOLUME, "repair"),
+        *("facts", "command", "step", STANDING, "change"),
+    }
+)
 SQLITE_START: Final = b"SQLite format 3\0"
 
 log = structlog.get_logger(__name__)

@@ -93,6 +93,33 @@ async def test_sigterm_waits_for_the_answer_of_the_order_under_way_and_sends_no_
         assert [order.status for order in orders.values()] == [OrderStatus.CLOSED]
 
 
+async def test_a_terminal_that_closes_ends_it_in_order_however_many_tell_it_so(tmp_path):
+    async with House(tmp_path, desk=Desk(late_seconds=0.3)) as house:
+        async with running(house) as (_, task):
+            house.desk.somebody_trades(50_000)
+            await until(lambda: house.desk.requests)
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGHUP)
+                await asyncio.sleep(0.05)
+            result = await asyncio.wait_for(task, 60)
+        assert result.code is ExitCode.DONE
+        orders = house.loop.state.standing.orders
+        assert [order.status for order in orders.values()] == [OrderStatus.CLOSED]
+
+
+async def test_under_nohup_it_outlives_its_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        async with House(tmp_path) as house, running(house) as (daemon, task):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.05)
+            assert not daemon.stop.is_set()
+            daemon.stop.set()
+            assert (await asyncio.wait_for(task, 60)).code is ExitCode.DONE
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 async def test_a_second_signal_does_not_wait_for_a_venue_that_never_answers(tmp_path):
     async with House(tmp_path, desk=Desk(late_seconds=600)) as house:
         async with running(house) as (_, task):
