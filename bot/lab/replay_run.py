@@ -180,12 +180,14 @@ class _Run:
         self._skip(item.number + 1, folds)
         if self.told.difference is not None:
             return
+        recorded = records.state_of(item.text)
         if self._state is None:
-            self._state = records.state_of(item.text) if self._policy is not None else None
+            self._state = recorded if self._policy is not None else None
             return
-        found = codec.dumps(self._state, in_order=True)
-        if found != item.text:
-            self._differ(item.number, "state", item.text, found)
+        # Written again, as a standing is: an older version may have known of less.
+        expected, found = (codec.dumps(one, in_order=True) for one in (recorded, self._state))
+        if found != expected:
+            self._differ(item.number, "state", expected, found)
         self.told.states += 1
 
     def _met_fold(self, item: TapedFold, folds: _Folds) -> None:
@@ -366,13 +368,18 @@ def _is_cut(number: int, rows: Rows, before: Standing, step: Step) -> bool:
 def _compared(
     number: int, rows: Rows, before: Standing, step: Step
 ) -> Iterator[tuple[str, bytes, bytes]]:
-    """Yield kind, recorded and new body of every row that a fold's outcome leaves."""
+    """Yield kind, recorded and new body of every row that a fold's outcome leaves.
+
+    A whole standing is written again from what was read of it: what an older version did not know
+    of yet is in it as that left it, empty.
+    """
     recorded = {entry.kind: entry.body.encode() for entry, _ in rows}
     says = step.actions or step.decisions or step.notes
     yield "step", recorded.get("step", b""), records.step_text(number, step) if says else b""
     after = step.state.standing
-    if "standing" in recorded:
-        yield "standing", recorded["standing"], records.standing_text(number, after)
+    whole = next((body["standing"] for entry, body in rows if entry.kind == "standing"), None)
+    if whole is not None:
+        yield "standing", records.standing_text(number, whole), records.standing_text(number, after)
     else:
         found = records.change_text(number, before, after) or b""
         yield "change", recorded.get("change", b""), found

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -314,6 +315,23 @@ async def test_a_state_on_the_tape_is_compared_with_the_one_that_was_come_to(tmp
     assert run.states == len(states) > 1
     for item in states:
         assert codec.dumps(records.state_of(item.text), in_order=True) == item.text
+
+
+async def test_what_an_older_version_did_not_know_of_yet_is_no_difference(tmp_path, monkeypatch):
+    monkeypatch.setattr(tape_module, "STATE_EVERY_NS", 0)
+    now = codec.dumps
+
+    def then(what: object, *, in_order: bool = False) -> bytes:
+        return re.sub(rb',"boot":"[^"]*"|"boot":"[^"]*",', b"", now(what, in_order=in_order))
+
+    with monkeypatch.context() as older:
+        older.setattr(codec, "dumps", then)
+        house, seen = await recorded(tmp_path)
+    assert not any('"boot"' in entry.body for entry in entries(house.ledger.path))
+    found = again(house)
+    (run,) = found.runs
+    assert (found.difference, run.folds) == (None, len(seen))
+    assert run.states > 1
 
 
 @pytest.mark.parametrize(
