@@ -48,10 +48,10 @@ class House:
     def flag(self) -> Path:
         return self.folder / "ledger.sqlite3.halt"
 
-    def start(self) -> Daemon:
+    def start(self, *sets: str) -> Daemon:
         """Start the daemon, if none runs, and wait until it answers; as a supervisor would."""
         if self.running is None or not self.running.lives:
-            self.running = started(self.urls, self.journal, sets=SETS)
+            self.running = started(self.urls, self.journal, sets=(*SETS, *sets))
         return self.running
 
     def beside(self, name: str, *sets: str, verb: str = "run") -> Daemon:
@@ -86,11 +86,22 @@ class House:
         self.ask("/api/v1/commands", body)
 
     def runs(self) -> None:
-        """Have a daemon that hedges, whatever the test before left."""
-        running = self.start()
-        if self.mode() == "halt":
+        """Have a daemon that hedges, whatever the test before left.
+
+        It is resumed once, when it has come to rest: one that has just started may still be about
+        to halt, as at the end of a flatten, and one that halts anew has a reason of its own.
+        """
+        running, found = self.start(), ""
+
+        def rests() -> bool:
+            nonlocal found
+            found = self.mode()
+            return found in {"run", "halt"}
+
+        until("it hedges, or is halted", rests, PATIENCE, running.said)
+        if found == "halt":
             self.command("resume", f"resume-{time.monotonic_ns()}", "the drill is over")
-        until("it hedges", lambda: self.mode() == "run", PATIENCE, running.said)
+            until("it hedges", lambda: self.mode() == "run", PATIENCE, running.said)
 
     def trade(self, method: str, **params: str) -> Any:
         """Ask the venue something private, as a person with the same account would."""

@@ -126,19 +126,20 @@ ManT = TypeVar("ManT", bound=Middleman)
 def between(man: ManT) -> Iterator[ManT]:
     """Run a middleman in a thread of his own."""
     ready, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
         async with man:
+            loops.append(asyncio.get_running_loop())
             ready.set()
             await stop.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))  # leaves no task behind
     thread.start()
     try:
         assert ready.wait(60)
         yield man
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        for loop in loops:
+            loop.call_soon_threadsafe(stop.set)
         thread.join(60)
-        loop.close()

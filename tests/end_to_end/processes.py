@@ -1,5 +1,6 @@
 """Real processes on loopback, as the wire lab runs them, and what must be true of their books."""
 
+import json
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +19,8 @@ from bot.lab.wire.processes import (
     until,
 )
 from bot.lab.wire.rig import standing
+from bot.runtime import ledger_reading
+from bot.venues.port import NOT_SENT_CODE
 
 __all__ = [
     "DEMO",
@@ -29,6 +32,7 @@ __all__ = [
     "assert_books_agree",
     "daemon",
     "exchange",
+    "left",
     "standing",
     "started",
     "supervised",
@@ -41,6 +45,21 @@ PATIENCE = 90.0  # seconds for what must happen: many times what it takes on a q
 def daemon(rest_url: str, ws_url: str, journal: Path) -> AbstractContextManager[Daemon]:
     """Run a daemon until the block ends."""
     return processes.daemon((rest_url, ws_url), journal)
+
+
+def left(journal: Path) -> list[str]:
+    """Return the id of every order that left a daemon, by its own account, in order.
+
+    An order whose row was written when the daemon was told to end is never handed to a socket.
+    """
+    rows = (json.loads(row.body) for row in ledger_reading.entries(journal) if row.kind == "facts")
+    held_back = {
+        fact["order_id"]
+        for row in rows
+        for fact in row["facts"]
+        if fact["$"] == "OrderRejected" and fact["code"] == NOT_SENT_CODE
+    }
+    return [order_id for order_id in submitted(journal) if order_id not in held_back]
 
 
 def assert_books_agree(venue: Exchange, journal: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.lab.books import submitted
 from tests.end_to_end.middleman import ORDER_METHODS, Middleman, Wire, between
 from tests.end_to_end.processes import (
     PATIENCE,
     Shaker,
     assert_books_agree,
     exchange,
+    left,
     supervised,
     until,
 )
@@ -70,6 +70,6 @@ def test_no_order_is_sent_twice_when_its_answer_is_lost(tmp_path: Path) -> None:
             assert running.leave() == 0, running.said()
         assert_books_agree(venue, journal)
         labels = sorted(row["label"] for row in venue.order_requests())
-        attempts = submitted(journal)
+        attempts = left(journal)
         assert labels == sorted(attempts), json.dumps({"venue": labels, "ledger": attempts})
         assert len(labels) >= 2 * CUTS_WANTED

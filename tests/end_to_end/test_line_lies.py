@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bot.lab.books import submitted
 from bot.runtime import ledger_reading
 from tests.end_to_end.middleman import ORDER_METHODS, Middleman, Wire, between
 from tests.end_to_end.processes import (
@@ -21,6 +20,7 @@ from tests.end_to_end.processes import (
     Shaker,
     assert_books_agree,
     exchange,
+    left,
     supervised,
     until,
 )
@@ -148,7 +148,7 @@ def test_a_line_that_falls_silent_without_an_end_is_left_and_its_order_proved_ab
         shaken(venue, running, "trade again", lambda: len(venue.order_requests()) > before, 0.4)
     assert any(MUTE in why for why in downs(journal)), "only the heartbeat's absence was noticed"
     assert man.labels.count(man.swallowed) == 1
-    assert man.labels == submitted(journal), "each attempt left once, and no other"
+    assert man.labels == left(journal), "each attempt left once, and no other"
 
 
 def test_a_position_changed_by_hand_while_an_order_is_on_its_way_is_taken_over_once(

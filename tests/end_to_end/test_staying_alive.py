@@ -24,6 +24,7 @@ QUIET_SECONDS = 0.8
 ROUNDS_MAX = 5  # of a flatten that is over before its daemon can be killed
 STOP_SECONDS_MAX = 15.0
 MOVE = 0.05  # of the market, after which the hedge is several clips
+SLOWLY = "safety.orders_per_minute_max=1"  # of market time: three seconds from clip to clip
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -140,11 +141,14 @@ def test_a_flatten_goes_on_over_a_kill_until_no_hedge_is_held(house: House) -> N
 def amid_a_flatten(house: House) -> float:
     """Kill the daemon after its first closing clip.
 
+    It may send one order a minute, so that it is far from the last clip if it, or we, stand still.
+
     Returns:
         What it had held, in US dollars; 0 if nothing of that was left when it was dead.
     """
+    house.close()
+    running = house.start(SLOWLY)
     house.runs()
-    running = house.start()
     until("a large hedge", lambda: abs(house.held()) > CLIP_USD * 3, PATIENCE, running.said)
     before, held = house.closing(), abs(house.held())
     body: dict[str, Any] = {"command": "flatten", "command_id": f"flatten-{time.monotonic_ns()}"}
@@ -159,7 +163,9 @@ def test_a_watchdog_cancels_what_a_daemon_that_stands_still_left_and_nothing_els
     house: House,
 ) -> None:
     house.runs()
-    running, beat = house.start(), read_beat(beat_path(house.journal))
+    running, path = house.start(), beat_path(house.journal)
+    until("it beats", lambda: read_beat(path) is not None, PATIENCE, running.said)
+    beat = read_beat(path)
     assert beat is not None
     dog = house.beside("ledger.sqlite3", "watchdog.silent_seconds=1.5", verb="watchdog")
     note = house.folder / "ledger.sqlite3.watchdog"

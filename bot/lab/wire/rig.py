@@ -129,9 +129,10 @@ class Rig:
         reasons = [book["decision"]["reason"] for book in shown["books"] if book["decision"]]
         return "; ".join([shown["mode"]["reason"], *reasons])
 
-    def tally(self) -> Tally:
-        """Count what the ledger says was sent, and what of it the venue saw."""
-        attempts = set(self.submitted())
+    def tally(self, attempts: set[str] | None = None) -> Tally:
+        """Count what the ledger says was sent, all of it if None, and what the venue saw of it."""
+        if attempts is None:
+            attempts = set(self.submitted())
         labels = [row["label"] for row in self.venue.order_requests()]
         known = [label for label in labels if label in attempts]  # not those sent just now
         return Tally(orders=len(attempts), requests=len(known), lost=attempts - set(labels))
@@ -141,9 +142,11 @@ class Rig:
         found = [self.tally()]
 
         def at_rest() -> bool:
-            found[0] = self.tally()
-            under_way = open_orders(standing(self.journal).orders)
-            return self.running.answers and not under_way
+            attempts = set(self.submitted())
+            if not self.running.answers or open_orders(standing(self.journal).orders):
+                return False
+            found[0] = self.tally(attempts)  # all have ended: what is missing is lost
+            return True
 
         until("no order is under way", at_rest, STRIKE_SECONDS, self.why)
         self.lost = found[0].lost
@@ -171,6 +174,15 @@ class Rig:
         """Arm a fault."""
         self.venue.ask("/sim/faults", {"kind": kind, **how})
 
+    def has_struck(self, times: int, kind: str, **how: object) -> bool:
+        """Whether faults of a kind struck so often; one whose time ran out before is armed anew."""
+        faults = [each for each in self.venue.ask("/sim/faults")["faults"] if each["kind"] == kind]
+        if sum(each["struck"] for each in faults) >= times:
+            return True
+        if all(each["over"] for each in faults):
+            self.arm(kind, **how)
+        return False
+
     def clear(self) -> None:
         """Disarm all."""
         self.venue.ask("/sim/faults", {"kind": "clear"})
@@ -191,7 +203,7 @@ class Rig:
     def struck_by(self, kind: str, times: int = 1, **how: object) -> None:
         """Arm a fault and shake until it has struck."""
         self.arm(kind, **how)
-        self.shaken(f"{kind} strikes", lambda: self.struck() >= times)
+        self.shaken(f"{kind} strikes", lambda: self.has_struck(times, kind, **how))
 
     def hedges_again(self) -> None:
         """Shake until one more order reached the venue, and all is well."""

@@ -74,8 +74,8 @@ def _strike(pair: Rig, strike: Strike) -> int:
     """Arm all, shake until the last has struck as often as it should; return how often it did."""
     for body in strike.arms:
         pair.venue.ask("/sim/faults", body)
-    kind = strike.arms[-1]["kind"]
-    pair.shaken(f"{kind} strikes", lambda: pair.struck_of(kind) >= strike.times)
+    last = strike.arms[-1]
+    pair.shaken(f"{last['kind']} strikes", lambda: pair.has_struck(strike.times, **last))
     if strike.until_held:
         pair.shaken("it says why it holds", lambda: _says(pair, strike.until_held))
     if strike.lasts_seconds:
