@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-LEAVE_SECONDS_MAX = 20.0  # of a busy machine; left to itself the library waits for a minute
-BUSY_SECONDS = 60.0  # what a busy machine may take to start or end a process
+LEAVE_SECONDS_MAX = 40.0  # of a busy machine; left to itself the library waits for a minute
+BUSY_SECONDS = 100.0  # what a busy machine may take to start or end a process
 
 
 @contextmanager

@@ -53,6 +53,20 @@ class RestingDesk(Desk):
         )
 
 
+class HeldBackDesk(Desk):
+    """A venue that fills a half of each order at once, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(filled_part=Decimal("0.5"))
+        self.answers = asyncio.Event()
+
+    async def perform(self, action: Action) -> tuple[Fact, ...]:
+        outcome = await super().perform(action)
+        if isinstance(action, SubmitOrder):
+            await self.answers.wait()
+        return outcome
+
+
 @contextlib.asynccontextmanager
 async def running(house: House):
     """Run the daemon of a house; yields it in RUN, and the task that will tell how it ended."""
@@ -80,12 +94,16 @@ async def test_a_position_that_somebody_opened_is_hedged_away_once_and_recorded(
 
 
 async def test_sigterm_waits_for_the_answer_of_the_order_under_way_and_sends_no_other(tmp_path):
-    desk = Desk(late_seconds=0.3, filled_part=Decimal("0.5"))  # so that a second order is wanted
+    desk = HeldBackDesk()  # of a half, so that a second order is wanted
     async with House(tmp_path, desk=desk) as house:
         async with running(house) as (_, task):
             house.desk.somebody_trades(50_000)
             await until(lambda: house.desk.requests)
             os.kill(os.getpid(), signal.SIGTERM)
+            await until(lambda: house.outbox.stopcock.reason)
+            await asyncio.sleep(0.1)
+            assert not task.done(), "it waits for the answer"
+            desk.answers.set()
             result = await asyncio.wait_for(task, 60)
         assert result.code is ExitCode.DONE
         assert len(house.desk.requests) == 1

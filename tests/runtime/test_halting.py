@@ -134,7 +134,7 @@ async def test_a_daemon_that_was_told_to_end_sends_nothing_that_it_had_decided(t
 async def test_a_halt_that_the_disk_keeps_waiting_is_left_for_the_next_start(tmp_path):
     """Once a halt was answered with "accepted", and a kill before its row was durable undid it."""
     async with House(tmp_path) as house, running(house):
-        shell = sqlite3.connect(house.ledger.path, isolation_level=None)
+        shell = sqlite3.connect(house.ledger.path, isolation_level=None, timeout=60.0)
         shell.execute("BEGIN IMMEDIATE")
         command = CommandGiven(command=Command.HALT, command_id="c" * 8, actor="the page")
         giver(house.inbox, house.outbox.stopcock)(command)

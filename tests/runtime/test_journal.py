@@ -308,7 +308,7 @@ def test_five_kills_in_mid_write_lose_no_acknowledged_row(path):
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
-        first = writer.stdout.readline()
+        first = "".join(writer.stdout.readline() for _ in range(3))
         time.sleep(chance.uniform(0.01, 0.1))
         os.kill(writer.pid, signal.SIGKILL)
         said = (first + writer.stdout.read()).split("\n")

@@ -101,7 +101,7 @@ async def test_trap_3_a_busy_consumer_loses_fills_of_ccxt_but_not_of_ours():
                 "user.changes.any.any.raw",
                 lambda deal: {"trades": [deal], "orders": [], "position": []},
             )
-            await asyncio.sleep(0.05)
+            await until(lambda: len(facts.of(FillSeen)) >= 10)
         assert [fact.trade_id for fact in facts.of(FillSeen)] == [str(n) for n in range(10)]
 
 

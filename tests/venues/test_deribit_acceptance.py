@@ -23,7 +23,7 @@ from bot.venues.deribit_findings import Finding, Outcome
 from bot.venues.deribit_network import Network
 from bot.venues.deribit_readings import BookTerms
 from bot.venues.deribit_requests import Credentials
-from tests.exchange.wire import HOST_CLOCKS, line_to
+from tests.exchange.wire import HOST_CLOCKS, line_to, until
 
 BOOK = BookTerms(name="main", underlying="BTC", hedge="BTC-PERPETUAL", band_width_coin=0.5)
 DEMO = Credentials(key="demo", secret="demo-secret")
@@ -100,8 +100,7 @@ async def test_a_venue_that_is_as_it_must_be_passes_every_item():
         assert len(findings) == 16
         assert "-PERPETUAL: lot 10" in findings["book main"].said
         assert await orders(server) == [("dbcheck1", "cancelled")]
-        await asyncio.sleep(0.05)
-        assert server.connections == 0
+        await until(lambda: not server.connections)
 
 
 async def test_a_key_that_only_reads_is_told_and_sends_nothing():

@@ -1,6 +1,5 @@
 """Questions about orders and the account: whole answers or none."""
 
-import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -33,7 +32,7 @@ from bot.venues.deribit_account import (
     ReadLimits,
 )
 from tests.venues.deribit_server import Failure, Silent, Vanish, serving
-from tests.venues.edge import QUICK, Facts, kinds, one, running, venue
+from tests.venues.edge import QUICK, Facts, kinds, one, running, until, venue
 from tests.venues.payloads import CALL, NOW_MS, PERPETUAL, PUT, order, position, summary, trade
 
 QUERY = QueryOrder(order_id="db-1", instrument=PERPETUAL, requested_ms=NOW_MS)
@@ -98,7 +97,7 @@ async def test_a_question_gone_unanswered_is_asked_again_but_not_for_ever():
     async with serving() as server, running(edge := venue(server)):
         server.rules["private/get_positions"] = lambda _: Silent()
         # Only now: to log in may take its time on a busy machine.
-        edge._trading.socket._limits = SocketLimits(answer_timeout_s=0.2)
+        edge._trading.socket._limits = SocketLimits(answer_timeout_s=1.0)
 
         (failed,) = await edge.perform(READ)
 
@@ -186,7 +185,7 @@ async def test_the_account_can_be_read_over_http_while_the_socket_is_down():
         facts = Facts()
         await edge.open(facts.append)
         server.cut()
-        await asyncio.sleep(0.05)
+        await until(lambda: not edge._trading.is_ready and not edge._market.is_ready)
         try:
             result = await edge.perform(READ)
         finally:
@@ -236,7 +235,7 @@ async def test_with_the_socket_down_an_error_over_http_is_a_failed_read_too():
         edge = venue(server)
         await edge.open(Facts().append)
         server.cut()
-        await asyncio.sleep(0.05)
+        await until(lambda: not edge._trading.is_ready and not edge._market.is_ready)
         server.rules["private/get_positions"] = lambda _: Failure(code=10001, message="error")
         try:
             assert kinds(await edge.perform(READ)) == [ReadFailed]

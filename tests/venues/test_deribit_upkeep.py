@@ -87,6 +87,7 @@ async def test_a_position_in_something_new_has_the_list_read_again_once():
 
         assert await listed_again(server, facts, lambda: server.push(CHANGES, held))
         assert await not_listed_again(facts, lambda: server.push(CHANGES, held))
+        await until(lambda: facts.of(PositionsSeen))
         assert one(facts, PositionsSeen).positions[0].instrument == NEW
 
 
@@ -95,6 +96,7 @@ async def test_an_expired_instrument_is_no_reason_to_ask():
         gone = {"trades": [trade(instrument="BTC-1JAN21-1000-P", amount=0.1)]}
 
         assert await not_listed_again(facts, lambda: server.push(CHANGES, gone))
+        await until(lambda: facts.of(FillSeen))
         assert one(facts, FillSeen).instrument == "BTC-1JAN21-1000-P"
 
 
@@ -141,27 +143,33 @@ async def test_both_connections_are_replaced_after_the_roll_and_nothing_is_misse
             old = list(server.sockets)
             facts.clear()
 
-            async def chatter() -> None:
+            async def chatter() -> int:
                 number = 0
-                while True:
+                while not is_over.is_set():
                     number += 1
                     await server.push(TICKER, ticker(PERPETUAL, float(number)))
                     await server.push(CHANGES, {"trades": [trade(trade_id=str(number))]})
                     await asyncio.sleep(0.002)
+                return number
 
+            is_over = asyncio.Event()
             noise = asyncio.get_running_loop().create_task(chatter())
             day.now_ms += MS_PER_HOUR + 3 * MS_PER_MINUTE
             await until(lambda: all(socket.closed for socket in old))
             await asyncio.sleep(0.05)
-            noise.cancel()
+            is_over.set()
+            last = await noise
+            # Each connection keeps its order: once the last is heard, what is missing was lost.
+            await until(lambda: facts.of(FillSeen)[-1].trade_id == str(last))
+            await until(lambda: facts.of(QuoteSeen)[-1].bid == last)
 
             assert facts.of(LinkDown) == []
             assert len([socket for socket in server.sockets if not socket.closed]) == 2
             assert server.subscribed() >= {TICKER, CHANGES, STATE, "user.portfolio.BTC"}
             ids = {int(fact.trade_id) for fact in facts.of(FillSeen)}
-            assert ids == set(range(1, max(ids) + 1)), "a fill was lost in the change"
+            assert ids == set(range(1, last + 1)), "a fill was lost in the change"
             bids = {fact.bid for fact in facts.of(QuoteSeen)}
-            assert bids >= {float(number) for number in range(1, int(max(ids)))}
+            assert bids >= {float(number) for number in range(1, last + 1)}
             sent = await edge.perform(submit())
             assert kinds(sent)[0] is OrderSent
             assert facts.of(BadMessage) == []
@@ -184,6 +192,7 @@ async def test_when_no_fresh_connection_can_be_had_the_old_one_serves_on():
         day = Day()
         async with running(edge := venue(server, market_ms=day.read)) as facts:
             await edge.perform(Watch(instruments=frozenset({PERPETUAL})))
+            old = list(server.sockets)
             facts.clear()
             server.rules["public/auth"] = lambda _: Failure(code=13004, message="no")
             day.now_ms += MS_PER_HOUR + 3 * MS_PER_MINUTE
@@ -192,7 +201,8 @@ async def test_when_no_fresh_connection_can_be_had_the_old_one_serves_on():
             assert all("no fresh connection" in fact.reason for fact in facts.of(BadMessage))
             assert facts.of(LinkDown) == []
             assert OrderRejected not in kinds(await edge.perform(submit()))
-            assert len([socket for socket in server.sockets if not socket.closed]) == 2
+            assert not any(socket.closed for socket in old)
+            await until(lambda: [one for one in server.sockets if not one.closed] == old)
 
 
 async def test_an_order_under_way_hears_its_answer_before_its_line_is_closed():

@@ -30,6 +30,7 @@ from bot.core.units import MS_PER_HOUR
 from bot.exchange.auth import AuthPolicy
 from bot.exchange.floor import ServerPolicy
 from bot.exchange.server import ExchangeServer
+from bot.venues import deribit_line
 from bot.venues.deribit import DeribitVenue
 from bot.venues.deribit_names import named
 from tests.venues.edge import Facts, kinds, one, running, until
@@ -153,11 +154,13 @@ async def test_hedges_are_quoted_with_the_depth_of_a_book_that_agrees_with_the_v
         assert facts.of(BadMessage) == []
 
 
-async def test_a_daemon_outlives_many_short_tokens_with_its_private_channels():
-    short = ServerPolicy(auth=AuthPolicy(token_lifetime_s=1))
+async def test_a_daemon_outlives_many_short_tokens_with_its_private_channels(monkeypatch):
+    # A machine that stands still for a second does not outlast a token.
+    monkeypatch.setattr(deribit_line, "TOKEN_SHARE", 0.25)
+    short = ServerPolicy(auth=AuthPolicy(token_lifetime_s=2))
     async with exchange(short) as server, running(edge := edge_of(server)) as facts:
         ask = await watched_ask(edge, facts)
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(4.5)
         facts.clear()
         result = await edge.perform(order(server, "db-1", "120", ask * 1.01))
 
