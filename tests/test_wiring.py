@@ -1,6 +1,7 @@
 """The composition root: what it puts together, and what it refuses in one clear line."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from bot.settings import Settings
 from bot.venues.port import VenueRefusedError, VenueUnreachableError
 from bot.wiring.daemon import System, build_daemon, secrets_of
 from bot.wiring.exchange import ExchangeOptions, build_exchange
+from tests.runtime.desk import until
 
 DEMO = Path(__file__).parent.parent / "config" / "demo.yaml"
 
@@ -122,10 +124,14 @@ async def test_a_start_that_is_refused_leaves_nothing_behind(
     assert "does not accept API key" in await refusal(stranger, VenueRefusedError)
     assert "BTC-5JAN20 is not listed" in await refusal(unknown, VenueRefusedError)
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
-    for _ in range(20):  # sockets say goodbye in tasks of their own
-        await asyncio.sleep(0.02)
-    ours = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - tasks}  # type: ignore[union-attr]
-    assert not any(name.startswith(("Line", "DeribitVenue")) for name in ours)
+
+    def ours() -> set[str]:
+        names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - tasks}  # type: ignore[union-attr]
+        return {name for name in names if name.startswith(("Line", "DeribitVenue"))}
+
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: not ours())  # sockets say goodbye in tasks of their own
+    assert ours() == set()
 
 
 async def test_a_venue_that_nobody_serves_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The ledger: what was acknowledged is there, whatever was killed, cut or bent."""
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import json
@@ -352,7 +353,7 @@ async def test_the_last_row_before_a_long_silence_is_marked_too(path, monkeypatc
     monkeypatch.setattr(journal_module, "HIGH_EVERY_NS", 50_000_000)
     async with Ledger.open(path, HEADER) as ledger:
         await ledger.append([row(1)])
-        await until(lambda: read_high(path) == ledger.head, seconds=20)
+        await until(lambda: read_high(path) == ledger.head, seconds=60)
 
 
 @pytest.mark.parametrize("put_back", [True, False])
@@ -366,8 +367,9 @@ async def test_a_ledger_that_is_replaced_or_deleted_under_its_daemon_halts_it(
         backup = path.with_name("backup.db")
         shutil.copy(path, backup)
         backup.replace(path) if put_back else path.unlink()
-        ledger.post([row(2)])
-        await until(lambda: bool(ledger.failure), seconds=20)
+        with contextlib.suppress(JournalFailedError):  # or the mark of the first has noticed it
+            ledger.post([row(2)])
+        await until(lambda: bool(ledger.failure), seconds=60)
         assert "replaced" in ledger.failure if put_back else "No such file" in ledger.failure
         with pytest.raises(JournalFailedError):
             ledger.check()

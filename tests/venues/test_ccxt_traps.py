@@ -92,6 +92,7 @@ async def test_trap_3_a_busy_consumer_loses_fills_of_ccxt_but_not_of_ours():
                 while True:
                     async with asyncio.timeout(0.3):
                         seen |= {deal["id"] for deal in await exchange.watch_my_trades()}
+                    await asyncio.wait({filling})  # busy, until all have come
                     await asyncio.sleep(0.05)
             await filling
         assert len(seen) < 10

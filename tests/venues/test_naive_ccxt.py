@@ -23,6 +23,7 @@ from bot.core.events import (
 )
 from bot.exchange.server import ExchangeServer
 from bot.venues.deribit import DeribitVenue
+from tests.exchange.wire import PATIENCE_S
 from tests.venues.edge import QUICK, Facts, both_up, running, until
 from tests.venues.payloads import PERPETUAL
 from tests.venues.test_embedded_exchange import edge_of, exchange, order, sim, watched_ask
@@ -152,7 +153,7 @@ async def naive_error(stage: Stage) -> str:
         await stage.arm("error_frame", channel="ticker.")
         told = ""
         try:
-            while await heard(client.watch_ticker(SYMBOL)) is not None:
+            while await heard(client.watch_ticker(SYMBOL), PATIENCE_S) is not None:
                 pass
         except ccxt.BaseError as error:
             told = f"{type(error).__name__}, then "
@@ -237,7 +238,7 @@ async def our_fills(stage: Stage) -> str:
         there = {fill["trade_id"] for fill in (await sim(stage.server, "ledger"))["fills"]}
         there -= before
         with contextlib.suppress(TimeoutError):
-            await until(lambda: there <= {fact.trade_id for fact in facts.of(FillSeen)}, LATE)
+            await until(lambda: there <= {fact.trade_id for fact in facts.of(FillSeen)})
         seen = there & {fact.trade_id for fact in facts.of(FillSeen)}
         del edge
         return f"{len(seen)} of {len(there)} fills"
