@@ -6,11 +6,14 @@ process went on meanwhile, or if it comes again each time: what is wrong fails e
 other processes stand still is not seen here: tests of whole processes see to that themselves.
 """
 
+import gc
+import sys
 import threading
 import time
 
 import pytest
 from _pytest.runner import runtestprotocol
+from _pytest.unraisableexception import unraisable_exceptions
 
 LOOK_SECONDS = 0.02
 STANDSTILL_SECONDS = 0.25  # longer than this, and what was measured is not the code
@@ -86,13 +89,20 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _begin_again(item: pytest.Item) -> None:
-    """Forget what fixtures came to, so that they are made afresh."""
+    """Forget what fixtures came to, so that they are made afresh, and what was left open.
+
+    A test that breaks off may not close all that it opened. It is told when that is collected:
+    to whoever runs then, and not to the one that was forgiven.
+    """
     assert isinstance(item, pytest.Function)
     item._initrequest()
     for known in item._fixtureinfo.name2fixturedefs.values():
         for each in known:
             if each.cached_result is not None and each.cached_result[2] is not None:
                 each.cached_result = None
+    sys.last_type = sys.last_value = sys.last_traceback = None
+    gc.collect()
+    item.config.stash[unraisable_exceptions].clear()
 
 
 def pytest_terminal_summary(

@@ -13,7 +13,7 @@ from tests.standstill import (
 )
 """
 STOPPED = """
-import os, signal, subprocess, pathlib, pytest
+import os, signal, pathlib, pytest
 tries = pathlib.Path(__file__).with_name("tries")
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,9 @@ def test_something(shared, tmp_path):
     number = len(tries.read_text()) if tries.exists() else 0
     tries.write_text("x" * (number + 1))
     if {stands} and number < {times}:
-        subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {{os.getpid()}}"])
+        os.system(f"(sleep 0.5; kill -CONT {{os.getpid()}}) &")
         os.kill(os.getpid(), signal.SIGSTOP)
+    left_open = open(__file__) if number < {times} else None
     assert number >= {times}
 
 def test_another(shared):
@@ -38,6 +39,8 @@ def tried(folder: Path, *, stands: bool, times: int) -> tuple[int, int, str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_it.py").write_text(STOPPED.format(stands=stands, times=times))
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", str(folder)]
+    for strict in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+        words += ["-W", f"error::{strict}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, str(folder)],
         cwd=folder,

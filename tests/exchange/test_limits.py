@@ -171,7 +171,7 @@ async def test_a_socket_that_asks_too_much_is_told_and_closed_with_its_orders() 
             await greedy.call("private/enable_cancel_on_disconnect")
             low = (await greedy.call("public/ticker", instrument_name=PERPETUAL))["min_price"]
             await greedy.call("private/buy", instrument_name=PERPETUAL, amount=10, price=low)
-            for number in range(120):
+            for number in range(400):  # a hundred, and twenty a second
                 call = {"jsonrpc": "2.0", "id": number, "method": "public/test", "params": {}}
                 await greedy.socket.send_str(json.dumps(call))
             told: list[Any] = []
