@@ -211,6 +211,8 @@ def _slow(to_run: Shares, opening: Shares, doubtful_opening: Shares) -> Iterator
 
     What an order in doubt takes is the venue's proof; its ledger is read as fast as any other.
     """
+    if not opening["starts"]:
+        yield "each start on a month's ledger found an order in doubt: its reading was not measured"
     for what, seconds, most in (
         ("from exec to RUN", to_run, TO_RUN_SECONDS_MAX),
         ("from opening a month's ledger to RUN", opening, OPENING_TO_RUN_SECONDS_MAX),

@@ -58,6 +58,7 @@ def test_an_order_in_doubt_counts_for_the_whole_start_and_is_told_apart():
         ((doubtful(5.5),), READ, "from exec to RUN p99 5.5 s, not under 5"),
         (QUICK, (Start(seconds=1.2, in_doubt=False),), "ledger to RUN p99 1.2 s, not under 1"),
         (QUICK, (*READ, doubtful(5.3)), "in doubt p99 5.3 s, not under 5"),
+        (QUICK, (doubtful(0.2),), "its reading was not measured"),
     ],
 )
 def test_each_that_is_too_slow_is_missed(starts, openings, words):
