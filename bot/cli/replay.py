@@ -80,9 +80,8 @@ def _answer(path: Path, folder: Path | None, found: "Replayed") -> Answer:
     from bot.cli import screens
 
     difference = found.difference
-    same = difference is None and found.folds > 0
     payload: dict[str, Any] = {
-        "ok": same,
+        "ok": found.is_same,
         "journal": str(path),
         "tape": None if folder is None else str(folder),
         "torn": list(found.torn),
@@ -93,13 +92,14 @@ def _answer(path: Path, folder: Path | None, found: "Replayed") -> Answer:
         "orders": sum(run.orders for run in found.runs),
         "rows": sum(run.rows for run in found.runs),
         "runs": [_run(run) for run in found.runs],
+        "unread": found.unread,
         "difference": None if difference is None else _difference(difference),
     }
     said = _said(payload)
     return Answer(
         payload=payload,
         screen=screens.plain(said),
-        exit_code=Exit.DONE if same else Exit.FAILED,
+        exit_code=Exit.DONE if found.is_same else Exit.FAILED,
     )
 
 
@@ -171,4 +171,7 @@ def _verdict(payload: Mapping[str, Any]) -> list[str]:
         ]
     if not payload["folds"]:
         return ["nothing could be repeated: there is no tape of these runs (--tape DIR names one)"]
-    return [f"identical: {payload['folds']:,} folds, {payload['actions']:,} actions"]
+    same = f"{payload['folds']:,} folds, {payload['actions']:,} actions"
+    if payload["unread"]:
+        return [f"NOT READ to the end: {payload['unread']}", f"identical before it: {same}"]
+    return [f"identical: {same}"]

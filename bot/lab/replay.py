@@ -33,9 +33,19 @@ class Replayed:
         return next((one for one in found if one is not None), None)
 
     @property
+    def unread(self) -> str:
+        """What could not be read, empty if all could."""
+        return next((run.unread for run in self.runs if run.unread), "")
+
+    @property
     def folds(self) -> int:
         """How many folds were repeated."""
         return sum(run.folds for run in self.runs)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether something was repeated, all that could be came out the same, and all was read."""
+        return self.difference is None and not self.unread and self.folds > 0
 
 
 def replay(ledger: Path, tape: Path | None, under: Policy | None = None) -> Replayed:

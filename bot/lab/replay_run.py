@@ -48,7 +48,8 @@ class RunReplayed:
 
     `folds` were repeated, with so many facts, quotes among them; `rows` of the ledger came out
     again, `actions` and `orders` in them; `states` of the tape were compared. `holes` are spans of
-    folds that the tape lacks; `rows_lawful` of their rows obey the ledger's own laws.
+    folds that the tape lacks; `rows_lawful` of their rows obey the ledger's own laws. `unread` says
+    from where on nothing could be read, and why; empty if all could.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class RunReplayed:
     rows_lawful: int = 0
     holes: list[tuple[int, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unread: str = ""
     difference: Difference | None = None
 
     @property
@@ -82,7 +84,8 @@ def replayed_run(
     try:
         run.repeat(taped)
     except codec.CodecError as error:
-        run.told.notes.append(f"from fold {run.next} on nothing could be read: {error}")
+        run.told.unread = f"from fold {run.next} on nothing could be read: {error}"
+        run.told.notes.append(run.told.unread)
     return run.told
 
 

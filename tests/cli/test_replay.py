@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.core import hedger
+from bot.core import codec, hedger
+from bot.core.events import Fact
+from bot.lab import replay_run
+from bot.runtime.tape_blocks import TapedFold
 from tests.cli.desk import told, verb
 from tests.recorded import hedged_day
 
+NEWER = "not a record of this version: 'Opinion'"
 DEMO = Path(__file__).parents[2] / "config" / "demo.yaml"
 
 
@@ -50,6 +54,26 @@ def test_the_first_difference_is_told_in_words_and_ends_with_1(
     assert payload["ok"] is False
     assert payload["difference"]["fold"] == 3
     assert '"size_native":{"$decimal":"287160"}' in payload["difference"]["expected"]
+
+
+def test_what_cannot_be_read_to_the_end_is_not_called_identical(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = replay_run._facts
+
+    def newer(item: TapedFold, rows: replay_run.Rows) -> tuple[Fact, ...]:
+        if item.number == 4:
+            raise codec.CodecError(NEWER)
+        return read(item, rows)
+
+    monkeypatch.setattr(replay_run, "_facts", newer)
+    answer = verb("replay", str(journal))
+    assert answer.exit_code == 1
+    assert answer.stdout.splitlines()[-2:] == [
+        f"NOT READ to the end: from fold 4 on nothing could be read: {NEWER}",
+        "identical before it: 3 folds, 7 actions",
+    ]
+    assert told(verb("replay", str(journal), "--json"))["ok"] is False
 
 
 def test_under_another_configuration_it_is_shown_where_that_would_act_otherwise(

@@ -5,10 +5,10 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import get_args
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from bot.core.hedger import Code, Decision, Verdict
 from bot.core.instruments import Instrument
 from bot.core.modes import ModeChanged
 from bot.core.reconcile import Adopted
-from bot.core.state import Mode
+from bot.core.state import Mode, State
 from tests import builders
 from tests.builders import CALL, INSTANCE, START_MS, World
 
@@ -69,6 +69,32 @@ def test_every_record_reads_back_as_it_was_written(kind) -> None:
                 assert type(read) is type(mine)
 
     law()
+
+
+def reached(kind: Any, found: set[type]) -> set[type]:
+    """Add every record and enum that a value of a type may hold."""
+    parts = get_args(kind)
+    for part in parts:
+        reached(part, found)
+    if isinstance(kind, type) and not parts and kind not in found:
+        if is_dataclass(kind):
+            found.add(kind)
+            for held in get_type_hints(kind).values():
+                reached(held, found)
+        elif issubclass(kind, Enum):
+            found.add(kind)
+    return found
+
+
+def test_all_that_the_ledger_and_the_tape_may_hold_can_be_read_again() -> None:
+    kinds: set[type] = set()
+    for root in (State, events.Fact, actions.Action, Decision, ModeChanged, Adopted):
+        reached(root, kinds)
+    for part in fields(engine.Policy):  # a policy is written part by part
+        reached(get_type_hints(engine.Policy)[part.name], kinds)
+
+    assert len(kinds) > 100
+    assert {kind for kind in kinds if codec._named().get(codec._tag(kind)) is not kind} == set()
 
 
 LATER = {"venue_ms", "arrived_ns", "delta_total_map", "is_passing"}

@@ -1,11 +1,12 @@
 """Any facts, in any order: nothing raises, and what must never happen does not."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core import codec, engine, units
@@ -33,7 +34,7 @@ from bot.core.events import (
 )
 from bot.core.exposure import Exposure
 from bot.core.hedger import deviation_coin
-from bot.core.orders import OrderStatus
+from bot.core.orders import Order, OrderStatus
 from bot.core.safety import SafetyPolicy
 from bot.core.state import Mode, State
 from tests.builders import (
@@ -73,6 +74,17 @@ FOLDS = st.lists(
 NUMBERS = (math.nan, math.inf, 0.0, -1.0, None)
 
 
+def come_back(before: Mapping[str, Order], after: Mapping[str, Order]) -> set[str]:
+    """Name the orders that were over and are not: the venue told of more of them."""
+    return {
+        order_id
+        for order_id, order in after.items()
+        if order.status in OPEN
+        and order_id in before
+        and before[order_id].status is OrderStatus.CLOSED
+    }
+
+
 class Storm:
     """The engine under facts that know no manners."""
 
@@ -80,6 +92,7 @@ class Storm:
         self.now_ns = 0
         self.state: State = engine.begin(engine.fresh_standing(INSTANCE, START_MS), START_MS, 0)
         self.ids: list[str] = []
+        self.returned: set[str] = set()  # orders that were over, until the venue told of more
         self.commands = 0
         self.fold(InstrumentsSeen(instruments=(perp(), option(CALL), option(PUT))), after_ms=1)
         for link in Link:
@@ -189,14 +202,18 @@ class Storm:
 
     def judge(self, before: State, step: Step) -> None:
         state = step.state
+        sent = submits(step.actions)
+        self.returned |= come_back(before.standing.orders, state.standing.orders)
         for name in NAMES:
             alive = [
-                order
+                order.order_id
                 for order in state.standing.orders.values()
                 if order.instrument == name and order.status in OPEN
             ]
-            assert len(alive) <= 1, "two unresolved orders on one instrument"
-        sent = submits(step.actions)
+            ours = [order_id for order_id in alive if order_id not in self.returned]
+            assert len(ours) <= 1, "two unresolved orders on one instrument"
+            for order in sent:
+                assert order.instrument != name or alive == [order.order_id], "sent beside another"
         for order in sent:
             assert state.mode in (Mode.RUN, Mode.DEGRADED)
             assert not state.standing.halt_reason
@@ -221,6 +238,7 @@ class Storm:
 
 @settings(max_examples=60)
 @given(FOLDS)
+@example([([("rejected", 0, 0)], 1_500), ([("open-orders", 0, 0)], 0)])
 def test_whatever_is_heard_no_invariant_breaks(folds) -> None:
     storm = Storm()
     for events, after_ms in folds:

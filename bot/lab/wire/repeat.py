@@ -28,11 +28,11 @@ def repeated(journal: Path) -> Repeated:
     """
     found = replay(journal, tape_beside(journal))
     difference = found.difference
-    said = ""
+    said = found.unread
     if difference is not None:
         said = f"fold {difference.fold} of run {difference.run_id}: {difference.where}"
     return Repeated(
-        ok=difference is None and found.folds > 0,
+        ok=found.is_same,
         runs=len(found.runs),
         folds=found.folds,
         folds_untaped=sum(run.folds_untaped for run in found.runs),
