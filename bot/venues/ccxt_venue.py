@@ -28,8 +28,10 @@ from bot.venues.pacing import Backoff, Sleep
 from bot.venues.port import Post, VenueRefusedError, VenueUnreachableError
 
 # A connection that lived this long forgives the failures before it. One that the venue ends sooner,
-# time and again, is a refusal: who logs in without end is locked out.
+# time and again, is a refusal: who logs in without end is locked out. But the venue is there, and
+# what is to be hedged cannot wait as long as for one that is not.
 SETTLED_NS = 5 * units.NS_PER_SECOND
+SHORT_FAILURES_MAX = 4  # three seconds, of a fifth that is doubled each time
 
 
 class LinkError(Exception):
@@ -178,6 +180,7 @@ async def keep_link(
             reason = await upkeep.live()
             if monotonic_ns() - since_ns >= SETTLED_NS:
                 upkeep.backoff.reset()
+            upkeep.backoff.ease(SHORT_FAILURES_MAX)
         if reason != told:
             post(LinkDown(link=upkeep.link, reason=reason))
             told = reason

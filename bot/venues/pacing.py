@@ -77,6 +77,10 @@ class Backoff:
         """Forget past failures: the connection lived."""
         self._failures = 0
 
+    def ease(self, failures_max: int) -> None:
+        """Forget failures but so many: the venue is there, though the connection was short."""
+        self._failures = min(self._failures, failures_max)
+
     def next_s(self) -> float:
         """Return the next wait in seconds: half to whole of first * 2**failures, bounded."""
         whole = min(self._longest_s, self._first_s * 2.0 ** min(self._failures, 30))
