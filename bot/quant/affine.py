@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from bot.quant.processes.laws import AffineLaw, Brownian, Heston, Merton, Svcj
 
@@ -110,7 +111,8 @@ def _exponent(law: AffineLaw, u: ComplexArray, years: float) -> ComplexArray:
 class _Heston:
     """Heston's exponent A(t) + B(t) v0 and its pieces, at t = `years`.
 
-    B(t) = c (1 - E) / (1 - g E) with E = exp(-d t).
+    B(t) = c (1 - E) / (1 - g E) with E = exp(-d t). Where variance hardly varies (pull - d) / noise
+    is a small difference over a small number; (pull - d) (pull + d) is known without one.
     """
 
     def __init__(self, law: Heston, iu: ComplexArray, years: float) -> None:
@@ -118,12 +120,12 @@ class _Heston:
         pull = law.speed - law.correlation * law.vol_of_variance * iu
         self.years = years
         self.d = np.sqrt(pull * pull - noise * iu * (iu - 1.0))
-        self.c = (pull - self.d) / noise
-        self.g = (pull - self.d) / (pull + self.d)
-        self.decayed = np.exp(-self.d * years)
-        rest = 1.0 - self.g * self.decayed
-        slope = self.c * (1.0 - self.decayed) / rest
-        level = self.c * years - 2.0 / noise * np.log(rest / (1.0 - self.g))
+        self.c = iu * (iu - 1.0) / (pull + self.d)
+        self.g = noise * self.c / (pull + self.d)
+        gone = -special.expm1(-self.d * years)
+        self.decayed = 1.0 - gone
+        slope = self.c * gone / (1.0 - self.g * self.decayed)
+        level = self.c * years - 2.0 / noise * special.log1p(self.g * gone / (1.0 - self.g))
         self.exponent: ComplexArray = (
             law.speed * law.variance_mean * level + slope * law.variance_start
         )
@@ -141,6 +143,6 @@ def _jump_time(law: Svcj, heston: _Heston, iu: ComplexArray) -> ComplexArray:
     gone = (1.0 - heston.decayed) / (p - q)
     z = q * gone
     small = np.abs(z) < SMALL  # there, as at u = 0, the quotient is 1 to round-off
-    log_over_z = np.where(small, 1.0, np.log1p(z) / np.where(small, 1.0, z))
+    log_over_z = np.where(small, 1.0, special.log1p(z) / np.where(small, 1.0, z))
     integral: ComplexArray = heston.years / p + (q / p - g) / heston.d * gone * log_over_z
     return integral

@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.quant.affine import call_prices, characteristic, cumulants
@@ -11,6 +13,21 @@ from bot.quant.processes import AffineLaw, Brownian, Heston, Merton, Svcj
 from tests.quant.golden_laws import BTC, FORWARD, GOLDEN, HESTON, STRIKES, SVCJ
 
 MERTON = Merton(vol=0.4, jumps_per_year=3.0, jump_mean=-0.08, jump_deviation=0.12)
+CALM = Heston(
+    speed=12.640505844177515,
+    variance_mean=1.0,
+    vol_of_variance=0.05078125,
+    correlation=-0.5,
+    variance_start=0.5,
+)
+NO_JUMPS = Svcj(
+    heston=CALM,
+    jumps_per_year=0.0,
+    jump_mean=0.0,
+    jump_deviation=0.25,
+    jump_tilt=0.0,
+    variance_jump_mean=0.0,
+)
 LAWS: dict[str, AffineLaw] = {
     "brownian": Brownian(vol=0.6),
     "merton": MERTON,
@@ -35,6 +52,31 @@ def test_calls_equal_the_published_prices_out_to_the_far_strikes(name):
 @pytest.mark.parametrize("years", [1 / 365, 0.25, 3.0])
 def test_the_forward_is_a_martingale_and_the_whole_probability_is_one(name, years):
     assert characteristic(LAWS[name], [0.0, -1j], years) == pytest.approx([1.0, 1.0], rel=1e-12)
+
+
+def exact_characteristic(law: Heston, u: complex, years: float) -> complex:
+    """The textbook form (Albrecher and others, 2007), to forty digits."""
+    with mpmath.workdps(40):
+        iu, noise = mpmath.mpc(0, 1) * u, mpmath.mpf(law.vol_of_variance) ** 2
+        pull = law.speed - mpmath.mpf(law.correlation) * mpmath.mpf(law.vol_of_variance) * iu
+        d = mpmath.sqrt(pull**2 - noise * iu * (iu - 1))
+        c, g, decayed = (pull - d) / noise, (pull - d) / (pull + d), mpmath.exp(-d * years)
+        level = c * years - 2 / noise * mpmath.log((1 - g * decayed) / (1 - g))
+        slope = c * (1 - decayed) / (1 - g * decayed)
+        mean = mpmath.mpf(law.speed) * law.variance_mean
+        return complex(mpmath.exp(mean * level + slope * law.variance_start))
+
+
+@pytest.mark.parametrize("vol_of_variance", [0.001, 0.01, 0.05, 0.5, 4.0])
+@pytest.mark.parametrize("years", [1 / 365, 0.1, 1.5])
+def test_a_variance_that_hardly_varies_costs_no_digits(vol_of_variance, years):
+    law = replace(CALM, vol_of_variance=vol_of_variance)
+    points = [0.5 - 0.5j, 3.0 - 0.5j, 20.0 - 0.5j]
+
+    found = characteristic(law, points, years)
+
+    exact = [exact_characteristic(law, u, years) for u in points]
+    assert found == pytest.approx(exact, rel=0, abs=3e-15)
 
 
 def test_without_jumps_or_noise_the_price_is_black_s():
@@ -87,6 +129,7 @@ def unit(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 @settings(max_examples=25)
+@example(NO_JUMPS, 0.03125)
 @given(
     st.builds(
         Svcj,
