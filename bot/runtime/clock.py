@@ -23,6 +23,7 @@ SAMPLES_TRUSTED: Final = 4  # from so many on, a rate outlives a jump
 HOST_DRIFT: Final = 200e-6  # what a host's crystal may lose against a venue's, unlearned
 GIVE_WAY_SECONDS: Final = 100e-6
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+OFFSETS: Final = Path("/proc/self/timens_offsets")
 QUANTUM_MS: Final = 1.0  # a venue tells its time in whole milliseconds
 
 log = structlog.get_logger(__name__)
@@ -34,11 +35,16 @@ def _epoch_ms() -> int:
 
 @cache
 def host_boot() -> str:
-    """Name the start of this host, empty where it does not tell (proc_sys_kernel(5): boot_id)."""
+    """Name the start of this host, empty where it does not tell (proc_sys_kernel(5): boot_id).
+
+    A container may count from elsewhere (time_namespaces(7)): the name says how far off.
+    """
     try:
-        return BOOT.read_text().strip()
+        boot = BOOT.read_text().strip()
+        offsets = OFFSETS.read_text() if OFFSETS.exists() else ""
     except OSError:
         return ""
+    return " ".join([boot, *offsets.split()]) if boot else ""
 
 
 def give_way() -> None:

@@ -283,7 +283,26 @@ async def test_a_sampler_in_a_hurry_asks_at_once_and_once() -> None:
 
 def test_the_start_of_the_host_is_named_and_empty_where_nothing_tells(tmp_path, monkeypatch):
     monkeypatch.setattr(clock, "BOOT", tmp_path / "boot_id")
+    monkeypatch.setattr(clock, "OFFSETS", tmp_path / "timens_offsets")
     host_boot = clock.host_boot.__wrapped__
+    (tmp_path / "timens_offsets").write_text("monotonic           0         0\n")
     assert host_boot() == ""
+    (tmp_path / "boot_id").write_text("\n")
+    assert host_boot() == "", "offsets alone name no host"
     (tmp_path / "boot_id").write_text("6a9f\n")
+    assert host_boot() == "6a9f monotonic 0 0"
+    (tmp_path / "timens_offsets").unlink()  # a kernel that knows of none
     assert host_boot() == "6a9f"
+
+
+def test_a_container_whose_clock_counts_from_elsewhere_is_another_start(tmp_path, monkeypatch):
+    """One host, one boot_id, and an hour between the two clocks: ages do not compare."""
+    monkeypatch.setattr(clock, "BOOT", tmp_path / "boot_id")
+    monkeypatch.setattr(clock, "OFFSETS", tmp_path / "timens_offsets")
+    host_boot = clock.host_boot.__wrapped__
+    (tmp_path / "boot_id").write_text("6a9f\n")
+    names = set()
+    for offset_s in (0, 3_600):
+        (tmp_path / "timens_offsets").write_text(f"monotonic {offset_s} 0\nboottime 0 0\n")
+        names.add(host_boot())
+    assert len(names) == 2
