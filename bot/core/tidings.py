@@ -54,12 +54,20 @@ def of_orders(before: State, state: State, policy: OrderPolicy) -> tuple[Action,
                 topic=Topic.ORDER_UNKNOWN,
             )
             for order in waiting
-            if order.unknown_since_ns is not None
-            and before.now_ns - order.unknown_since_ns < late_ns
-            and state.now_ns - order.unknown_since_ns >= late_ns
+            if _is_late(order, state.now_ns, late_ns)
+            and not _is_late(before.standing.orders.get(order.order_id), before.now_ns, late_ns)
         ),
         *_surprises(before, state),
     )
+
+
+def _is_late(order: Order | None, now_ns: int, late_ns: int) -> bool:
+    """Whether the fate of an order is unknown for so long, as it is known at that moment.
+
+    One that a start finds and the venue shows resting is late at once, by the time it was due.
+    """
+    since_ns = order.unknown_since_ns if order else None
+    return since_ns is not None and now_ns - since_ns >= late_ns
 
 
 def _surprises(before: State, state: State) -> Iterator[Alert]:

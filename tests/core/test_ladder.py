@@ -376,6 +376,21 @@ def test_an_order_in_doubt_keeps_its_age_over_a_restart_but_not_over_one_of_the_
     assert begun.boot == now
 
 
+def test_a_person_is_told_once_of_an_order_that_a_start_finds_resting_long_after_its_time() -> None:
+    world, order_id = doubtful()
+    size = str(world.state.standing.orders[order_id].size_native)
+    rests = order_seen(order_id, VenueStatus.OPEN, size=size)
+    known = replace(world.state.standing, boot="one")
+    world.now_ns += 40 * NS_PER_SECOND
+    world.state = engine.begin(known, world.now_ms, world.now_ns, "one")
+    world.begin({CALL: "-10"})
+
+    steps = [world.fold(rests), *(world.fold(rests, after_ms=1_000) for _ in range(20))]
+    told = [act.text for step in steps for act in step.actions if isinstance(act, Alert)]
+    assert len(told) == 1
+    assert "is unknown for 10 s: it rests at the venue" in told[0]
+
+
 def test_a_new_process_climbs_from_the_ground_again() -> None:
     order = none(ladder.asked(unknown(), 5), *EVERY, says=Position.DIFFERS)
     again = orders.recovered(replace(order, filled_native=Decimal(1)), START_MS, 9)
