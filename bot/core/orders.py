@@ -54,7 +54,7 @@ class Outcome(StrEnum):
     FILLED = "filled"
 
 
-AGE_MAX_NS = 30 * units.NS_PER_SECOND  # of a recovered order: older than any proof takes
+AGE_MAX_NS = 30 * units.NS_PER_SECOND  # of a recovered order: a proof rarely takes as long
 NEVER_WAS = frozenset({Outcome.ABSENT, Outcome.TURNED_AWAY, Outcome.REJECTED})
 
 
