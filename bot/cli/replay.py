@@ -44,8 +44,8 @@ def replay(
 ) -> None:
     """Run the core again on a ledger and its tape, and compare every action to the bit.
 
-    Ends with 1 at the first difference, or if nothing could be repeated; folds that the tape lacks
-    are checked by the ledger's own laws and counted.
+    Ends with 1 at the first difference, or if nothing could be repeated, or not all could be read;
+    folds that the tape lacks are checked by the ledger's own laws and counted.
     """
 
     def work() -> Answer:

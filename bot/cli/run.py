@@ -20,7 +20,7 @@ def run(
     i_understand_live: Understood = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hedge the books of a configuration until SIGTERM or Ctrl-C.
+    """Hedge the books of a configuration until SIGTERM, Ctrl-C or its terminal closes.
 
     Starting and starting again after a crash are the same: the venue is asked first. Exit code 3
     means that it ended halted.

@@ -140,7 +140,7 @@ def _remembering_many(function: Callable[..., AnswerT]) -> Callable[..., AnswerT
         for one in asked:
             if one is not known[at]:
                 break
-            at += 1  # noqa: SIM113  half the time of `enumerate`, a quarter of that of `zip`
+            at += 1  # noqa: SIM113  of five: 0.7 of the time of `enumerate`, 0.4 of `zip`
         else:
             return answer
         answer = function(*asked)

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bot import settings
 from bot.cli.answer import Exit
-from bot.cli.wire import _killed_answer
+from bot.cli.wire import DOUBTFUL_SECONDS_MAX, _killed_answer
+from bot.core.units import NS_PER_SECOND
 from bot.lab.wire.kills import Killed, Start
 from bot.lab.wire.old_ledger import Opened
+from bot.lab.wire.processes import DEMO
 from bot.lab.wire.repeat import Repeated
 
 QUICK = (Start(seconds=2.0, in_doubt=False),) * 9
@@ -50,6 +53,12 @@ def test_an_order_in_doubt_counts_for_the_whole_start_and_is_told_apart():
     assert month["openings"] == 10
     assert month["opening_to_run_s"] == {"starts": 9, "p50": 0.2, "p99": 0.2, "max": 0.2}
     assert month["opening_to_run_in_doubt_s"]["max"] == 2.2
+
+
+def test_what_an_order_in_doubt_may_take_is_what_the_demo_s_configuration_makes_of_it():
+    orders = settings.load(DEMO).policy().orders
+    proof_ns = orders.lifetime_ns + orders.unproved_ns + orders.query_interval_ns
+    assert proof_ns == DOUBTFUL_SECONDS_MAX * NS_PER_SECOND
 
 
 @pytest.mark.parametrize(

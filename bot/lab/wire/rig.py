@@ -174,8 +174,8 @@ class Rig:
         """Arm a fault."""
         self.venue.ask("/sim/faults", {"kind": kind, **how})
 
-    def has_struck(self, times: int, kind: str, **how: object) -> bool:
-        """Whether faults of a kind struck so often; one whose time ran out before is armed anew."""
+    def strikes_until(self, times: int, kind: str, **how: object) -> bool:
+        """Arm a kind anew if its time ran out too soon; return whether it has struck so often."""
         faults = [each for each in self.venue.ask("/sim/faults")["faults"] if each["kind"] == kind]
         if sum(each["struck"] for each in faults) >= times:
             return True
@@ -203,7 +203,7 @@ class Rig:
     def struck_by(self, kind: str, times: int = 1, **how: object) -> None:
         """Arm a fault and shake until it has struck."""
         self.arm(kind, **how)
-        self.shaken(f"{kind} strikes", lambda: self.has_struck(times, kind, **how))
+        self.shaken(f"{kind} strikes", lambda: self.strikes_until(times, kind, **how))
 
     def hedges_again(self) -> None:
         """Shake until one more order reached the venue, and all is well."""

@@ -75,7 +75,7 @@ def _strike(pair: Rig, strike: Strike) -> int:
     for body in strike.arms:
         pair.venue.ask("/sim/faults", body)
     last = strike.arms[-1]
-    pair.shaken(f"{last['kind']} strikes", lambda: pair.has_struck(strike.times, **last))
+    pair.shaken(f"{last['kind']} strikes", lambda: pair.strikes_until(strike.times, **last))
     if strike.until_held:
         pair.shaken("it says why it holds", lambda: _says(pair, strike.until_held))
     if strike.lasts_seconds:
